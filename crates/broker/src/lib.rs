@@ -1,0 +1,1 @@
+//! Dispatch and one handler per API key.

@@ -1,0 +1,1 @@
+//! Kafka's configuration keys: names, types, defaults, documentation, and what is honoured.

@@ -1,0 +1,1 @@
+//! Runs a state machine on the partitions of an internal topic.

@@ -1,0 +1,1 @@
+//! Listeners: bytes to frames to bytes, bounded.

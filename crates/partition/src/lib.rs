@@ -1,0 +1,1 @@
+//! A partition that lives here: append, read, wait.

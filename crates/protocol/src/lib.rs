@@ -1,0 +1,1 @@
+//! Every message and record of Kafka, its keys, versions and error codes.

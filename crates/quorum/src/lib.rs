@@ -1,0 +1,1 @@
+//! Drives raft and controller over the metadata log; publishes the image.

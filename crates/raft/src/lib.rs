@@ -1,0 +1,1 @@
+//! KRaft: who leads the metadata log and what is committed.

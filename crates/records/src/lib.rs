@@ -1,0 +1,1 @@
+//! The record batch: view over bytes, checks, builder, compression.

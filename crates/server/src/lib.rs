@@ -1,0 +1,1 @@
+//! Assembly: configuration in, a running node out.
