@@ -1,0 +1,217 @@
+//! What a broker is told: its file and command line, and what the cluster's metadata says on top.
+
+use crate::broker;
+use crate::key::{Key, Kind};
+use crate::topic_config::TopicDefaults;
+use crate::value::{InvalidConfig, Value};
+use std::collections::BTreeMap;
+
+/// A broker's configuration in Kafka's own keys and texts: three layers over the defaults.
+///
+/// What is for this broker alone goes before what is for all brokers, which goes before what the file
+/// and the command line say (KIP-226).
+///
+/// Invariant: every name of the static layer is in [`broker::KEYS`] and its text parses. The dynamic
+/// layers come from the metadata log, where others may have written names and texts we do not know;
+/// what does not parse counts as not set.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct BrokerConfig {
+    own: BTreeMap<String, String>,
+    cluster: BTreeMap<String, String>,
+    given: BTreeMap<String, String>,
+}
+
+/// Where a value comes from; the numbers are DescribeConfigs' `ConfigSource`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Source {
+    /// The topic's own configuration.
+    Topic = 1,
+    /// The metadata, for this broker alone.
+    DynamicBroker = 2,
+    /// The metadata, for all brokers.
+    DynamicDefaultBroker = 3,
+    /// The file or the command line.
+    StaticBroker = 4,
+    /// No one set it.
+    Default = 5,
+    /// A broker's log level.
+    BrokerLogger = 6,
+    /// A subscription to client metrics.
+    ClientMetrics = 7,
+    /// A group's own configuration.
+    Group = 8,
+}
+
+impl Source {
+    /// The number in DescribeConfigs' `ConfigSource`.
+    pub fn id(self) -> i8 {
+        self as i8
+    }
+}
+
+impl BrokerConfig {
+    /// The configuration with these settings in its static layer; of two settings of one key the later
+    /// wins. Checks names and values by themselves, and reports all that is wrong.
+    pub fn new<N: Into<String>, V: Into<String>>(
+        settings: impl IntoIterator<Item = (N, V)>,
+    ) -> Result<BrokerConfig, Vec<InvalidConfig>> {
+        let mut config = BrokerConfig::default();
+        for (name, value) in settings {
+            config.given.insert(name.into(), value.into());
+        }
+        let check = |(name, text): (&String, &String)| match broker::key(name) {
+            Some(key) => key.parse(text).err(),
+            None => Some(InvalidConfig::new(format!("Unknown broker config name: {name}"))),
+        };
+        let wrong: Vec<InvalidConfig> = config.given.iter().filter_map(check).collect();
+        if wrong.is_empty() { Ok(config) } else { Err(wrong) }
+    }
+
+    /// The same static layer under these dynamic ones: what the metadata says for all brokers and for
+    /// this one.
+    pub fn with_dynamic<'a>(
+        &self,
+        cluster: impl IntoIterator<Item = (&'a str, &'a str)>,
+        own: impl IntoIterator<Item = (&'a str, &'a str)>,
+    ) -> BrokerConfig {
+        let layer = |(name, value): (&str, &str)| (name.to_owned(), value.to_owned());
+        BrokerConfig {
+            own: own.into_iter().map(layer).collect(),
+            cluster: cluster.into_iter().map(layer).collect(),
+            given: self.given.clone(),
+        }
+    }
+
+    /// The text that the file or the command line gives for `name`.
+    pub fn given(&self, name: &str) -> Option<&str> {
+        self.given.get(name).map(String::as_str)
+    }
+
+    /// Every setting of the static layer, by name.
+    pub fn all_given(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.given.iter().map(|(name, value)| (name.as_str(), value.as_str()))
+    }
+
+    /// Every setting for all brokers, by name.
+    pub(crate) fn all_cluster(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.cluster.iter().map(|(name, value)| (name.as_str(), value.as_str()))
+    }
+
+    /// The layers in the order of their priority.
+    pub(crate) fn layers(&self) -> [(Source, &BTreeMap<String, String>); 3] {
+        [
+            (Source::DynamicBroker, &self.own),
+            (Source::DynamicDefaultBroker, &self.cluster),
+            (Source::StaticBroker, &self.given),
+        ]
+    }
+
+    /// The value that is set for `key` in any layer, and in which.
+    fn set(&self, key: &Key) -> Option<(Value, Source)> {
+        self.layers().into_iter().find_map(|(source, layer)| {
+            let value = key.parse(layer.get(key.name)?).ok()?;
+            Some((value, source))
+        })
+    }
+
+    /// The value of the key `name`: what is set, else the default, else none.
+    ///
+    /// # Panics
+    /// When there is no such key: the caller names keys of the table only.
+    pub fn value(&self, name: &str) -> Option<Value> {
+        let key = known(name);
+        self.set(key).map(|(value, _)| value).or_else(|| key.default_value())
+    }
+
+    /// The value of an INT or SHORT key, if it has one. Panics on a key of another kind.
+    pub fn find_int(&self, name: &str) -> Option<i32> {
+        match self.value(name)? {
+            Value::Int(number) => Some(number),
+            Value::Short(number) => Some(i32::from(number)),
+            other => panic!("{name} is no integer but {other}"),
+        }
+    }
+
+    /// The value of an INT or SHORT key that always has one.
+    pub fn int(&self, name: &str) -> i32 {
+        self.find_int(name).expect("the key has a default")
+    }
+
+    /// The value of a LONG key, if it has one. Panics on a key of another kind.
+    pub fn find_long(&self, name: &str) -> Option<i64> {
+        match self.value(name)? {
+            Value::Long(number) => Some(number),
+            other => panic!("{name} is no long but {other}"),
+        }
+    }
+
+    /// The value of a LONG key that always has one.
+    pub fn long(&self, name: &str) -> i64 {
+        self.find_long(name).expect("the key has a default")
+    }
+
+    /// The value of a BOOLEAN key. Panics on a key of another kind.
+    pub fn boolean(&self, name: &str) -> bool {
+        match self.value(name) {
+            Some(Value::Boolean(value)) => value,
+            other => panic!("{name} is no boolean but {other:?}"),
+        }
+    }
+
+    /// The value of a STRING key, if it has one. Panics on a key of another kind.
+    pub fn find_text(&self, name: &str) -> Option<String> {
+        match self.value(name)? {
+            Value::Text(text) => Some(text),
+            other => panic!("{name} is no text but {other}"),
+        }
+    }
+
+    /// The value of a LIST key, if it has one. Panics on a key of another kind.
+    pub fn find_list(&self, name: &str) -> Option<Vec<String>> {
+        match self.value(name)? {
+            Value::List(values) => Some(values),
+            other => panic!("{name} is no list but {other}"),
+        }
+    }
+
+    /// The default that this broker gives the topic key `key`, converted to the topic key's unit, and
+    /// where it comes from. A value of the broker that the topic key does not take counts as not set.
+    pub(crate) fn topic_default(&self, key: &Key) -> (Option<Value>, Source) {
+        for (source, layer) in self.layers() {
+            for broker_key in key.broker_keys {
+                let known = known(broker_key.name);
+                let Some(value) = layer.get(known.name).and_then(|text| known.parse(text).ok()) else {
+                    continue;
+                };
+                if let Some(value) = convert(key, value, broker_key.factor) {
+                    return (Some(value), source);
+                }
+            }
+        }
+        (key.default_value(), Source::Default)
+    }
+
+    /// What topics get that say nothing themselves.
+    pub fn topic_defaults(&self) -> TopicDefaults {
+        TopicDefaults::of(self)
+    }
+}
+
+/// The broker key of this name, which must exist.
+fn known(name: &str) -> &'static Key {
+    broker::key(name).unwrap_or_else(|| panic!("there is no broker key {name}"))
+}
+
+/// A broker key's value as the topic key's: in its kind and unit. Negative times mean "for ever".
+fn convert(key: &Key, value: Value, factor: i64) -> Option<Value> {
+    let value = match (key.kind, value) {
+        (Kind::Long, Value::Int(number)) => Value::Long(i64::from(number).saturating_mul(factor)),
+        (Kind::Long, Value::Long(number)) => Value::Long(number.saturating_mul(factor)),
+        (_, value) => value,
+    };
+    let value = match value {
+        Value::Long(number) if key.name == "retention.ms" && number < 0 => Value::Long(-1),
+        other => other,
+    };
+    key.parse(&value.to_text()).ok()
+}
