@@ -20,12 +20,9 @@ use tokio::io::{AsyncRead, AsyncReadExt, ReadBuf};
 use crate::Limits;
 use crate::budget::{Budget, Charge, Waiting};
 
-/// Of the read-ahead a whole frame up to [`Limits::SMALL_FRAME`] and its prefix must be able to fit,
-/// or there would be frames that are neither small nor large.
+/// Bytes read before it is known what they are. No more than a small frame has, so that nothing is
+/// behind a large frame that was begun in the same read.
 const READ_AHEAD: usize = Limits::SMALL_FRAME;
-
-/// Of a large frame so many bytes must have arrived before its buffer is made.
-const PROOF: usize = Limits::SMALL_FRAME / 2;
 
 /// The rest of a large frame is read into its own buffer as long as it is at least so long; the
 /// last bit comes through the read-ahead, together with the frames behind it.
@@ -55,7 +52,7 @@ enum Partial {
     Prefix { bytes: [u8; 4], len: usize },
     /// A small frame: `buffer` has the capacity of all of it.
     Small { size: usize, buffer: BytesMut },
-    /// A large frame of which less than [`PROOF`] bytes came.
+    /// A large frame of which less than [`Limits::LARGE_FRAME_PROOF`] bytes came.
     Announced { size: usize, buffer: BytesMut },
     /// A large frame that waits for its part of the budget; nothing is read meanwhile.
     Waiting { buffer: BytesMut, size: usize, waiting: Waiting },
@@ -235,8 +232,8 @@ impl Inbound {
                 Partial::Announced { size, buffer } => {
                     let size = *size;
                     assert!(buffer.len() + bytes.len() <= size, "a read ends within a large frame");
-                    if buffer.len() + bytes.len() < PROOF {
-                        buffer.reserve(PROOF);
+                    if buffer.len() + bytes.len() < Limits::LARGE_FRAME_PROOF {
+                        buffer.reserve(Limits::LARGE_FRAME_PROOF);
                         buffer.put_slice(bytes);
                         return Ok(());
                     }

@@ -15,6 +15,7 @@ mod accept;
 mod answer;
 mod budget;
 mod connection;
+mod file;
 mod inbound;
 mod limits;
 mod network;

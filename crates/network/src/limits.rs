@@ -54,9 +54,11 @@ impl Limits {
     pub const DEFAULT_REQUEST_BYTES_IN_FLIGHT: usize = 512 * 1024 * 1024;
 
     /// A frame of at most so many bytes has its buffer from the moment its size is known, uncounted.
-    /// Of a larger one so many bytes must have arrived before its buffer is made and counted, so
+    pub const SMALL_FRAME: usize = 32 * 1024;
+
+    /// Of a larger frame so many bytes must have arrived before its buffer is made and counted, so
     /// that announcing sizes costs the announcer more than us.
-    pub const SMALL_FRAME: usize = 16 * 1024;
+    pub const LARGE_FRAME_PROOF: usize = 16 * 1024;
 }
 
 impl Default for Limits {

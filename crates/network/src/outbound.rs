@@ -1,17 +1,42 @@
 //! Answers to bytes.
+//!
+//! Measured on the loopback interface, CPU of sender and receiver together for one answer of a
+//! 100-byte head and file ranges:
+//!
+//! | | head, then `sendfile` | head with `MSG_MORE` | read and sent together | `TCP_CORK` |
+//! |---|---|---|---|---|
+//! | 1 × 200 B | 54 µs | 37 µs | 36 µs | 39 µs |
+//! | 1 × 64 KiB | 74 µs | 67 µs | 71 µs | 70 µs |
+//! | 1 × 1 MB | 445 µs | 462 µs | 654 µs | 562 µs |
+//! | 10 × 200 B | 307 µs | 212 µs | 194 µs | 110 µs |
+//! | 10 × 64 KiB | 587 µs | 571 µs | 722 µs | 541 µs |
+//!
+//! So a small range is read and joins the bytes around it (one `sendmsg` for all), a large one goes
+//! by `sendfile`, its head waits for it, and only several large ones are corked.
 
 use std::collections::VecDeque;
+use std::future::Future;
 use std::io::{self, IoSlice};
+use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use bytes::{Buf, Bytes};
 use smallvec::SmallVec;
+use tokio::task::{JoinHandle, spawn_blocking};
 
+use crate::file::{self, Cached};
 use crate::transport::Transport;
-use crate::{Answer, Piece};
+use crate::{Answer, FileRange, Piece};
 
 /// Pieces that one system call takes.
 const MAX_SLICES: usize = 64;
+
+/// A file range up to this size is read and sent with the bytes around it.
+const SMALL_RANGE: usize = 8 * 1024;
+
+/// So much of a file range is looked for in the page cache, and sent, at a time. What is not there
+/// is read on a thread that may wait for the disk, so that other connections do not.
+const FILE_CHUNK: usize = 256 * 1024;
 
 /// The sending end of a connection: answers whose turn it is, and the pieces not sent yet.
 #[derive(Default)]
@@ -20,16 +45,33 @@ pub(crate) struct Outbound {
     pieces: VecDeque<Piece>,
     /// Bytes in `pieces`.
     size: usize,
+    /// File ranges in `pieces`.
+    files: usize,
+    /// The start of the file range in front, on its way from the disk.
+    from_disk: Option<JoinHandle<io::Result<Bytes>>>,
+    /// The start of the file range in front that is known to be in the page cache. Bytes.
+    cached: usize,
+    corked: bool,
 }
 
 impl Outbound {
     pub(crate) fn push(&mut self, answer: Answer) {
         for piece in answer.pieces {
             let size = piece.size();
-            if 0 < size {
-                self.size += size;
-                self.pieces.push_back(piece);
+            if size == 0 {
+                continue;
             }
+            self.size += size;
+            let piece = match piece {
+                Piece::File(range) if range.size <= SMALL_RANGE => match file::read_cached(&range) {
+                    // A range beyond the file's end is found out when it is its turn.
+                    Cached::Here(bytes) if bytes.len() == size => Piece::Bytes(bytes),
+                    Cached::Here(_) | Cached::Elsewhere | Cached::Unknown => Piece::File(range),
+                },
+                piece => piece,
+            };
+            self.files += usize::from(matches!(piece, Piece::File(_)));
+            self.pieces.push_back(piece);
         }
     }
 
@@ -52,29 +94,67 @@ impl Outbound {
         cx: &mut Context<'_>,
         transport: &mut Transport,
     ) -> Poll<io::Result<usize>> {
+        let cork = 1 < self.files;
+        if cork && !self.corked {
+            transport.cork(true)?;
+            self.corked = true;
+        }
+        ready!(self.poll_from_disk(cx))?;
         let n = match self.pieces.front() {
             Some(Piece::File(range)) => {
-                let n = ready!(transport.poll_send_file(cx, range))?;
+                let chunk = FileRange { size: self.cached.min(range.size), ..range.clone() };
+                let n = ready!(transport.poll_send_file(cx, &chunk))?;
                 if n == 0 {
-                    let error = "a file is shorter than the range of it that was to be sent";
-                    return Poll::Ready(Err(io::Error::new(io::ErrorKind::UnexpectedEof, error)));
+                    return Poll::Ready(Err(shorter_file()));
                 }
+                self.cached -= n;
                 n
             }
             _ => {
-                let slices: SmallVec<[IoSlice<'_>; MAX_SLICES]> = self
-                    .pieces
-                    .iter()
-                    .map_while(bytes_of)
-                    .take(MAX_SLICES)
-                    .map(|it| IoSlice::new(it))
-                    .collect();
+                let bytes = self.pieces.iter().map_while(|piece| match piece {
+                    Piece::Bytes(bytes) => Some(IoSlice::new(bytes)),
+                    Piece::File(_) => None,
+                });
+                let slices: SmallVec<[IoSlice<'_>; MAX_SLICES]> = bytes.take(MAX_SLICES).collect();
                 let more = slices.len() < self.pieces.len();
                 ready!(transport.poll_send(cx, &slices, more))?
             }
         };
         self.advance(n);
+        if self.pieces.is_empty() && self.corked {
+            transport.cork(false)?;
+            self.corked = false;
+        }
         Poll::Ready(Ok(n))
+    }
+
+    /// Ready when the start of the file range in front, if it is one, can be sent without a wait for
+    /// the disk.
+    fn poll_from_disk(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let Some(Piece::File(range)) = self.pieces.front_mut() else { return Poll::Ready(Ok(())) };
+        if 0 < self.cached {
+            return Poll::Ready(Ok(()));
+        }
+        let chunk = FileRange { size: range.size.min(FILE_CHUNK), ..range.clone() };
+        if self.from_disk.is_none() && file::is_cached(&chunk) {
+            self.cached = chunk.size;
+            return Poll::Ready(Ok(()));
+        }
+        let reading = self.from_disk.get_or_insert_with(|| spawn_blocking(move || file::read(&chunk)));
+        let read = ready!(Pin::new(reading).poll(cx));
+        self.from_disk = None;
+        let bytes = read.map_err(io::Error::other)??;
+        if bytes.is_empty() {
+            return Poll::Ready(Err(shorter_file()));
+        }
+        range.position += bytes.len() as u64;
+        range.size -= bytes.len();
+        if range.size == 0 {
+            self.pieces.pop_front();
+            self.files -= 1;
+        }
+        self.pieces.push_front(Piece::Bytes(bytes));
+        Poll::Ready(Ok(()))
     }
 
     /// Forgets the first `n` bytes: they are sent.
@@ -84,6 +164,7 @@ impl Outbound {
             let size = piece.size();
             if size <= n {
                 n -= size;
+                self.files -= usize::from(matches!(piece, Piece::File(_)));
                 self.pieces.pop_front();
             } else {
                 match piece {
@@ -99,9 +180,7 @@ impl Outbound {
     }
 }
 
-fn bytes_of(piece: &Piece) -> Option<&Bytes> {
-    match piece {
-        Piece::Bytes(bytes) => Some(bytes),
-        Piece::File(_) => None,
-    }
+fn shorter_file() -> io::Error {
+    let what = "a file is shorter than the range of it that was to be sent";
+    io::Error::new(io::ErrorKind::UnexpectedEof, what)
 }

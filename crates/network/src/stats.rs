@@ -30,7 +30,8 @@ pub struct Stats {
     pub closed_by_service: AtomicU64,
     /// Frames that had to wait for `queued.max.request.bytes`.
     pub waited_for_request_bytes: AtomicU64,
-    /// Bytes of large request frames in memory now; at most `queued.max.request.bytes`.
+    /// Bytes of large request frames in memory now; at most `queued.max.request.bytes`, or one larger
+    /// frame.
     pub request_bytes_now: AtomicU64,
     /// Frames handed to the service.
     pub requests: AtomicU64,

@@ -217,3 +217,420 @@ async fn file_ranges_are_sent_between_the_bytes() {
     assert!(got == expected);
     assert_eq!(client.answer().await, b"after");
 }
+
+#[tokio::test]
+async fn the_next_frame_is_handled_while_an_earlier_answer_waits() {
+    let net = net(Limits::default());
+    let mut client = net.client().await;
+    for frame in ["Later 1", "now", "Later 2", "Nothing", "now too"] {
+        client.send(frame.as_bytes()).await;
+    }
+    net.until("all handled", |net| net.told.begun.load(Ordering::SeqCst) == 5).await;
+    assert_eq!(net.stat(|it| &it.bytes_out), 0, "nothing overtakes the first answer");
+    net.told.durable.notify_one();
+    assert_eq!(client.answer().await, b"Later 1");
+    assert_eq!(client.answer().await, b"now");
+    net.told.durable.notify_one();
+    assert_eq!(client.answer().await, b"Later 2");
+    assert_eq!(client.answer().await, b"now too");
+}
+
+#[tokio::test]
+async fn earlier_answers_leave_while_a_call_waits() {
+    let net = net(Limits::default());
+    let mut client = net.client().await;
+    client.send(b"Later").await;
+    client.send(b"Wait").await;
+    client.send(b"behind").await;
+    net.until("the long poll", |net| net.told.begun.load(Ordering::SeqCst) == 2).await;
+    net.told.durable.notify_one();
+    assert_eq!(client.answer().await, b"Later");
+    assert_eq!(net.told.begun.load(Ordering::SeqCst), 2, "calls run one after the other");
+    net.told.wake.0.add_permits(1);
+    assert_eq!(client.answer().await, b"Wait");
+    assert_eq!(client.answer().await, b"behind");
+}
+
+#[tokio::test]
+async fn a_peer_that_goes_away_ends_its_call() {
+    for reset in [false, true] {
+        let net = net(Limits::default());
+        let mut client = net.client().await;
+        client.send(b"Wait").await;
+        net.until("the long poll", |net| net.told.begun.load(Ordering::SeqCst) == 1).await;
+        assert_eq!(net.told.dropped.load(Ordering::SeqCst), 0);
+        if reset {
+            #[expect(deprecated, reason = "zero does not block: it makes the close a reset")]
+            client.0.set_linger(Some(Duration::ZERO)).unwrap();
+        }
+        drop(client);
+        net.until("the call dropped", |net| net.told.dropped.load(Ordering::SeqCst) == 1).await;
+        net.until("the connection gone", |net| net.stat(|it| &it.connections_now) == 0).await;
+    }
+}
+
+#[tokio::test]
+async fn frames_sent_right_before_a_close_take_effect() {
+    let net = net(Limits::default());
+    let mut client = net.client().await;
+    let mut all = Vec::new();
+    for i in 0..500 {
+        all.extend(framed(format!("No answer {i}").as_bytes()));
+    }
+    client.0.write_all(&all).await.unwrap();
+    drop(client);
+    net.until("all handled", |net| net.told.seen.lock().unwrap().len() == 500).await;
+    net.until("the connection gone", |net| net.stat(|it| &it.connections_now) == 0).await;
+}
+
+#[tokio::test]
+async fn a_panic_closes_its_connection_only() {
+    let net = net(Limits::default());
+    let mut other = net.client().await;
+    other.asks(b"before").await;
+    for (frame, panics) in [(b"P", 1), (b"p", 2)] {
+        let mut client = net.client().await;
+        client.send(frame).await;
+        assert!(client.is_closed().await.is_empty());
+        assert_eq!(net.stat(|it| &it.closed_panic), panics);
+    }
+    other.asks(b"after").await;
+}
+
+#[tokio::test]
+async fn close_comes_after_the_earlier_answers() {
+    let net = net(Limits::default());
+    let mut client = net.client().await;
+    for frame in ["now", "Later", "Close", "never"] {
+        client.send(frame.as_bytes()).await;
+    }
+    net.until("all handled", |net| net.told.begun.load(Ordering::SeqCst) == 3).await;
+    net.told.durable.notify_one();
+    assert_eq!(client.is_closed().await, [framed(b"now"), framed(b"Later")].concat());
+    assert_eq!(net.stat(|it| &it.closed_by_service), 1);
+    assert_eq!(net.told.begun.load(Ordering::SeqCst), 3);
+}
+
+#[tokio::test]
+async fn frames_of_impossible_sizes_close_the_connection() {
+    let net = net(Limits { max_request_size: 1000, ..Limits::default() });
+    for (closed, prefix) in [(1, 1001), (2, i32::MAX), (3, -1), (4, i32::MIN)] {
+        let mut client = net.client().await;
+        client.asks(&[7; 1000]).await;
+        client.0.write_all(&i32::to_be_bytes(prefix)).await.unwrap();
+        assert!(client.is_closed().await.is_empty());
+        assert_eq!(net.stat(|it| &it.closed_frame_size), closed);
+    }
+}
+
+#[tokio::test]
+async fn announcing_large_frames_reserves_nothing() {
+    let net = net(Limits { max_request_bytes_in_flight: 1 << 20, ..Limits::default() });
+    let mut announcers = Vec::new();
+    for _ in 0..50 {
+        let mut client = net.client().await;
+        client.0.write_all(&i32::to_be_bytes(100 << 20)).await.unwrap();
+        client.0.write_all(&[0; 10_000]).await.unwrap();
+        announcers.push(client);
+    }
+    net.until("all received", |net| net.stat(|it| &it.bytes_in) == 50 * 10_004).await;
+    assert_eq!(net.stat(|it| &it.request_bytes_now), 0);
+    let mut client = net.client().await;
+    client.asks(&[1; 1_000_000]).await;
+}
+
+#[tokio::test]
+async fn large_frames_wait_for_the_bytes_in_flight() {
+    let net = net(Limits { max_request_bytes_in_flight: 1 << 20, ..Limits::default() });
+    let mut first = net.client().await;
+    let mut second = net.client().await;
+    let mut small = net.client().await;
+    // The first one's frame stays in memory as long as its call waits.
+    let frame = [&b"Wait"[..], &[0; 900_000]].concat();
+    first.send(&frame).await;
+    net.until("the first call", |net| net.told.begun.load(Ordering::SeqCst) == 1).await;
+    assert_eq!(net.stat(|it| &it.request_bytes_now), 900_004);
+    let (mut read, mut write) = second.0.split();
+    let send = async { write.write_all(&framed(&[2; 500_000])).await.unwrap() };
+    let watch = async {
+        net.until("the second waits", |net| net.stat(|it| &it.waited_for_request_bytes) == 1).await;
+        small.asks(b"small frames do not count").await;
+        assert_eq!(net.told.begun.load(Ordering::SeqCst), 2);
+        net.told.wake.0.add_permits(1);
+        assert!(first.answer().await == frame);
+        let mut answer = vec![0; 500_004];
+        read.read_exact(&mut answer).await.unwrap();
+        assert!(answer == framed(&[2; 500_000]));
+    };
+    timeout(PATIENCE, async { tokio::join!(send, watch) }).await.unwrap();
+    net.until("all given back", |net| net.stat(|it| &it.request_bytes_now) == 0).await;
+    // More than the whole bound passes alone.
+    second.asks(&vec![3; 3_000_000]).await;
+}
+
+#[tokio::test]
+async fn a_waiting_large_frame_whose_client_leaves_gives_up_its_place() {
+    let net = net(Limits { max_request_bytes_in_flight: 1 << 20, ..Limits::default() });
+    let mut first = net.client().await;
+    first.send(&[&b"Wait"[..], &[0; 1_000_000]].concat()).await;
+    net.until("the first call", |net| net.told.begun.load(Ordering::SeqCst) == 1).await;
+    let mut second = net.client().await;
+    second.0.write_all(&i32::to_be_bytes(800_000)).await.unwrap();
+    second.0.write_all(&[0; 40_000]).await.unwrap();
+    net.until("the second waits", |net| net.stat(|it| &it.waited_for_request_bytes) == 1).await;
+    drop(second);
+    let mut third = net.client().await;
+    let third = tokio::spawn(async move { third.asks(&[3; 600_000]).await });
+    net.until("the third waits", |net| net.stat(|it| &it.waited_for_request_bytes) == 2).await;
+    net.told.wake.0.add_permits(1);
+    assert_eq!(first.answer().await.len(), 1_000_004);
+    timeout(PATIENCE, third).await.unwrap().unwrap();
+    net.until("all given back", |net| net.stat(|it| &it.request_bytes_now) == 0).await;
+}
+
+#[tokio::test]
+async fn at_max_connections_the_next_one_waits() {
+    let net = net(Limits { max_connections: 2, ..Limits::default() });
+    let mut first = net.client().await;
+    let mut second = net.client().await;
+    first.asks(b"1").await;
+    second.asks(b"2").await;
+    let mut third = net.client().await;
+    third.send(b"3").await;
+    net.until("the third waits", |net| net.stat(|it| &it.waited_for_max_connections) == 1).await;
+    first.asks(b"others go on").await;
+    assert_eq!(net.told.begun.load(Ordering::SeqCst), 3);
+    drop(second);
+    assert_eq!(third.answer().await, b"3");
+}
+
+#[tokio::test]
+async fn beyond_max_connections_per_ip_they_are_closed() {
+    let there = "127.0.0.7".parse().unwrap();
+    let net = net(Limits {
+        max_connections_per_ip: 2,
+        max_connections_per_ip_overrides: [(there, 1)].into(),
+        ..Limits::default()
+    });
+    let mut first = net.client().await;
+    let mut second = net.client().await;
+    first.asks(b"1").await;
+    second.asks(b"2").await;
+    let mut third = net.client().await;
+    assert!(third.is_closed().await.is_empty());
+    assert_eq!(net.stat(|it| &it.closed_per_ip), 1);
+    drop(second);
+    net.until("the second gone", |net| net.stat(|it| &it.connections_now) == 1).await;
+    net.client().await.asks(b"3 again").await;
+
+    let from_there = || async {
+        let socket = tokio::net::TcpSocket::new_v4().unwrap();
+        socket.bind(SocketAddr::new(there, 0)).unwrap();
+        Client(socket.connect(net.address).await.unwrap())
+    };
+    let mut first = from_there().await;
+    first.asks(b"1").await;
+    assert!(from_there().await.is_closed().await.is_empty());
+    assert_eq!(net.stat(|it| &it.closed_per_ip), 2);
+}
+
+#[tokio::test]
+async fn connections_beyond_the_creation_rate_wait() {
+    let net = net(Limits { max_connection_creation_rate: 10, ..Limits::default() });
+    let mut clients = Vec::new();
+    for _ in 0..12 {
+        clients.push(net.client().await);
+    }
+    for client in &mut clients {
+        client.asks(b"served all the same").await;
+    }
+    assert!(0 < net.stat(|it| &it.waited_for_creation_rate));
+}
+
+#[tokio::test]
+async fn a_flood_of_connections_is_survived() {
+    let net = net(Limits { max_connections: 8, ..Limits::default() });
+    for _ in 0..5 {
+        let mut flood = Vec::new();
+        for _ in 0..100 {
+            // Beyond the backlog connecting may hang or fail.
+            let connect = TcpStream::connect(net.address);
+            match timeout(Duration::from_millis(20), connect).await {
+                Ok(Ok(stream)) => flood.push(stream),
+                _ => break,
+            }
+        }
+        assert!(net.stat(|it| &it.connections_now) <= 8);
+    }
+    let served = async { net.client().await.asks(b"still here").await };
+    timeout(PATIENCE, served).await.unwrap();
+}
+
+#[tokio::test]
+async fn idle_connections_are_closed_and_waiting_ones_are_not() {
+    let net = net(Limits { max_idle: Duration::from_millis(100), ..Limits::default() });
+    let mut waiting = net.client().await;
+    waiting.send(b"Wait").await;
+    let mut durable = net.client().await;
+    durable.send(b"Later").await;
+    net.until("both begun", |net| net.told.begun.load(Ordering::SeqCst) == 2).await;
+    for idle in 1..4 {
+        let mut silent = net.client().await;
+        assert!(silent.is_closed().await.is_empty());
+        assert_eq!(net.stat(|it| &it.closed_idle), idle);
+    }
+    let mut half = net.client().await;
+    half.0.write_all(&[0, 0, 0, 9, 1, 2, 3]).await.unwrap();
+    assert!(half.is_closed().await.is_empty());
+    assert_eq!(net.stat(|it| &it.closed_half_frame), 1);
+    net.told.wake.0.add_permits(1);
+    net.told.durable.notify_one();
+    assert_eq!(waiting.answer().await, b"Wait");
+    assert_eq!(durable.answer().await, b"Later");
+    assert!(waiting.is_closed().await.is_empty());
+    assert!(durable.is_closed().await.is_empty());
+}
+
+#[tokio::test]
+async fn a_large_frame_that_stalls_gives_its_bytes_back() {
+    let net = net(Limits { max_frame_stall: Duration::from_millis(100), ..Limits::default() });
+    let mut client = net.client().await;
+    client.0.write_all(&i32::to_be_bytes(1_000_000)).await.unwrap();
+    client.0.write_all(&[0; 40_000]).await.unwrap();
+    assert!(client.is_closed().await.is_empty());
+    assert_eq!(net.stat(|it| &it.closed_half_frame), 1);
+    assert_eq!(net.stat(|it| &it.request_bytes_now), 0);
+}
+
+#[tokio::test]
+async fn who_does_not_read_is_not_served_and_then_closed() {
+    let net = net(Limits { max_idle: Duration::from_millis(300), ..Limits::default() });
+    let mut client = net.client().await;
+    for _ in 0..20 {
+        client.send(b"Big").await;
+    }
+    net.until("closed", |net| net.stat(|it| &it.closed_slow_reader) == 1).await;
+    assert!(net.told.begun.load(Ordering::SeqCst) < 10, "the answers of 8 MiB were not all made");
+    net.client().await.asks(b"others are not disturbed").await;
+}
+
+#[tokio::test]
+async fn pending_answers_are_bounded() {
+    let net = net(Limits { max_pending_answers: 3, ..Limits::default() });
+    let mut client = net.client().await;
+    for i in 0..10 {
+        client.send(format!("Later {i}").as_bytes()).await;
+    }
+    for i in 0..10 {
+        let begun = (i + 3).min(10);
+        net.until("three wait", |net| net.told.begun.load(Ordering::SeqCst) == begun).await;
+        net.told.durable.notify_one();
+        assert_eq!(client.answer().await, format!("Later {i}").as_bytes());
+    }
+}
+
+#[tokio::test]
+async fn many_pipelined_frames_are_answered() {
+    let net = net(Limits::default());
+    let mut client = net.client().await;
+    let all: Vec<u8> = (0..20_000u32).flat_map(|i| framed(&i.to_be_bytes())).collect();
+    let (mut read, mut write) = client.0.split();
+    let mut got = vec![0; all.len()];
+    let both = async { tokio::join!(write.write_all(&all), read.read_exact(&mut got)) };
+    timeout(PATIENCE, both).await.unwrap().1.unwrap();
+    assert!(got == all);
+}
+
+#[tokio::test]
+async fn a_file_that_became_shorter_closes_the_connection() {
+    let net = net(Limits::default());
+    let mut client = net.client().await;
+    client.send(b"Short").await;
+    assert_eq!(client.is_closed().await.get(4..).unwrap_or_default(), b"");
+}
+
+#[tokio::test]
+async fn stopping_finishes_what_is_in_progress() {
+    let net = net(Limits::default());
+    let mut idle = net.client().await;
+    idle.asks(b"1").await;
+    let mut waiting = net.client().await;
+    waiting.send(b"Wait").await;
+    waiting.send(b"not begun any more").await;
+    let mut durable = net.client().await;
+    durable.send(b"Later").await;
+    net.until("begun", |net| net.told.begun.load(Ordering::SeqCst) == 3).await;
+    let stop = net.network.stop(PATIENCE);
+    let watch = async {
+        assert!(idle.is_closed().await.is_empty());
+        assert!(TcpStream::connect(net.address).await.is_err());
+        net.told.wake.0.add_permits(1);
+        net.told.durable.notify_one();
+        assert_eq!(waiting.is_closed().await, framed(b"Wait"));
+        assert_eq!(durable.is_closed().await, framed(b"Later"));
+    };
+    timeout(PATIENCE, async { tokio::join!(stop, watch) }).await.unwrap();
+    assert_eq!(net.told.begun.load(Ordering::SeqCst), 3);
+    assert_eq!(net.stat(|it| &it.connections_now), 0);
+}
+
+#[tokio::test]
+async fn stopping_has_an_end() {
+    let net = net(Limits::default());
+    let mut waiting = net.client().await;
+    waiting.send(b"Wait").await;
+    net.until("begun", |net| net.told.begun.load(Ordering::SeqCst) == 1).await;
+    timeout(PATIENCE, net.network.stop(Duration::from_millis(10))).await.unwrap();
+    assert!(waiting.is_closed().await.is_empty());
+    assert_eq!(net.told.dropped.load(Ordering::SeqCst), 1);
+    assert_eq!(net.stat(|it| &it.connections_now), 0);
+}
+
+#[tokio::test]
+async fn an_address_in_use_is_told() {
+    let net = net(Limits::default());
+    let error = net.network.listen("SECOND", net.address).unwrap_err();
+    assert!(error.to_string().contains("for listener SECOND"), "{error}");
+}
+
+#[tokio::test]
+async fn a_connection_tells_who_it_is() {
+    let local = "127.0.0.1:9092".parse().unwrap();
+    let connection = Connection::new(7, "127.0.0.1:5".parse().unwrap(), local, "PLAINTEXT".into());
+    assert_eq!((connection.id(), connection.peer().port(), connection.local()), (7, 5, local));
+    assert_eq!(connection.listener(), "PLAINTEXT");
+    assert_eq!(connection.principal().name, "ANONYMOUS");
+    connection.set_principal(Principal { kind: "User".into(), name: "anna".into() });
+    assert_eq!(connection.principal().name, "anna");
+    assert_eq!(connection.client_software(), None);
+    connection.set_client_software(ClientSoftware { name: "kafka".into(), version: "1".into() });
+    assert_eq!(connection.client_software().unwrap().name, "kafka");
+}
+
+#[tokio::test]
+async fn ranges_that_are_not_in_the_page_cache_are_sent() {
+    // Beside the sources, on a disk: temporary folders often are in memory.
+    let mut file = tempfile::tempfile_in(env!("CARGO_MANIFEST_DIR")).unwrap();
+    let body: Vec<u8> = (0..1_500_000u32).map(|i| (i % 249) as u8).collect();
+    file.write_all(&body).unwrap();
+    file.sync_all().unwrap();
+    let file = Arc::new(file);
+
+    struct Send(Arc<std::fs::File>);
+    impl Service for Send {
+        fn call(&self, _: &Arc<Connection>, _: Bytes) -> impl Future<Output = Outcome> + std::marker::Send {
+            let range = |position, size| Piece::File(FileRange { file: self.0.clone(), position, size });
+            let head = Piece::Bytes(Bytes::copy_from_slice(&1_300_100u32.to_be_bytes()));
+            let answer = [head, range(7, 100), range(100_000, 1_300_000)].into_iter().collect();
+            async { Outcome::Answer(answer) }
+        }
+    }
+    let network = Network::new(Limits::default(), Send(file.clone()));
+    let address = network.listen("PLAINTEXT", "127.0.0.1:0".parse().unwrap()).unwrap();
+    let mut client = Client(TcpStream::connect(address).await.unwrap());
+    for _ in 0..3 {
+        rustix::fs::fadvise(&*file, 0, None, rustix::fs::Advice::DontNeed).unwrap();
+        client.send(b"?").await;
+        assert!(client.answer().await == [&body[7..107], &body[100_000..1_400_000]].concat());
+    }
+}

@@ -60,6 +60,13 @@ impl Transport {
         }
     }
 
+    /// Holds back packets that are not full (`true`), or sends what was held back.
+    pub(crate) fn cork(&self, on: bool) -> io::Result<()> {
+        match self {
+            Transport::Plaintext(stream) => plain::cork(stream, on),
+        }
+    }
+
     /// Says that nothing more is sent.
     pub(crate) async fn shutdown(&mut self) {
         match self {
@@ -83,6 +90,10 @@ mod plain {
         Ok(rustix::net::sendmsg(stream, slices, &mut SendAncillaryBuffer::default(), flags)?)
     }
 
+    pub(super) fn cork(stream: &TcpStream, on: bool) -> io::Result<()> {
+        Ok(rustix::net::sockopt::set_tcp_cork(stream, on)?)
+    }
+
     pub(super) fn send_file(stream: &TcpStream, range: &FileRange) -> io::Result<usize> {
         let mut position = range.position;
         Ok(rustix::fs::sendfile(stream, &range.file, Some(&mut position), range.size)?)
@@ -102,13 +113,19 @@ mod plain {
     const CHUNK: usize = 64 * 1024;
 
     pub(super) fn send(stream: &TcpStream, slices: &[IoSlice<'_>], _more: bool) -> io::Result<usize> {
-        use std::io::Write;
-        rustix::io::writev(stream, slices).map_err(io::Error::from)
+        Ok(rustix::io::writev(stream, slices)?)
+    }
+
+    pub(super) fn cork(_stream: &TcpStream, _on: bool) -> io::Result<()> {
+        Ok(())
     }
 
     pub(super) fn send_file(stream: &TcpStream, range: &FileRange) -> io::Result<usize> {
         let mut chunk = vec![0; range.size.min(CHUNK)];
         let n = range.file.read_at(&mut chunk, range.position)?;
-        rustix::io::write(stream, chunk.get(..n).unwrap_or_default()).map_err(io::Error::from)
+        if n == 0 {
+            return Ok(0);
+        }
+        Ok(rustix::io::write(stream, chunk.get(..n).unwrap_or_default())?)
     }
 }
