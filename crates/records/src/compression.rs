@@ -1,9 +1,22 @@
 //! The codecs of a batch's records, and their levels.
 
+mod decoder;
+mod lz4;
+mod snappy;
+
+pub(crate) use decoder::{Window, with_decoder};
+
 use crate::error::BatchError;
 use std::borrow::Cow;
+use std::cell::RefCell;
 use std::fmt;
-use std::io::{self, Read, Write};
+use std::io::{self, Write};
+use zstd::zstd_safe::{self, CCtx, CParameter};
+
+/// Kafka's default zstd level.
+const ZSTD_LEVEL_DEFAULT: i32 = 3;
+/// A zstd context that has grown beyond this is not kept for the next batch.
+const ZSTD_CONTEXT_KEPT_MAX: usize = 16 << 20;
 
 /// How a batch's records are compressed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -115,10 +128,13 @@ impl Codec {
 /// Appends `input`, compressed, to `out`.
 ///
 /// # Errors
-/// None that memory does not cause: the codecs take any input.
+/// None that lack of memory does not cause: the codecs take any input.
 pub(crate) fn compress(codec: Codec, input: &[u8], out: &mut Vec<u8>) -> io::Result<()> {
     match codec.compression {
-        Compression::None => out.extend_from_slice(input),
+        Compression::None => {
+            out.extend_from_slice(input);
+            Ok(())
+        }
         Compression::Gzip => {
             let level = match codec.level {
                 None | Some(-1) => flate2::Compression::default(),
@@ -127,23 +143,37 @@ pub(crate) fn compress(codec: Codec, input: &[u8], out: &mut Vec<u8>) -> io::Res
             let mut encoder = flate2::write::GzEncoder::new(out, level);
             encoder.write_all(input)?;
             encoder.finish()?;
+            Ok(())
         }
-        Compression::Snappy => snappy::compress(input, out)?,
-        Compression::Lz4 => {
-            let info = lz4_flex::frame::FrameInfo::new()
-                .block_mode(lz4_flex::frame::BlockMode::Independent)
-                .block_size(lz4_flex::frame::BlockSize::Max64KB);
-            let mut encoder = lz4_flex::frame::FrameEncoder::with_frame_info(info, out);
-            encoder.write_all(input)?;
-            encoder.finish().map_err(io::Error::other)?;
-        }
-        Compression::Zstd => {
-            let mut encoder = zstd::stream::write::Encoder::new(out, codec.level.unwrap_or(3))?;
-            encoder.write_all(input)?;
-            encoder.finish()?;
-        }
+        Compression::Snappy => snappy::compress(input, out),
+        Compression::Lz4 => lz4::compress(input, out),
+        Compression::Zstd => compress_zstd(codec.level.unwrap_or(ZSTD_LEVEL_DEFAULT), input, out),
     }
-    Ok(())
+}
+
+thread_local! {
+    /// Creating a context costs more than compressing a small batch.
+    static ZSTD_ENCODER: RefCell<Option<CCtx<'static>>> = const { RefCell::new(None) };
+}
+
+fn compress_zstd(level: i32, input: &[u8], out: &mut Vec<u8>) -> io::Result<()> {
+    let failed = |code| io::Error::other(zstd_safe::get_error_name(code));
+    ZSTD_ENCODER.with_borrow_mut(|kept| {
+        let context = match kept {
+            Some(context) => context,
+            None => kept.insert(CCtx::try_create().ok_or(io::ErrorKind::OutOfMemory)?),
+        };
+        context.set_parameter(CParameter::CompressionLevel(level)).map_err(failed)?;
+        let start = out.len();
+        out.resize(start + zstd_safe::compress_bound(input.len()), 0);
+        let room = out.get_mut(start..).unwrap_or_default();
+        let size = context.compress2(room, input).map_err(failed)?;
+        out.truncate(start + size);
+        if context.sizeof() > ZSTD_CONTEXT_KEPT_MAX {
+            *kept = None;
+        }
+        Ok(())
+    })
 }
 
 /// The decompressed `input`, of at most `size_max` bytes; `input` itself where nothing is compressed.
@@ -152,95 +182,19 @@ pub(crate) fn decompress(
     input: &[u8],
     size_max: usize,
 ) -> Result<Cow<'_, [u8]>, BatchError> {
-    let failed = |error: io::Error| BatchError::Decompression { compression, reason: error.to_string() };
-    let too_large = BatchError::DecompressedTooLarge { max: size_max };
     if compression == Compression::None {
-        return if input.len() <= size_max { Ok(Cow::Borrowed(input)) } else { Err(too_large) };
+        if input.len() > size_max {
+            return Err(BatchError::DecompressedTooLarge { max: size_max });
+        }
+        return Ok(Cow::Borrowed(input));
     }
-    let mut out = Vec::new();
-    let limit = u64::try_from(size_max).unwrap_or(u64::MAX).saturating_add(1);
-    match compression {
-        Compression::None => {}
-        Compression::Gzip => {
-            flate2::bufread::MultiGzDecoder::new(input).take(limit).read_to_end(&mut out).map_err(failed)?;
-        }
-        Compression::Snappy => {
-            if !snappy::decompress(input, size_max, &mut out).map_err(failed)? {
-                return Err(too_large);
-            }
-        }
-        Compression::Lz4 => {
-            lz4_flex::frame::FrameDecoder::new(input).take(limit).read_to_end(&mut out).map_err(failed)?;
-        }
-        Compression::Zstd => {
-            let decoder = zstd::stream::read::Decoder::with_buffer(input).map_err(failed)?;
-            decoder.take(limit).read_to_end(&mut out).map_err(failed)?;
-        }
-    }
-    if out.len() > size_max {
-        return Err(too_large);
-    }
-    Ok(Cow::Owned(out))
-}
-
-mod snappy {
-    //! Snappy in the framing of the xerial library, as Kafka's Java client writes it; or one raw block.
-
-    use std::io;
-
-    const MAGIC: [u8; 8] = [0x82, b'S', b'N', b'A', b'P', b'P', b'Y', 0];
-    /// Magic, version and compatible version.
-    const FRAME_HEADER_SIZE: usize = 16;
-    /// Uncompressed bytes per block, as the xerial library has it.
-    const BLOCK_SIZE: usize = 32 * 1024;
-    /// More than any snappy block can expand: a copy of 64 bytes takes at least two.
-    const EXPANSION_MAX: usize = 64;
-
-    pub fn compress(input: &[u8], out: &mut Vec<u8>) -> io::Result<()> {
-        let mut encoder = snap::raw::Encoder::new();
-        out.extend_from_slice(&MAGIC);
-        out.extend_from_slice(&1i32.to_be_bytes());
-        out.extend_from_slice(&1i32.to_be_bytes());
-        let mut block = vec![0; snap::raw::max_compress_len(BLOCK_SIZE.min(input.len()))];
-        for chunk in input.chunks(BLOCK_SIZE) {
-            let size = encoder.compress(chunk, &mut block)?;
-            out.extend_from_slice(&(size as u32).to_be_bytes());
-            out.extend_from_slice(&block[..size]);
-        }
+    let mut window = Window::default();
+    with_decoder(compression, input, size_max, |decoder| {
+        while decoder.fill(&mut window)? {}
         Ok(())
-    }
-
-    /// Appends the decompressed `input` to `out`; `false` where that is more than `size_max` bytes.
-    pub fn decompress(input: &[u8], size_max: usize, out: &mut Vec<u8>) -> io::Result<bool> {
-        if !input.starts_with(&MAGIC) {
-            return block(input, size_max, out);
-        }
-        let mut rest = input.get(FRAME_HEADER_SIZE..).ok_or(io::ErrorKind::UnexpectedEof)?;
-        while !rest.is_empty() {
-            let (size, behind) = rest.split_first_chunk::<4>().ok_or(io::ErrorKind::UnexpectedEof)?;
-            let size = u32::from_be_bytes(*size) as usize;
-            let (compressed, behind) = behind.split_at_checked(size).ok_or(io::ErrorKind::UnexpectedEof)?;
-            if !block(compressed, size_max, out)? {
-                return Ok(false);
-            }
-            rest = behind;
-        }
-        Ok(true)
-    }
-
-    fn block(input: &[u8], size_max: usize, out: &mut Vec<u8>) -> io::Result<bool> {
-        let size = snap::raw::decompress_len(input)?;
-        if size > input.len().saturating_mul(EXPANSION_MAX) {
-            return Err(io::Error::other("a block claims to be larger than it can be"));
-        }
-        let start = out.len();
-        if size > size_max.saturating_sub(start) {
-            return Ok(false);
-        }
-        out.resize(start + size, 0);
-        let written =
-            snap::raw::Decoder::new().decompress(input, out.get_mut(start..).unwrap_or_default())?;
-        out.truncate(start + written);
-        Ok(true)
-    }
+    })?;
+    Ok(Cow::Owned(window.into_bytes()))
 }
+
+#[cfg(test)]
+mod tests;

@@ -123,7 +123,7 @@ pub struct BatchHeader {
     pub(crate) leader_epoch: LeaderEpoch,
     pub(crate) crc: u32,
     pub(crate) attributes: Attributes,
-    /// That of `attributes`; `None` for the header of an unknown codec, which [`BatchHeader::parse`] refuses.
+    /// That of `attributes`; none where they name no codec, which [`BatchHeader::parse`] refuses.
     pub(crate) compression: Compression,
     pub(crate) last_offset_delta: i32,
     pub(crate) base_timestamp: i64,
@@ -141,6 +141,7 @@ impl BatchHeader {
     /// As [`size_of_batch_at`], and where the codec does not exist or the counts are negative.
     pub fn parse(bytes: &[u8]) -> Result<BatchHeader, BatchError> {
         let header = BatchHeader::parse_unchecked(bytes)?;
+        header.attributes.compression()?;
         if header.record_count < 0 || header.last_offset_delta < 0 {
             return Err(BatchError::InvalidCounts {
                 record_count: header.record_count,
@@ -150,7 +151,8 @@ impl BatchHeader {
         Ok(header)
     }
 
-    /// As [`BatchHeader::parse`], with whatever counts are there.
+    /// As [`BatchHeader::parse`], with whatever codec and counts are there: before the CRC is checked, they
+    /// may be the damage.
     pub(crate) fn parse_unchecked(bytes: &[u8]) -> Result<BatchHeader, BatchError> {
         size_of_batch_at(bytes)?;
         let raw: &[u8; HEADER_SIZE] = bytes
@@ -163,7 +165,7 @@ impl BatchHeader {
             leader_epoch: LeaderEpoch(i32::from_be_bytes(field::<12, 4>(raw))),
             crc: u32::from_be_bytes(field::<17, 4>(raw)),
             attributes,
-            compression: attributes.compression()?,
+            compression: attributes.compression().unwrap_or_default(),
             last_offset_delta: i32::from_be_bytes(field::<23, 4>(raw)),
             base_timestamp: i64::from_be_bytes(field::<27, 8>(raw)),
             max_timestamp: i64::from_be_bytes(field::<35, 8>(raw)),

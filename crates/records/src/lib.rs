@@ -16,6 +16,9 @@ pub mod varint;
 pub mod record;
 pub mod view;
 
+pub mod lookup;
+pub mod validate;
+
 pub mod builder;
 pub mod compression;
 pub mod control;
@@ -27,5 +30,9 @@ pub use compression::{Codec, Compression};
 pub use control::{ControlType, EndTransactionMarker};
 pub use error::BatchError;
 pub use header::{Attributes, BatchHeader, HEADER_SIZE, TimestampType, size_of_batch_at};
+pub use lookup::{FoundRecord, first_record_at_or_after, max_timestamp_offset};
 pub use record::{Header, Headers, RecordView};
+pub use validate::{
+    Checked, DECOMPRESSED_SIZE_MAX, ProduceError, ProduceRules, RecordError, validate_produce,
+};
 pub use view::{BatchView, Batches, Records, batches, patched_prefix};

@@ -1,7 +1,7 @@
 //! Records within a (decompressed) batch, looked at where they lie.
 
 use crate::error::BatchError;
-use crate::varint::{take_varint, take_varlong};
+use crate::varint::{VARINT_SIZE_MAX, take_varint, take_varlong};
 use ottla_ids::Offset;
 use std::borrow::Cow;
 
@@ -92,9 +92,9 @@ impl<'a> Iterator for RecordIter<'a> {
                 reason: "there are bytes behind the last record",
             }));
         }
-        let record = take_record(&mut self.rest, &self.base);
         let index = self.index;
-        match record {
+        let body = take_record_bytes(&mut self.rest).and_then(|body| body.ok_or("it is cut off"));
+        match body.and_then(|body| parse_record(body, &self.base)) {
             Ok(record) => {
                 self.index += 1;
                 Some(Ok(record))
@@ -108,13 +108,24 @@ impl<'a> Iterator for RecordIter<'a> {
     }
 }
 
-/// Takes one record from the front of `rest`.
-fn take_record<'a>(rest: &mut &'a [u8], base: &Base) -> Result<RecordView<'a>, &'static str> {
-    let size = take_varint(rest).ok_or("its size is cut off")?;
+/// Takes the bytes of one record, without their size, from the front of `rest`; `None` where more are needed.
+#[inline]
+pub(crate) fn take_record_bytes<'a>(rest: &mut &'a [u8]) -> Result<Option<&'a [u8]>, &'static str> {
+    let mut behind = *rest;
+    let Some(size) = take_varint(&mut behind) else {
+        return if rest.len() < VARINT_SIZE_MAX { Ok(None) } else { Err("its size is no number") };
+    };
     let size = usize::try_from(size).map_err(|_| "its size is negative")?;
-    let (mut body, behind) = rest.split_at_checked(size).ok_or("it is cut off")?;
+    let Some((body, behind)) = behind.split_at_checked(size) else {
+        return Ok(None);
+    };
     *rest = behind;
+    Ok(Some(body))
+}
 
+/// Reads a record whose bytes are `body`.
+#[inline]
+pub(crate) fn parse_record<'a>(mut body: &'a [u8], base: &Base) -> Result<RecordView<'a>, &'static str> {
     // The attributes byte has no meaning yet.
     body = body.get(1..).ok_or("it is too small")?;
     let timestamp_delta = take_varlong(&mut body).ok_or("its timestamp is cut off")?;
@@ -139,6 +150,7 @@ fn take_record<'a>(rest: &mut &'a [u8], base: &Base) -> Result<RecordView<'a>, &
     })
 }
 
+#[inline]
 fn take_header<'a>(rest: &mut &'a [u8]) -> Result<Header<'a>, &'static str> {
     let key = take_bytes(rest).ok_or("a header's key is cut off")?.ok_or("a header has no key")?;
     let value = take_bytes(rest).ok_or("a header's value is cut off")?;
@@ -146,6 +158,7 @@ fn take_header<'a>(rest: &mut &'a [u8]) -> Result<Header<'a>, &'static str> {
 }
 
 /// Takes what a length stands before; a negative length is "none".
+#[inline]
 fn take_bytes<'a>(rest: &mut &'a [u8]) -> Option<Option<&'a [u8]>> {
     let Ok(size) = usize::try_from(take_varint(rest)?) else {
         return Some(None);

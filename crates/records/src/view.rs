@@ -1,12 +1,12 @@
 //! Looking at batches where they lie.
 
-use crate::compression;
+use crate::compression::{self, Compression};
 use crate::error::BatchError;
 use crate::header::{BatchHeader, CRC_START, HEADER_SIZE, TimestampType, put};
-use crate::record::{Base, RecordIter};
+use crate::record::{Base, RecordIter, RecordView};
 use ottla_ids::{LeaderEpoch, Offset};
 use std::borrow::Cow;
-use std::ops::Deref;
+use std::ops::{ControlFlow, Deref};
 
 /// A batch within a slice: its header is parsed and all its bytes are there. The CRC and the records
 /// are looked at when asked for.
@@ -72,6 +72,33 @@ impl<'a> BatchView<'a> {
         Ok(())
     }
 
+    /// Hands each record to `each` until that breaks off, and returns what it broke off with; never holds
+    /// more of the decompressed data than about one record.
+    ///
+    /// # Errors
+    /// As [`BatchView::records`], and [`BatchError::InvalidRecord`] at the first record that is not well
+    /// formed, or where the batch has more or fewer records than its header says.
+    pub fn walk<R>(
+        &self,
+        size_max: usize,
+        each: impl FnMut(RecordView<'_>) -> ControlFlow<R>,
+    ) -> Result<Option<R>, BatchError> {
+        let base = self.header.base();
+        if self.header.compression == Compression::None {
+            return walk::slice(self.body(), &base, self.header.record_count, each);
+        }
+        walk::compressed(self, &base, size_max, each)
+    }
+
+    /// As [`BatchView::walk`], over records that were decompressed already.
+    pub(crate) fn walk_plain<R>(
+        &self,
+        plain: &[u8],
+        each: impl FnMut(RecordView<'_>) -> ControlFlow<R>,
+    ) -> Result<Option<R>, BatchError> {
+        walk::slice(plain, &self.header.base(), self.header.record_count, each)
+    }
+
     /// The records, decompressed if need be to at most `size_max` bytes.
     ///
     /// # Errors
@@ -95,20 +122,7 @@ pub struct Records<'a> {
 impl Records<'_> {
     /// Walks the records; ends after the first error.
     pub fn iter(&self) -> RecordIter<'_> {
-        let append_time = match self.header.timestamp_type() {
-            TimestampType::LogAppendTime => Some(self.header.max_timestamp),
-            TimestampType::CreateTime => None,
-        };
-        RecordIter {
-            base: Base {
-                offset: self.header.base_offset,
-                timestamp: self.header.base_timestamp,
-                append_time,
-            },
-            rest: &self.bytes,
-            index: 0,
-            count: self.header.record_count,
-        }
+        RecordIter { base: self.header.base(), rest: &self.bytes, index: 0, count: self.header.record_count }
     }
 
     /// Size of the decompressed records in bytes.
@@ -118,7 +132,7 @@ impl Records<'_> {
 }
 
 impl<'r> IntoIterator for &'r Records<'_> {
-    type Item = Result<crate::RecordView<'r>, BatchError>;
+    type Item = Result<RecordView<'r>, BatchError>;
     type IntoIter = RecordIter<'r>;
 
     fn into_iter(self) -> RecordIter<'r> {
@@ -173,7 +187,6 @@ pub fn patched_prefix(
     leader_epoch: LeaderEpoch,
     append_time: Option<i64>,
 ) -> [u8; HEADER_SIZE] {
-    let old = view.header.to_bytes();
     let mut header = view.header;
     header.base_offset = base_offset;
     header.leader_epoch = leader_epoch;
@@ -181,14 +194,128 @@ pub fn patched_prefix(
         header.attributes = header.attributes.with_timestamp_type(TimestampType::LogAppendTime);
         header.max_timestamp = now;
     }
+    reheaded(view, header)
+}
+
+/// `header` as the new header of a batch whose records stay as they are, with the CRC to match.
+pub(crate) fn reheaded(view: &BatchView<'_>, header: BatchHeader) -> [u8; HEADER_SIZE] {
+    let old = view.header.to_bytes();
     let mut new = header.to_bytes();
-    if append_time.is_some() {
+    if old[CRC_START..] != new[CRC_START..] {
         let change = crc32c::crc32c(&old[CRC_START..]) ^ crc32c::crc32c(&new[CRC_START..]);
         // CRCs are linear: what changes in front changes the whole by the same, moved over the rest.
-        let crc = header.crc ^ crc32c::crc32c_combine(change, 0, view.body().len());
+        let crc = view.header.crc ^ crc32c::crc32c_combine(change, 0, view.body().len());
         put::<17, 4>(&mut new, crc.to_be_bytes());
     }
     new
+}
+
+impl BatchHeader {
+    /// What the records are relative to.
+    pub(crate) fn base(&self) -> Base {
+        let append_time = match self.timestamp_type() {
+            TimestampType::LogAppendTime => Some(self.max_timestamp),
+            TimestampType::CreateTime => None,
+        };
+        Base { offset: self.base_offset, timestamp: self.base_timestamp, append_time }
+    }
+}
+
+mod walk {
+    //! Walking records without holding them all.
+
+    use super::BatchView;
+    use crate::compression::{self, Window};
+    use crate::error::BatchError;
+    use crate::record::{Base, RecordView, parse_record, take_record_bytes};
+    use std::cell::RefCell;
+    use std::ops::ControlFlow;
+
+    /// A window that had to grow beyond this is not kept for the next batch.
+    const WINDOW_KEPT_MAX: usize = 1 << 20;
+
+    thread_local! {
+        static WINDOW: RefCell<Window> = RefCell::default();
+    }
+
+    /// Walks the records that are whole within `data`, and leaves the rest in it.
+    #[inline]
+    fn whole_records<R>(
+        data: &mut &[u8],
+        base: &Base,
+        index: &mut i32,
+        count: i32,
+        each: &mut impl FnMut(RecordView<'_>) -> ControlFlow<R>,
+    ) -> Result<Option<R>, BatchError> {
+        while *index < count {
+            let invalid = |reason| BatchError::InvalidRecord { index: *index, reason };
+            let Some(body) = take_record_bytes(data).map_err(invalid)? else {
+                break;
+            };
+            if let ControlFlow::Break(found) = each(parse_record(body, base).map_err(invalid)?) {
+                return Ok(Some(found));
+            }
+            *index += 1;
+        }
+        Ok(None)
+    }
+
+    pub fn slice<R>(
+        mut data: &[u8],
+        base: &Base,
+        count: i32,
+        mut each: impl FnMut(RecordView<'_>) -> ControlFlow<R>,
+    ) -> Result<Option<R>, BatchError> {
+        let mut index = 0;
+        let found = whole_records(&mut data, base, &mut index, count, &mut each)?;
+        if found.is_none() {
+            at_end(index, count, data.is_empty())?;
+        }
+        Ok(found)
+    }
+
+    pub fn compressed<R>(
+        view: &BatchView<'_>,
+        base: &Base,
+        size_max: usize,
+        mut each: impl FnMut(RecordView<'_>) -> ControlFlow<R>,
+    ) -> Result<Option<R>, BatchError> {
+        // Taken, not borrowed: `each` may walk another batch.
+        let mut window = WINDOW.take();
+        let result = compression::with_decoder(view.compression(), view.body(), size_max, |decoder| {
+            let (mut index, count) = (0, view.record_count());
+            loop {
+                let mut data = window.data();
+                let found = whole_records(&mut data, base, &mut index, count, &mut each)?;
+                if found.is_some() {
+                    return Ok(found);
+                }
+                let size = window.data().len() - data.len();
+                window.consume(size);
+                let is_over = index == count && !window.data().is_empty();
+                if is_over || !decoder.fill(&mut window)? {
+                    at_end(index, count, window.data().is_empty())?;
+                    return Ok(None);
+                }
+            }
+        });
+        window.clear(WINDOW_KEPT_MAX);
+        WINDOW.set(window);
+        result
+    }
+
+    fn at_end(index: i32, count: i32, is_empty: bool) -> Result<(), BatchError> {
+        if index < count {
+            return Err(BatchError::InvalidRecord { index, reason: "it is cut off" });
+        }
+        if !is_empty {
+            return Err(BatchError::InvalidRecord {
+                index,
+                reason: "there are bytes behind the last record",
+            });
+        }
+        Ok(())
+    }
 }
 
 #[cfg(test)]
