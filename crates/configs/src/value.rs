@@ -291,7 +291,7 @@ fn java_double(number: f64) -> String {
         return if number > 0.0 { "Infinity".to_owned() } else { "-Infinity".to_owned() };
     }
     let size = number.abs();
-    if size == 0.0 || (1e-3 <= size && size < 1e7) {
+    if size == 0.0 || (1e-3..1e7).contains(&size) {
         return format!("{number:?}");
     }
     let text = format!("{number:e}");

@@ -1,1 +1,3 @@
 //! Assembly: configuration in, a running node out.
+
+pub mod config;

@@ -1,0 +1,371 @@
+//! Configuration: Kafka's `server.properties` and the command line in, plain fields out.
+//!
+//! [`ServerConfig::load`] is the way in. `settings` layers file and command line and refuses what is not
+//! known or not honoured, `listeners` works out where to listen and what to tell clients, `print` shows
+//! the effective values. What the keys mean stands in `ottla_configs`.
+//!
+//! Without any setting a node serves this machine only, on 127.0.0.1:9092, from the folder `ottla-data`:
+//! a laptop is not opened to its network by trying something out, and every client that found the
+//! address can also use the one it is told. In a container and in CI the address is given, for instance
+//! `--listen 0.0.0.0:9092 --set advertised.listeners=PLAINTEXT://localhost:9092` behind a published port.
+
+mod listeners;
+mod print;
+mod settings;
+
+pub use crate::config::listeners::{Address, Listener, Listeners};
+pub use crate::config::print::Effective;
+pub use crate::config::settings::{ConfigError, Options, Origin};
+
+use crate::config::listeners::Host;
+use crate::config::settings::Settings;
+use ottla_configs::{BrokerConfig, TopicDefaults};
+use ottla_ids::NodeId;
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// Everything a node needs to know to start. Sizes are in bytes.
+#[derive(Clone, Debug)]
+pub struct ServerConfig {
+    /// Who the node is.
+    pub node: Node,
+    /// Where it listens and what it tells clients.
+    pub listeners: Listeners,
+    /// `log.dirs` or `log.dir`: the folder for the data. It also holds the metadata log.
+    pub data: PathBuf,
+    /// What topics get that say nothing themselves, and who may create and delete them.
+    pub topics: Topics,
+    /// Limits on connections and requests.
+    pub network: Network,
+    /// Limits on fetches and other reads.
+    pub fetch: Fetch,
+    /// Group membership.
+    pub groups: Groups,
+    /// Committed offsets and the topic they are kept in.
+    pub offsets: Offsets,
+    /// The metadata log.
+    pub metadata: Metadata,
+    /// `producer.id.expiration.ms`: how long the state of a producer that stopped writing is kept.
+    pub producer_id_expiration: Duration,
+    /// The settings in Kafka's own keys, as DescribeConfigs tells them.
+    pub broker: BrokerConfig,
+    /// What a user should be told once at start: settings that are accepted and do not act.
+    pub notes: Vec<String>,
+    /// Where each setting was made; for [`ServerConfig::effective`].
+    origins: BTreeMap<String, Origin>,
+}
+
+/// Who the node is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Node {
+    /// `node.id`.
+    pub id: NodeId,
+    /// `broker.rack`: where it stands, for replicas near a consumer.
+    pub rack: Option<String>,
+}
+
+/// What topics get that say nothing themselves.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Topics {
+    /// The default of every topic key.
+    pub defaults: TopicDefaults,
+    /// `num.partitions`: at least 1.
+    pub num_partitions: i32,
+    /// `default.replication.factor`: at least 1.
+    pub default_replication_factor: i16,
+    /// `auto.create.topics.enable`: whether Metadata creates a topic that is asked for.
+    pub auto_create: bool,
+    /// `delete.topic.enable`: whether DeleteTopics does.
+    pub delete: bool,
+}
+
+/// Limits on connections and requests.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Network {
+    /// `socket.request.max.bytes`: a larger frame closes its connection.
+    pub request_max_bytes: usize,
+    /// `queued.max.request.bytes`: most bytes of requests read and not answered; none: Ottla's own bound.
+    pub queued_max_request_bytes: Option<usize>,
+    /// `max.connections`: of the whole node.
+    pub max_connections: usize,
+    /// `max.connections.per.ip`.
+    pub max_connections_per_ip: usize,
+    /// `max.connections.per.ip.overrides`, with host names resolved.
+    pub max_connections_per_ip_overrides: BTreeMap<IpAddr, usize>,
+    /// `connections.max.idle.ms`; none: never closed for being idle.
+    pub connections_max_idle: Option<Duration>,
+    /// `socket.send.buffer.bytes`; none: as the system likes.
+    pub send_buffer_bytes: Option<usize>,
+    /// `socket.receive.buffer.bytes`; none: as the system likes.
+    pub receive_buffer_bytes: Option<usize>,
+    /// `socket.listen.backlog.size`.
+    pub listen_backlog: u32,
+}
+
+/// Limits on fetches and other reads.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fetch {
+    /// `fetch.max.bytes`: most bytes of one answer, beyond a first batch that is larger.
+    pub max_bytes: usize,
+    /// `max.incremental.fetch.session.cache.slots`: fetch sessions kept at once.
+    pub session_slots: usize,
+    /// `max.request.partition.size.limit`: partitions in one answer to DescribeTopicPartitions.
+    pub describe_partitions_max: usize,
+}
+
+/// Group membership (the classic protocol).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Groups {
+    /// `group.min.session.timeout.ms`.
+    pub min_session_timeout: Duration,
+    /// `group.max.session.timeout.ms`.
+    pub max_session_timeout: Duration,
+    /// `group.initial.rebalance.delay.ms`.
+    pub initial_rebalance_delay: Duration,
+    /// `group.max.size`: members of one group.
+    pub max_size: usize,
+}
+
+/// Committed offsets.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Offsets {
+    /// `offset.metadata.max.bytes`: of the text with a committed offset.
+    pub metadata_max_bytes: usize,
+    /// `offsets.retention.minutes`: how long offsets outlive their group's use.
+    pub retention: Duration,
+    /// `offsets.retention.check.interval.ms`.
+    pub retention_check_interval: Duration,
+    /// `offsets.topic.num.partitions`: partitions of `__consumer_offsets`.
+    pub topic_partitions: i32,
+    /// `offsets.topic.replication.factor`: at most so many replicas; fewer when fewer brokers live.
+    pub topic_replication_factor_max: i16,
+    /// `offsets.topic.segment.bytes`.
+    pub topic_segment_bytes: i32,
+}
+
+/// The metadata log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Metadata {
+    /// `metadata.log.max.record.bytes.between.snapshots`.
+    pub snapshot_after_bytes: u64,
+    /// `metadata.log.max.snapshot.interval.ms`; none: not by time.
+    pub snapshot_interval: Option<Duration>,
+}
+
+impl ServerConfig {
+    /// Reads the file, if one is named, puts the command line over it, and works everything out. All
+    /// that is wrong is reported together.
+    pub fn load(options: &Options) -> Result<ServerConfig, ConfigError> {
+        ServerConfig::from_settings(Settings::read(options)?, &Host::This)
+    }
+
+    /// Works out the fields of these settings.
+    fn from_settings(settings: Settings, host: &Host) -> Result<ServerConfig, ConfigError> {
+        let broker = settings.check()?;
+        let mut problems = Vec::new();
+        problems.extend(cross_check(&broker));
+        let listeners = Listeners::new(&broker, host).map_err(|found| problems.extend(found)).ok();
+        let data = data_folder(&broker).map_err(|problem| problems.push(problem)).ok();
+        let overrides = connection_overrides(&broker, host).map_err(|problem| problems.push(problem)).ok();
+        let (Some(listeners), Some(data), Some(overrides), true) =
+            (listeners, data, overrides, problems.is_empty())
+        else {
+            return Err(ConfigError { problems });
+        };
+        Ok(ServerConfig {
+            node: Node { id: NodeId(node_id(&broker)), rack: broker.find_text("broker.rack") },
+            listeners,
+            data,
+            topics: Topics {
+                defaults: broker.topic_defaults(),
+                num_partitions: broker.int("num.partitions"),
+                default_replication_factor: small(broker.int("default.replication.factor")),
+                auto_create: broker.boolean("auto.create.topics.enable"),
+                delete: broker.boolean("delete.topic.enable"),
+            },
+            network: Network {
+                request_max_bytes: size(broker.int("socket.request.max.bytes").into()),
+                queued_max_request_bytes: positive(broker.long("queued.max.request.bytes")).map(size),
+                max_connections: size(broker.int("max.connections").into()),
+                max_connections_per_ip: size(broker.int("max.connections.per.ip").into()),
+                max_connections_per_ip_overrides: overrides,
+                connections_max_idle: positive(broker.long("connections.max.idle.ms")).map(millis),
+                send_buffer_bytes: positive(broker.int("socket.send.buffer.bytes").into()).map(size),
+                receive_buffer_bytes: positive(broker.int("socket.receive.buffer.bytes").into()).map(size),
+                listen_backlog: broker.int("socket.listen.backlog.size").unsigned_abs(),
+            },
+            fetch: Fetch {
+                max_bytes: size(broker.int("fetch.max.bytes").into()),
+                session_slots: size(broker.int("max.incremental.fetch.session.cache.slots").into()),
+                describe_partitions_max: size(broker.int("max.request.partition.size.limit").into()),
+            },
+            groups: Groups {
+                min_session_timeout: millis(broker.int("group.min.session.timeout.ms").into()),
+                max_session_timeout: millis(broker.int("group.max.session.timeout.ms").into()),
+                initial_rebalance_delay: millis(broker.int("group.initial.rebalance.delay.ms").into()),
+                max_size: size(broker.int("group.max.size").into()),
+            },
+            offsets: Offsets {
+                metadata_max_bytes: size(broker.int("offset.metadata.max.bytes").into()),
+                retention: millis(i64::from(broker.int("offsets.retention.minutes")).saturating_mul(60_000)),
+                retention_check_interval: millis(broker.long("offsets.retention.check.interval.ms")),
+                topic_partitions: broker.int("offsets.topic.num.partitions"),
+                topic_replication_factor_max: small(broker.int("offsets.topic.replication.factor")),
+                topic_segment_bytes: broker.int("offsets.topic.segment.bytes"),
+            },
+            metadata: Metadata {
+                snapshot_after_bytes: broker
+                    .long("metadata.log.max.record.bytes.between.snapshots")
+                    .unsigned_abs(),
+                snapshot_interval: positive(broker.long("metadata.log.max.snapshot.interval.ms")).map(millis),
+            },
+            producer_id_expiration: millis(broker.int("producer.id.expiration.ms").into()),
+            notes: settings.notes(&broker),
+            origins: settings.into_origins(),
+            broker,
+        })
+    }
+}
+
+/// `node.id`, or its former name.
+fn node_id(broker: &BrokerConfig) -> i32 {
+    match broker.given("node.id") {
+        None if broker.given("broker.id").is_some() => broker.int("broker.id"),
+        _ => broker.int("node.id"),
+    }
+}
+
+/// What Kafka checks between several keys, in Kafka's words.
+fn cross_check(broker: &BrokerConfig) -> Vec<String> {
+    let mut problems = Vec::new();
+    let mut require = |holds: bool, problem: &str| {
+        if !holds {
+            problems.push(problem.to_owned());
+        }
+    };
+    let defaults = broker.topic_defaults();
+    // The topic keys' own checks would let these values of broker keys pass as "not set".
+    let first_given = |names: &[(&str, i64)]| {
+        names.iter().find_map(|(name, factor)| {
+            broker.given(name)?.trim().parse::<i64>().ok().map(|number| number.saturating_mul(*factor))
+        })
+    };
+    if let Some(number) = first_given(&[("log.roll.ms", 1), ("log.roll.hours", 3_600_000)]) {
+        require(1 <= number, "log.roll.ms must be greater than or equal to 1");
+    }
+    if let Some(number) = first_given(&[("log.roll.jitter.ms", 1), ("log.roll.jitter.hours", 3_600_000)]) {
+        require(0 <= number, "log.roll.jitter.ms must be greater than or equal to 0");
+    }
+    let retention =
+        [("log.retention.ms", 1), ("log.retention.minutes", 60_000), ("log.retention.hours", 3_600_000)];
+    if let Some(number) = first_given(&retention) {
+        require(number != 0, "log.retention.ms must be unlimited (-1) or, greater than or equal to 1");
+    }
+    if let Some(number) = first_given(&[("log.flush.interval.ms", 1), ("log.flush.scheduler.interval.ms", 1)])
+    {
+        require(0 <= number, "log.flush.interval.ms must be greater than or equal to 0");
+    }
+    let lags = (defaults.config().min_compaction_lag_ms, defaults.config().max_compaction_lag_ms);
+    require(
+        lags.0 <= lags.1,
+        "log.cleaner.min.compaction.lag.ms must not be greater than log.cleaner.max.compaction.lag.ms",
+    );
+    let (given, former) = (broker.given("node.id").is_some(), broker.given("broker.id").is_some());
+    require(
+        !(given && former) || broker.int("node.id") == broker.int("broker.id"),
+        "You must set `node.id` to the same value as `broker.id`.",
+    );
+    require(0 <= node_id(broker), "node.id must not be negative");
+    let (queued, request) = (broker.long("queued.max.request.bytes"), broker.int("socket.request.max.bytes"));
+    require(
+        queued <= 0 || i64::from(request) <= queued,
+        "queued.max.request.bytes must be larger or equal to socket.request.max.bytes",
+    );
+    let overrides = broker.find_text("max.connections.per.ip.overrides").unwrap_or_default();
+    require(
+        broker.int("max.connections.per.ip") != 0 || !overrides.is_empty(),
+        "max.connections.per.ip can be set to zero only if max.connections.per.ip.overrides property is set.",
+    );
+    require(
+        (1..=i32::from(i16::MAX)).contains(&broker.int("default.replication.factor")),
+        "default.replication.factor must be between 1 and 32767",
+    );
+    let (least, most) =
+        (broker.int("group.min.session.timeout.ms"), broker.int("group.max.session.timeout.ms"));
+    require(
+        0 <= least && least <= most,
+        "group.min.session.timeout.ms must not be negative or greater than group.max.session.timeout.ms",
+    );
+    for name in ["group.initial.rebalance.delay.ms", "offset.metadata.max.bytes"] {
+        require(0 <= broker.int(name), &format!("{name} must not be negative"));
+    }
+    let roles = broker.find_list("process.roles").unwrap_or_default();
+    require(
+        roles.iter().any(|role| role == "broker") && roles.iter().any(|role| role == "controller"),
+        "process.roles must be broker,controller: a node is both for now",
+    );
+    problems
+}
+
+/// The one data folder.
+fn data_folder(broker: &BrokerConfig) -> Result<PathBuf, String> {
+    let folders = broker.find_list("log.dirs").or_else(|| broker.find_list("log.dir")).unwrap_or_default();
+    let [folder] = folders.as_slice() else {
+        return Err(format!(
+            "log.dirs names {} folders ({}); the node keeps its data in one for now, so name one",
+            folders.len(),
+            folders.join(", ")
+        ));
+    };
+    match broker.find_text("metadata.log.dir") {
+        Some(metadata) if metadata != *folder => Err(format!(
+            "metadata.log.dir is {metadata}, but the metadata log lies in the data folder {folder} for now; \
+             leave metadata.log.dir out"
+        )),
+        _ => Ok(PathBuf::from(folder)),
+    }
+}
+
+/// `max.connections.per.ip.overrides`: `host:count,host:count`.
+fn connection_overrides(broker: &BrokerConfig, host: &Host) -> Result<BTreeMap<IpAddr, usize>, String> {
+    const NAME: &str = "max.connections.per.ip.overrides";
+    let text = broker.find_text(NAME).unwrap_or_default();
+    let mut overrides = BTreeMap::new();
+    for entry in text.split(',').map(str::trim).filter(|entry| !entry.is_empty()) {
+        let wrong = || format!("{NAME} contains '{entry}', which is not in the form host:count");
+        let (name, count) = entry.rsplit_once(':').ok_or_else(wrong)?;
+        let count: u32 = count.trim().parse().map_err(|_| wrong())?;
+        let name = name.trim().trim_start_matches('[').trim_end_matches(']');
+        let addresses =
+            host.addresses(name).map_err(|_| format!("{NAME} contains invalid addresses : {name}"))?;
+        for address in addresses {
+            overrides.insert(address, count as usize);
+        }
+    }
+    Ok(overrides)
+}
+
+/// The number, if it is a limit at all.
+fn positive(number: i64) -> Option<i64> {
+    (0 < number).then_some(number)
+}
+
+/// A checked number of milliseconds.
+fn millis(number: i64) -> Duration {
+    Duration::from_millis(u64::try_from(number).unwrap_or(0))
+}
+
+/// A checked size or count.
+fn size(number: i64) -> usize {
+    usize::try_from(number).unwrap_or(0)
+}
+
+/// A checked replication factor.
+fn small(number: i32) -> i16 {
+    i16::try_from(number).unwrap_or(i16::MAX)
+}
+
+#[cfg(test)]
+mod tests;
