@@ -1,0 +1,272 @@
+import java.io.ByteArrayInputStream;
+import java.io.ByteArrayOutputStream;
+import java.io.InputStream;
+import java.io.PrintStream;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.TreeSet;
+import java.util.stream.Collectors;
+
+import org.apache.kafka.common.utils.Exit;
+
+/**
+ * Kafka's console tools, each called as its script does, in one JVM. Arguments: bootstrap address,
+ * topic prefix. What a tool prints is compared after ids, addresses and measured times are taken out.
+ */
+public final class ToolSuite {
+    private static String bootstrap;
+    private static String prefix;
+
+    /** Thrown where a tool would end the process; some catch and print even this. */
+    private static final class Ended extends RuntimeException {
+        Ended() {
+            super("THE-END");
+        }
+    }
+
+    /** With which code the running tool ended first, if it did. */
+    private static volatile Integer exitCode;
+
+    /** What the running tool wants done at its process's end. */
+    private static final List<Runnable> atEnd = new ArrayList<>();
+
+    private interface Main {
+        void run(String[] arguments) throws Exception;
+    }
+
+    public static void main(String[] arguments) throws Exception {
+        bootstrap = arguments[0];
+        prefix = arguments[1];
+        Report report = new Report("java-tools", 1);
+        Exit.Procedure procedure = (code, message) -> {
+            if (exitCode == null) exitCode = code;
+            throw new Ended();
+        };
+        Exit.setExitProcedure(procedure);
+        Exit.setHaltProcedure(procedure);
+        Exit.setShutdownHookAdder((name, hook) -> atEnd.add(hook));
+
+        report.check("kafka-broker-api-versions", ToolSuite::apiVersions);
+        report.check("kafka-topics", ToolSuite::topics);
+        report.check("kafka-console", ToolSuite::console);
+        report.check("kafka-configs", ToolSuite::configs);
+        report.check("kafka-get-offsets", ToolSuite::getOffsets);
+        report.check("kafka-delete-records", ToolSuite::deleteRecords);
+        report.check("kafka-consumer-groups", ToolSuite::groups);
+        report.check("kafka-groups", ToolSuite::listGroups);
+        report.check("kafka-cluster", ToolSuite::cluster);
+        report.check("kafka-perf-test", ToolSuite::performance);
+
+        int code = report.finish();
+        System.out.flush();
+        Runtime.getRuntime().halt(code);
+    }
+
+    /** Runs a tool; returns what it printed to stdout and stderr, then how it ended when not with 0. */
+    private static String tool(String input, Main main, String... arguments) throws Exception {
+        PrintStream out = System.out;
+        PrintStream err = System.err;
+        InputStream in = System.in;
+        ByteArrayOutputStream bytes = new ByteArrayOutputStream();
+        PrintStream both = new PrintStream(bytes, true, StandardCharsets.UTF_8);
+        exitCode = null;
+        atEnd.clear();
+        try {
+            System.setOut(both);
+            System.setErr(both);
+            System.setIn(new ByteArrayInputStream(input.getBytes(StandardCharsets.UTF_8)));
+            main.run(arguments);
+        } catch (Ended ended) {
+            // As if the process had ended here.
+        } finally {
+            List.copyOf(atEnd).forEach(Runnable::run);
+            System.setOut(out);
+            System.setErr(err);
+            System.setIn(in);
+        }
+        String end = exitCode == null || exitCode == 0 ? "" : "[exit " + exitCode + "]";
+        return clean(bytes.toString(StandardCharsets.UTF_8)) + end;
+    }
+
+    private static String[] with(String... arguments) {
+        List<String> all = new ArrayList<>(List.of("--bootstrap-server", bootstrap));
+        all.addAll(Arrays.asList(arguments));
+        return all.toArray(new String[0]);
+    }
+
+    private static String clean(String text) {
+        return text.replaceAll("(?m)^.*(THE-END|KIP-848|Due to limitations in metric names).*\\n", "").replace(bootstrap, "ADDRESS").replace(prefix, "")
+                .replaceAll("TopicId: [A-Za-z0-9_-]{22}", "TopicId: ID")
+                .replaceAll("[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", "UUID")
+                .replaceAll("(?m)^\\s*at .*\\n", "").replaceAll("\\[[0-9-]+ [0-9:,]+\\] ", "")
+                .replaceAll("[ \t]+", " ").replaceAll("\\n+", "\n").strip();
+    }
+
+    private static String sorted(String text) {
+        return String.join("\n", new TreeSet<>(Arrays.asList(text.split("\n"))));
+    }
+
+    private static String topicsTool(String... arguments) throws Exception {
+        return tool("", org.apache.kafka.tools.TopicCommand::main, with(arguments));
+    }
+
+    /** As the topics tool, retried while the broker has not heard of the topic yet. */
+    private static void createTopic(String... arguments) throws Exception {
+        String printed = topicsTool(arguments);
+        Report.require(printed.contains("Created topic"), printed);
+        String topic = arguments[Arrays.asList(arguments).indexOf("--topic") + 1];
+        for (int i = 0; i < 100 && topicsTool("--describe", "--topic", topic).contains("Error"); i++) Thread.sleep(50);
+    }
+
+    private static String apiVersions() throws Exception {
+        String printed = tool("", org.apache.kafka.tools.BrokerApiVersionsCommand::main, with());
+        // The lines "Produce(0): 0 to 13 [usable: 13]," of the APIs that issue a client's daily work.
+        String wanted = "Produce|Fetch|ListOffsets|Metadata|OffsetCommit|OffsetFetch|FindCoordinator|JoinGroup|Heartbeat|LeaveGroup|SyncGroup|"
+                + "DescribeGroups|ListGroups|ApiVersions|CreateTopics|DeleteTopics|DeleteRecords|InitProducerId|OffsetForLeaderEpoch|"
+                + "DescribeConfigs|CreatePartitions|IncrementalAlterConfigs|DescribeCluster|DescribeTopicPartitions";
+        return Arrays.stream(printed.split("\n")).map(String::strip).filter(line -> line.matches("(" + wanted + ")\\(\\d+\\):.*"))
+                .map(line -> line.replaceAll(",$", "")).sorted().collect(Collectors.joining("\n"));
+    }
+
+    private static String topics() throws Exception {
+        String topic = prefix + "tool-topic";
+        StringBuilder answer = new StringBuilder();
+        createTopic("--create", "--topic", topic, "--partitions", "3", "--replication-factor", "1", "--config", "retention.ms=12345");
+        answer.append(topicsTool("--describe", "--topic", topic)).append('\n');
+        answer.append("again: ").append(topicsTool("--create", "--topic", topic).contains("already exists")).append('\n');
+        answer.append("if-not-exists: ").append(topicsTool("--create", "--if-not-exists", "--topic", topic)).append('\n');
+        answer.append("alter: ").append(topicsTool("--alter", "--topic", topic, "--partitions", "5")).append('\n');
+        for (int i = 0; i < 100 && !topicsTool("--describe", "--topic", topic).contains("Partition: 4"); i++) Thread.sleep(50);
+        answer.append("listed: ").append(Arrays.asList(topicsTool("--list").split("\n")).contains("tool-topic")).append('\n');
+        answer.append("overrides: ").append(topicsTool("--describe", "--topics-with-overrides", "--topic", topic)).append('\n');
+        answer.append("under-replicated: ").append(topicsTool("--describe", "--under-replicated-partitions", "--topic", topic)).append('\n');
+        answer.append("unavailable: ").append(topicsTool("--describe", "--unavailable-partitions", "--topic", topic)).append('\n');
+        answer.append("delete: ").append(topicsTool("--delete", "--topic", topic)).append('\n');
+        for (int i = 0; i < 100 && Arrays.asList(topicsTool("--list").split("\n")).contains("tool-topic"); i++) Thread.sleep(50);
+        answer.append("gone: ").append(topicsTool("--describe", "--topic", topic));
+        return answer.toString();
+    }
+
+    private static String consume(String... arguments) throws Exception {
+        return tool("", org.apache.kafka.tools.consumer.ConsoleConsumer::main, with(arguments));
+    }
+
+    private static String console() throws Exception {
+        String topic = prefix + "tool-console";
+        createTopic("--create", "--topic", topic, "--partitions", "1");
+        StringBuilder answer = new StringBuilder();
+        answer.append(tool("h1:v1,h2:v2\tk1\tvalue one\nh1:v1\tk2\tvalue two\nNULL\tk3\tNULL\n", org.apache.kafka.tools.ConsoleProducer::main, with("--topic", topic,
+                "--reader-property", "parse.key=true", "--reader-property", "parse.headers=true", "--reader-property", "null.marker=NULL",
+                "--compression-codec", "lz4")));
+        answer.append(tool("plain\n", org.apache.kafka.tools.ConsoleProducer::main, with("--topic", topic, "--request-required-acks", "0")));
+        answer.append(tool("gzipped\n", org.apache.kafka.tools.ConsoleProducer::main, with("--topic", topic, "--compression-codec", "gzip")));
+        answer.append(consume("--topic", topic, "--from-beginning", "--max-messages", "5", "--timeout-ms", "20000",
+                "--formatter-property", "print.key=true", "--formatter-property", "print.headers=true", "--formatter-property", "print.offset=true",
+                "--formatter-property", "print.partition=true")).append('\n');
+        answer.append("from-3:\n").append(consume("--topic", topic, "--partition", "0", "--offset", "3", "--max-messages", "2", "--timeout-ms", "20000")).append('\n');
+        answer.append("in-group:\n").append(consume("--topic", topic, "--group", prefix + "tool-console", "--from-beginning", "--max-messages", "2", "--timeout-ms", "20000")).append('\n');
+        answer.append("in-group-again:\n").append(consume("--topic", topic, "--group", prefix + "tool-console", "--max-messages", "3", "--timeout-ms", "20000"));
+        return answer.toString();
+    }
+
+    private static String configTool(String... arguments) throws Exception {
+        return tool("", kafka.admin.ConfigCommand::main, with(arguments));
+    }
+
+    private static String configs() throws Exception {
+        String topic = prefix + "tool-configs";
+        createTopic("--create", "--topic", topic);
+        StringBuilder answer = new StringBuilder();
+        answer.append(configTool("--alter", "--entity-type", "topics", "--entity-name", topic, "--add-config", "retention.ms=1000,cleanup.policy=[compact,delete]")).append('\n');
+        for (int i = 0; i < 100 && !configTool("--describe", "--entity-type", "topics", "--entity-name", topic).contains("retention.ms"); i++) Thread.sleep(50);
+        answer.append(sorted(configTool("--describe", "--entity-type", "topics", "--entity-name", topic))).append('\n');
+        answer.append(configTool("--alter", "--entity-type", "topics", "--entity-name", topic, "--delete-config", "retention.ms")).append('\n');
+        for (int i = 0; i < 100 && configTool("--describe", "--entity-type", "topics", "--entity-name", topic).contains("retention.ms"); i++) Thread.sleep(50);
+        answer.append(sorted(configTool("--describe", "--entity-type", "topics", "--entity-name", topic))).append('\n');
+        String bad = configTool("--alter", "--entity-type", "topics", "--entity-name", topic, "--add-config", "no.such=1");
+        answer.append("unknown: ").append(bad.contains("InvalidConfigurationException") || bad.contains("Unknown topic config name"));
+        return answer.toString();
+    }
+
+    private static void produce(String topic, String lines) throws Exception {
+        tool(lines, org.apache.kafka.tools.ConsoleProducer::main, with("--topic", topic));
+    }
+
+    private static String getOffsets() throws Exception {
+        String topic = prefix + "tool-offsets";
+        createTopic("--create", "--topic", topic, "--partitions", "1");
+        produce(topic, "a\nb\nc\n");
+        StringBuilder answer = new StringBuilder();
+        for (String time : List.of("latest", "earliest", "max-timestamp", "-1", "-2", "0", "9999999999999")) {
+            String printed = tool("", org.apache.kafka.tools.GetOffsetShell::main, with("--topic", topic, "--time", time));
+            // Console lines are a batch or three: the largest timestamp may be any of them.
+            if (time.equals("max-timestamp")) printed = "" + printed.matches("tool-offsets:0:[012]");
+            answer.append(time).append(": ").append(printed).append('\n');
+        }
+        answer.append("partitions: ").append(tool("", org.apache.kafka.tools.GetOffsetShell::main, with("--topic-partitions", topic + ":0")));
+        return answer.toString();
+    }
+
+    private static String deleteRecords() throws Exception {
+        String topic = prefix + "tool-delete";
+        createTopic("--create", "--topic", topic, "--partitions", "1");
+        produce(topic, "a\nb\nc\n");
+        Path file = Files.createTempFile("delete-records", ".json");
+        try {
+            Files.writeString(file, "{\"partitions\":[{\"topic\":\"" + topic + "\",\"partition\":0,\"offset\":2}],\"version\":1}");
+            return tool("", org.apache.kafka.tools.DeleteRecordsCommand::main, with("--offset-json-file", file.toString()))
+                    + "\nleft: " + consume("--topic", topic, "--from-beginning", "--max-messages", "1", "--timeout-ms", "20000");
+        } finally {
+            Files.delete(file);
+        }
+    }
+
+    private static String groupTool(String... arguments) throws Exception {
+        return tool("", org.apache.kafka.tools.consumer.group.ConsumerGroupCommand::main, with(arguments));
+    }
+
+    private static String groups() throws Exception {
+        String topic = prefix + "tool-groups";
+        String group = prefix + "tool-group";
+        createTopic("--create", "--topic", topic, "--partitions", "1");
+        produce(topic, "a\nb\nc\nd\n");
+        consume("--topic", topic, "--group", group, "--from-beginning", "--max-messages", "3", "--timeout-ms", "20000");
+        StringBuilder answer = new StringBuilder();
+        answer.append("listed: ").append(Arrays.asList(groupTool("--list").split("\n")).contains("tool-group")).append('\n');
+        answer.append(groupTool("--describe", "--group", group)).append('\n');
+        // The coordinator's address differs between brokers; the rest must not.
+        answer.append(groupTool("--describe", "--group", group, "--state").replaceAll("ADDRESS \\(\\d+\\)", "ADDRESS")).append('\n');
+        answer.append(groupTool("--reset-offsets", "--group", group, "--topic", topic, "--to-earliest", "--execute")).append('\n');
+        answer.append(groupTool("--describe", "--group", group, "--offsets")).append('\n');
+        answer.append(groupTool("--reset-offsets", "--group", group, "--topic", topic, "--shift-by", "2", "--execute")).append('\n');
+        answer.append("unknown: ").append(groupTool("--describe", "--group", prefix + "nobody"));
+        return answer.toString();
+    }
+
+    private static String listGroups() throws Exception {
+        String printed = tool("", org.apache.kafka.tools.GroupsCommand::main, with("--list"));
+        return Arrays.stream(printed.split("\n")).filter(line -> line.startsWith("tool-group")).collect(Collectors.joining("\n"));
+    }
+
+    private static String cluster() throws Exception {
+        String printed = tool("", org.apache.kafka.tools.ClusterTool::main, "cluster-id", "--bootstrap-server", bootstrap);
+        Report.require(printed.matches("Cluster ID: [A-Za-z0-9_-]{22}"), printed);
+        return "cluster-id printed";
+    }
+
+    private static String performance() throws Exception {
+        String topic = prefix + "tool-perf";
+        createTopic("--create", "--topic", topic, "--partitions", "2");
+        String produced = tool("", org.apache.kafka.tools.ProducerPerformance::main, "--topic", topic, "--num-records", "50000", "--record-size", "100",
+                "--throughput", "-1", "--bootstrap-server", bootstrap);
+        Report.require(produced.contains("50000 records sent"), produced);
+        String consumed = tool("", org.apache.kafka.tools.ConsumerPerformance::main, "--topic", topic, "--num-records", "50000", "--bootstrap-server", bootstrap,
+                "--timeout", "30000", "--hide-header");
+        Report.require(consumed.split("\n")[0].contains(" 50000,"), consumed);
+        return "50000 records sent and read";
+    }
+}
