@@ -177,18 +177,35 @@ impl BrokerConfig {
     /// The default that this broker gives the topic key `key`, converted to the topic key's unit, and
     /// where it comes from. A value of the broker that the topic key does not take counts as not set.
     pub(crate) fn topic_default(&self, key: &Key) -> (Option<Value>, Source) {
+        match self.topic_default_set(key) {
+            Some((value, source, _)) => (Some(value), source),
+            None => (key.default_value(), Source::Default),
+        }
+    }
+
+    /// The same as text: as it was set, unless it had to be converted.
+    pub(crate) fn topic_default_text(&self, key: &Key) -> (Option<String>, Source) {
+        match self.topic_default_set(key) {
+            Some((_, source, text)) => (Some(text), source),
+            None => (key.default.text().map(str::to_owned), Source::Default),
+        }
+    }
+
+    fn topic_default_set(&self, key: &Key) -> Option<(Value, Source, String)> {
         for (source, layer) in self.layers() {
             for broker_key in key.broker_keys {
                 let known = known(broker_key.name);
-                let Some(value) = layer.get(known.name).and_then(|text| known.parse(text).ok()) else {
+                let Some(text) = layer.get(known.name) else { continue };
+                let Some(value) =
+                    known.parse(text).ok().and_then(|value| convert(key, value, broker_key.factor))
+                else {
                     continue;
                 };
-                if let Some(value) = convert(key, value, broker_key.factor) {
-                    return (Some(value), source);
-                }
+                let text = if broker_key.factor == 1 { text.clone() } else { value.to_text() };
+                return Some((value, source, text));
             }
         }
-        (key.default_value(), Source::Default)
+        None
     }
 
     /// What topics get that say nothing themselves.

@@ -81,7 +81,8 @@ pub fn describe_topic<'a>(
 }
 
 /// The effective values of a topic that has these settings, as CreateTopics answers them since
-/// KIP-525, by name. Unlike [`describe_topic`], a value converted from another unit has its source.
+/// KIP-525, by name. Unlike [`describe_topic`], texts stand as they were set, and a value converted from
+/// another unit has its source.
 pub fn created_topic<'a>(
     settings: impl IntoIterator<Item = (&'a str, &'a str)>,
     broker: &BrokerConfig,
@@ -90,10 +91,7 @@ pub fn created_topic<'a>(
     let describe = |key: &'static Key| {
         let (value, source) = match settings.get(key.name) {
             Some(text) => (Some((*text).to_owned()), Source::Topic),
-            None => {
-                let (value, source) = broker.topic_default(key);
-                (value.map(|value| value.to_text()), source)
-            }
+            None => broker.topic_default_text(key),
         };
         Entry { source, ..entry(key, value, Vec::new(), false) }
     };

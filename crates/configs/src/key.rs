@@ -132,12 +132,12 @@ pub enum Valid {
     OneOfIgnoringCase(&'static [&'static str]),
     /// Text that is not empty when set.
     NonEmpty,
-    /// A list without duplicates and empty values.
+    /// A list without empty values; duplicates in it go away.
     Distinct {
         /// Whether the list may be empty.
         empty: bool,
     },
-    /// A list of some of these, without duplicates.
+    /// A list of some of these; duplicates in it go away.
     Subset {
         /// What may be in the list.
         of: &'static [&'static str],

@@ -2,6 +2,7 @@
 //! validators).
 
 use crate::key::{Key, Kind, Valid};
+use std::collections::BTreeSet;
 use std::fmt;
 
 /// A parsed value.
@@ -51,7 +52,13 @@ fn trim(text: &str) -> &str {
 impl Key {
     /// Parses and checks `text`, as Kafka does when it reads it from a file or a request.
     pub fn parse(&self, text: &str) -> Result<Value, InvalidConfig> {
-        let value = parse_kind(self.name, text, self.kind)?;
+        let mut value = parse_kind(self.name, text, self.kind)?;
+        if let (Value::List(values), Valid::Distinct { .. } | Valid::Subset { .. }) = (&mut value, self.valid)
+        {
+            // Since KIP-1161 duplicates in such lists go away silently.
+            let mut seen = BTreeSet::new();
+            values.retain(|value| seen.insert(value.clone()));
+        }
         self.check(&value)?;
         Ok(value)
     }
@@ -135,15 +142,7 @@ impl Key {
                 )),
             },
             Valid::QuorumVoters => {
-                let voters = value.list();
-                if voters.iter().all(|voter| is_voter(voter)) {
-                    Ok(())
-                } else {
-                    Err(InvalidConfig::new(format!(
-                        "Invalid configuration value for {name}. Each entry should be in the form \
-                         `{{id}}@{{host}}:{{port}}`."
-                    )))
-                }
+                value.list().iter().try_for_each(|voter| check_voter(name, voter).map_err(InvalidConfig::new))
             }
             Valid::BootstrapServers => {
                 match value.list().iter().find(|server| host_and_port(server).is_none()) {
@@ -158,7 +157,7 @@ impl Key {
     }
 }
 
-/// Kafka's `ValidList`: no duplicates, then emptiness, then each value.
+/// Kafka's `ValidList`: emptiness, then each value.
 fn check_list(name: &str, value: &Value, of: &[&str], empty: bool) -> Result<(), InvalidConfig> {
     let Value::List(values) = value else { return Ok(()) };
     let allowed = || {
@@ -170,20 +169,16 @@ fn check_list(name: &str, value: &Value, of: &[&str], empty: bool) -> Result<(),
             allowed()
         )));
     }
-    let duplicated = values.iter().enumerate().any(|(index, value)| values[..index].contains(value));
-    if duplicated {
-        return Err(InvalidConfig::new(format!("Configuration '{name}' values must not be duplicated.")));
-    }
     for value in values {
+        if value.is_empty() {
+            return Err(InvalidConfig::new(format!("Configuration '{name}' values must not be empty.")));
+        }
         if !of.is_empty() && !of.contains(&value.as_str()) {
             return Err(InvalidConfig::value(
                 name,
                 value,
                 format_args!("String must be one of: {}", of.join(", ")),
             ));
-        }
-        if value.is_empty() {
-            return Err(InvalidConfig::new(format!("Configuration '{name}' values must not be empty.")));
         }
     }
     Ok(())
@@ -208,15 +203,22 @@ fn are_throttled_replicas(replicas: &[String]) -> bool {
     entries.iter().all(|entry| pair(entry))
 }
 
-/// Whether this is `id@host:port`.
-fn is_voter(voter: &str) -> bool {
-    voter.split_once('@').is_some_and(|(id, address)| {
-        id.parse::<i32>().is_ok() && !address.contains('@') && host_and_port(address).is_some()
-    })
+/// Whether this is `id@host:port`; else what is wrong.
+fn check_voter(name: &str, voter: &str) -> Result<(), String> {
+    let form = "Each entry should be in the form `{id}@{host}:{port}`.";
+    let (id, address) = voter
+        .split_once('@')
+        .filter(|(_, address)| !address.contains('@'))
+        .ok_or_else(|| format!("Invalid configuration value for {name}. {form}"))?;
+    id.parse::<i32>().map_err(|_| format!("Failed to parse voter ID as an integer from {id}"))?;
+    host_and_port(address).ok_or_else(|| {
+        format!("Failed to parse host name from entry {voter} for the configuration {name}. {form}")
+    })?;
+    Ok(())
 }
 
 /// Splits `host:port` (`[::1]:9092` for IPv6, without the brackets in the result), with an optional
-/// `NAME://` before it as Kafka's `Utils.getHost` allows.
+/// `NAME://` before it. The host may be empty, as in Kafka's `Utils.getHost`.
 pub fn host_and_port(address: &str) -> Option<(&str, u16)> {
     let address = match address.split_once("://") {
         Some((_, rest)) => rest,
@@ -228,7 +230,7 @@ pub fn host_and_port(address: &str) -> Option<(&str, u16)> {
         None => host,
     };
     let character = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_' | ':' | '%');
-    if host.is_empty() || !host.chars().all(character) {
+    if !host.chars().all(character) {
         return None;
     }
     Some((host, port.parse().ok()?))
