@@ -9,6 +9,7 @@
 pub mod broker;
 pub mod describe;
 pub mod key;
+pub mod reference;
 pub mod topic;
 
 mod broker_config;
