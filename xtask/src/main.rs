@@ -1,3 +1,17 @@
-//! The project's own tasks.
+//! The project's own tasks: `cargo xtask codegen | test | bench | tidy`. Each lives in its own file.
 
-fn main() {}
+mod codegen;
+
+use anyhow::{Result, bail};
+
+fn main() -> Result<()> {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let (task, rest) = match arguments.split_first() {
+        Some((task, rest)) => (task.as_str(), rest),
+        None => ("", arguments.as_slice()),
+    };
+    match task {
+        "codegen" => codegen::run(rest),
+        _ => bail!("usage: cargo xtask codegen [--check]"),
+    }
+}
