@@ -1,1 +1,39 @@
-//! Partition logs on disk.
+//! Partition logs on disk, in Apache Kafka's format, durable by group commit.
+//!
+//! An append is one positioned write to the active segment. It becomes durable when the directory's
+//! [`CommitQueue`], served by one thread of the crate above, has synced it together with all else that waited.
+//! A power cut takes back what was not durable, and nothing else.
+//!
+//! This crate knows where batches are. It does not know who leads a partition, what the high watermark is, or
+//! who may read; news goes up as return values ([`Synced`]), never by a callback. It takes no time from a
+//! clock: time comes in as a parameter.
+//!
+//! Start reading at [`LogDirectory`], then [`Log`].
+
+mod directory;
+mod log;
+
+mod commit;
+mod config;
+mod producers;
+
+mod epochs;
+mod index;
+mod segment;
+
+mod checkpoint;
+mod disk;
+mod error;
+mod meta_properties;
+mod sync;
+
+pub use checkpoint::{HIGH_WATERMARKS, LOG_STARTS, Offsets, PARTITION_METADATA, RECOVERY_POINTS};
+pub use commit::{CommitQueue, Synced};
+pub use config::LogConfig;
+pub use directory::{DirectoryOptions, LogDirectory, RECOVERY_POINT_INTERVAL_MS, UNRECOVERABLE_BYTES_MAX};
+pub use disk::{Disk, Entry, File, Lock, SimulatedDisk, SimulatedFile, SimulatedLock};
+pub use epochs::EpochStart;
+pub use error::{AppendError, ReadError, StorageError};
+pub use log::{AppendInfo, Appended, FileRange, Log, LogRead, RecordRange, Recovery, TimestampOffset};
+pub use meta_properties::{META_PROPERTIES, MetaProperties};
+pub use producers::{CACHED_BATCHES, Origin, ProducerBatch, ProducerState};

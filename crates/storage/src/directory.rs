@@ -1,0 +1,523 @@
+//! A log directory: who it belongs to, the logs in it, and the offsets it remembers for them.
+
+use crate::checkpoint::{HIGH_WATERMARKS, LOG_STARTS, Offsets, RECOVERY_POINTS, read_offsets, write_offsets};
+use crate::commit::CommitQueue;
+use crate::config::LogConfig;
+use crate::disk::{Disk, Lock};
+use crate::error::{Context, StorageError};
+use crate::log::{Known, Log};
+use crate::meta_properties::MetaProperties;
+use crate::sync::{Mutex, RwLock};
+use ottla_ids::{NodeId, Offset, TopicId, TopicPartition, Uuid};
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
+
+/// Taken by whoever works in a log directory.
+const LOCK: &str = ".lock";
+/// There after a stop in order.
+const CLEAN_SHUTDOWN: &str = ".kafka_cleanshutdown";
+/// The ending of folders that are to be removed.
+const DELETE: &str = "-delete";
+/// The ending of folders that belong to no partition of this node.
+const STRAY: &str = "-stray";
+/// The longest name of a folder, in bytes.
+const NAME_SIZE_MAX: usize = 255;
+
+/// So many bytes of all logs of a directory may need to be checked after a crash before recovery points are
+/// advanced: what a restart costs follows from it.
+pub const UNRECOVERABLE_BYTES_MAX: u64 = 64 << 20;
+/// So long after an append the recovery point is advanced, in ms (`log.flush.offset.checkpoint.interval.ms`).
+pub const RECOVERY_POINT_INTERVAL_MS: i64 = 60_000;
+
+/// What a log directory is opened with.
+#[derive(Clone, Debug, Default)]
+pub struct DirectoryOptions {
+    /// The cluster it must belong to. A directory without `meta.properties` is formatted with it.
+    pub cluster_id: Option<String>,
+    /// The node it must belong to. A directory without `meta.properties` is formatted with it.
+    pub node_id: NodeId,
+}
+
+/// What the directory and its logs share.
+#[derive(Debug)]
+pub(crate) struct Root {
+    pub disk: Disk,
+    pub path: PathBuf,
+    /// Why it is offline, if it is.
+    offline: OnceLock<Arc<str>>,
+    /// Bytes behind the recovery points of all logs.
+    unrecoverable: AtomicU64,
+    checkpoints: Mutex<Checkpoints>,
+}
+
+/// What the checkpoint files say.
+#[derive(Debug, Default)]
+struct Checkpoints {
+    recovery_points: Offsets,
+    log_starts: Offsets,
+}
+
+impl Root {
+    pub fn check_online(&self) -> Result<(), StorageError> {
+        match self.offline.get() {
+            None => Ok(()),
+            Some(reason) => {
+                Err(StorageError::Offline { path: self.path.clone(), reason: Arc::clone(reason) })
+            }
+        }
+    }
+
+    /// Takes the directory offline, loudly.
+    pub fn fail(&self, error: StorageError) -> StorageError {
+        if self.offline.set(error.to_string().into()).is_ok() {
+            tracing::error!("log directory {} goes offline: {error}", self.path.display());
+        }
+        error
+    }
+
+    /// As [`Root::fail`], except for a full disk, which is expected to have room again.
+    pub fn fail_unless_full(&self, error: StorageError) -> StorageError {
+        if error.is_disk_full() { error } else { self.fail(error) }
+    }
+
+    /// Makes the names of the partitions' folders durable.
+    pub fn sync_names(&self) -> Result<(), StorageError> {
+        self.disk.sync_folder(&self.path).at("sync folder", &self.path)
+    }
+
+    pub fn note_unrecoverable(&self, bytes: u64) {
+        self.unrecoverable.fetch_add(bytes, Ordering::Relaxed);
+    }
+
+    pub fn note_recoverable(&self, bytes: u64) {
+        self.unrecoverable.fetch_sub(bytes, Ordering::Relaxed);
+    }
+
+    /// Changes what the directory remembers of a log and makes that durable.
+    pub fn set_offsets(
+        &self,
+        partition: &TopicPartition,
+        recovery_point: Option<Offset>,
+        log_start: Option<Offset>,
+    ) -> Result<(), StorageError> {
+        let mut checkpoints = self.checkpoints.lock();
+        if let Some(offset) = recovery_point {
+            checkpoints.recovery_points.insert(partition.clone(), offset);
+            let path = self.path.join(RECOVERY_POINTS);
+            write_offsets(&self.disk, &path, &checkpoints.recovery_points)?;
+        }
+        if let Some(offset) = log_start {
+            checkpoints.log_starts.insert(partition.clone(), offset);
+            write_offsets(&self.disk, &self.path.join(LOG_STARTS), &checkpoints.log_starts)?;
+        }
+        Ok(())
+    }
+}
+
+/// An entry of `log.dirs`. While it is open no other process can open it.
+#[derive(Debug)]
+pub struct LogDirectory {
+    root: Arc<Root>,
+    queue: Arc<CommitQueue>,
+    /// Given back when the directory is closed.
+    lock: Mutex<Option<Lock>>,
+    meta: MetaProperties,
+    directory_id: Uuid,
+    was_clean: bool,
+    previous_broker_epoch: Option<i64>,
+    high_watermarks: Mutex<Offsets>,
+    logs: RwLock<HashMap<TopicPartition, Arc<Log>>>,
+    /// Folders to be removed, and since when.
+    deleted: Mutex<Vec<(PathBuf, i64)>>,
+}
+
+impl LogDirectory {
+    /// Opens a log directory, which is created and formatted if need be. No log is opened yet.
+    ///
+    /// # Errors
+    /// [`StorageError::Locked`], [`StorageError::NotFormatted`] without a cluster id to format it with,
+    /// [`StorageError::WrongCluster`], [`StorageError::WrongNode`], and where files cannot be read or written.
+    pub fn open(
+        disk: Disk,
+        path: &Path,
+        options: &DirectoryOptions,
+    ) -> Result<Arc<LogDirectory>, StorageError> {
+        disk.create_folders(path).at("create", path)?;
+        let lock_path = path.join(LOCK);
+        let lock = disk.lock(&lock_path).at("lock", &lock_path)?;
+        let Some(lock) = lock else { return Err(StorageError::Locked { path: lock_path }) };
+        let (meta, directory_id) = take_meta(&disk, path, options)?;
+
+        // From here on the directory is not clean, and a power cut must not make it look so.
+        let marker = path.join(CLEAN_SHUTDOWN);
+        let content = disk.read(&marker).at("read", &marker)?;
+        if content.is_some() {
+            disk.remove_file(&marker).at("remove", &marker)?;
+            disk.sync_folder(path).at("sync folder", path)?;
+        }
+        let read = |name: &str| match read_offsets(&disk, &path.join(name)) {
+            Err(StorageError::InvalidFile { path, reason }) => {
+                tracing::warn!("{} is not used: {reason}", path.display());
+                Ok(Offsets::new())
+            }
+            result => result,
+        };
+        let checkpoints =
+            Checkpoints { recovery_points: read(RECOVERY_POINTS)?, log_starts: read(LOG_STARTS)? };
+        let high_watermarks = read(HIGH_WATERMARKS)?;
+
+        let root = Arc::new(Root {
+            disk,
+            path: path.to_owned(),
+            offline: OnceLock::new(),
+            unrecoverable: AtomicU64::new(0),
+            checkpoints: Mutex::new(checkpoints),
+        });
+        let mut deleted = Vec::new();
+        for entry in root.disk.list(path).at("list", path)? {
+            if entry.is_folder && entry.name.ends_with(DELETE) {
+                deleted.push((path.join(entry.name), i64::MIN));
+            }
+        }
+        Ok(Arc::new(LogDirectory {
+            queue: Arc::new(CommitQueue::new(Arc::clone(&root))),
+            root,
+            lock: Mutex::new(Some(lock)),
+            meta,
+            directory_id,
+            was_clean: content.is_some(),
+            previous_broker_epoch: content.as_deref().and_then(broker_epoch),
+            high_watermarks: Mutex::new(high_watermarks),
+            logs: RwLock::default(),
+            deleted: Mutex::new(deleted),
+        }))
+    }
+
+    /// The directory's path.
+    pub fn path(&self) -> &Path {
+        &self.root.path
+    }
+
+    /// What `meta.properties` says.
+    pub fn meta(&self) -> &MetaProperties {
+        &self.meta
+    }
+
+    /// The directory's own id (KIP-858).
+    pub fn id(&self) -> Uuid {
+        self.directory_id
+    }
+
+    /// Whether it was closed in order the last time.
+    pub fn was_clean(&self) -> bool {
+        self.was_clean
+    }
+
+    /// The broker epoch in which it was closed in order the last time (KIP-966); `None` after a crash, or
+    /// where it is not known.
+    pub fn previous_broker_epoch(&self) -> Option<i64> {
+        self.previous_broker_epoch
+    }
+
+    /// Why the directory is offline, if it is: since a write or a sync failed.
+    pub fn offline_reason(&self) -> Option<Arc<str>> {
+        self.root.offline.get().cloned()
+    }
+
+    /// What waits to be made durable; see [`CommitQueue::wait_and_sync`].
+    pub fn commit_queue(&self) -> &Arc<CommitQueue> {
+        &self.queue
+    }
+
+    /// The partitions that have a folder here, opened or not; the metadata log among them.
+    ///
+    /// # Errors
+    /// Where the directory cannot be listed.
+    pub fn partitions(&self) -> Result<Vec<TopicPartition>, StorageError> {
+        let entries = self.root.disk.list(&self.root.path).at("list", &self.root.path)?;
+        let folders = entries.iter().filter(|entry| entry.is_folder);
+        let mut partitions: Vec<_> = folders.filter_map(|entry| parse_partition(&entry.name)).collect();
+        partitions.sort();
+        Ok(partitions)
+    }
+
+    /// The topic id in a partition's folder; `None` where there is no folder, or none in it.
+    ///
+    /// # Errors
+    /// Where it cannot be read.
+    pub fn topic_id(&self, partition: &TopicPartition) -> Result<Option<TopicId>, StorageError> {
+        let folder = self.root.path.join(partition.to_string());
+        crate::checkpoint::read_partition_metadata(&self.root.disk, &folder)
+    }
+
+    /// Opens a partition's log. Its folder is created if there is none; after a crash what lies behind its
+    /// recovery point is checked. A log that is open already is returned as it is.
+    ///
+    /// `tag` is how [`crate::Synced`] names the log. Different logs may be opened by several threads at once.
+    ///
+    /// # Errors
+    /// [`StorageError::TopicIdMismatch`], [`StorageError::Corrupt`], and where files cannot be read or written.
+    /// Only the latter concern other logs too.
+    pub fn open_log(
+        &self,
+        partition: &TopicPartition,
+        topic_id: TopicId,
+        config: LogConfig,
+        tag: u64,
+    ) -> Result<Arc<Log>, StorageError> {
+        self.root.check_online()?;
+        if let Some(log) = self.log(partition) {
+            return Ok(log);
+        }
+        let known = {
+            let checkpoints = self.root.checkpoints.lock();
+            Known {
+                recovery_point: checkpoints.recovery_points.get(partition).copied(),
+                log_start: checkpoints.log_starts.get(partition).copied(),
+                is_clean: self.was_clean,
+            }
+        };
+        let (root, queue) = (&self.root, &self.queue);
+        let log = Log::open(&crate::log::Opening { root, queue, partition, topic_id, config, tag, known })?;
+        Ok(Arc::clone(self.logs.write().entry(partition.clone()).or_insert(log)))
+    }
+
+    /// A log that is open.
+    pub fn log(&self, partition: &TopicPartition) -> Option<Arc<Log>> {
+        self.logs.read().get(partition).cloned()
+    }
+
+    /// All logs that are open, in no order.
+    pub fn logs(&self) -> Vec<Arc<Log>> {
+        self.logs.read().values().cloned().collect()
+    }
+
+    /// Deletes a partition's log: its folder has another name at once, and is removed by
+    /// [`LogDirectory::remove_deleted`] when `file.delete.delay.ms` is over.
+    ///
+    /// # Errors
+    /// Where the folder cannot be renamed.
+    pub fn delete_log(&self, partition: &TopicPartition, now_ms: i64) -> Result<(), StorageError> {
+        let log = self.logs.write().remove(partition);
+        let delay = log.as_ref().map_or(0, |log| log.config().file_delete_delay_ms);
+        if let Some(log) = log {
+            log.close_for_deletion();
+        }
+        let path = self.set_aside(partition, DELETE)?;
+        self.deleted.lock().push((path, now_ms.saturating_add(delay)));
+        Ok(())
+    }
+
+    /// Sets a folder aside that belongs to no partition of this node: its name ends in `-stray` from now on.
+    ///
+    /// # Errors
+    /// Where the folder cannot be renamed.
+    pub fn set_aside_stray(&self, partition: &TopicPartition) -> Result<(), StorageError> {
+        if let Some(log) = self.logs.write().remove(partition) {
+            log.close_for_deletion();
+        }
+        self.set_aside(partition, STRAY).map(|_| ())
+    }
+
+    /// Renames a partition's folder to `<topic>-<n>.<32 hex digits><ending>`, as Kafka does.
+    fn set_aside(&self, partition: &TopicPartition, ending: &str) -> Result<PathBuf, StorageError> {
+        self.root.check_online()?;
+        let bytes = Uuid::random();
+        let id: String = bytes.as_bytes().iter().map(|byte| format!("{byte:02x}")).collect();
+        let rest = format!("-{}.{id}{ending}", partition.partition);
+        let topic: String = partition.topic.chars().take(NAME_SIZE_MAX.saturating_sub(rest.len())).collect();
+        let from = self.root.path.join(partition.to_string());
+        let to = self.root.path.join(format!("{topic}{rest}"));
+        match self.root.disk.rename(&from, &to) {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+            result => result.at("rename", &from).map_err(|error| self.root.fail(error))?,
+        }
+        let mut checkpoints = self.root.checkpoints.lock();
+        checkpoints.recovery_points.remove(partition);
+        checkpoints.log_starts.remove(partition);
+        self.high_watermarks.lock().remove(partition);
+        // A log created under the old name must not find the old content after a power cut.
+        self.root.sync_names().map_err(|error| self.root.fail(error))?;
+        write_offsets(&self.root.disk, &self.root.path.join(RECOVERY_POINTS), &checkpoints.recovery_points)
+            .and_then(|()| {
+                write_offsets(&self.root.disk, &self.root.path.join(LOG_STARTS), &checkpoints.log_starts)
+            })
+            .map_err(|error| self.root.fail_unless_full(error))?;
+        Ok(to)
+    }
+
+    /// Removes the folders and segments that were deleted long enough ago; returns how many. May take long: to
+    /// be called now and then where that disturbs nobody.
+    ///
+    /// # Errors
+    /// Where something cannot be removed; it is tried again at the next call.
+    pub fn remove_deleted(&self, now_ms: i64) -> Result<usize, StorageError> {
+        let mut removed = 0;
+        let due: Vec<PathBuf> = {
+            let mut deleted = self.deleted.lock();
+            let due =
+                deleted.iter().filter(|(_, due)| *due <= now_ms).map(|(path, _)| path.clone()).collect();
+            deleted.retain(|(_, due)| now_ms < *due);
+            due
+        };
+        for path in due {
+            if let Err(error) = self.root.disk.remove_folder(&path).at("remove", &path) {
+                self.deleted.lock().push((path, now_ms));
+                return Err(error);
+            }
+            removed += 1;
+        }
+        for log in self.logs() {
+            removed += log.remove_deleted_segments(now_ms)?;
+        }
+        Ok(removed)
+    }
+
+    /// The high watermark that was last written for a partition.
+    pub fn high_watermark(&self, partition: &TopicPartition) -> Option<Offset> {
+        self.high_watermarks.lock().get(partition).copied()
+    }
+
+    /// Writes the high watermarks; durable when it returns. Those of partitions that are not named stay.
+    ///
+    /// # Errors
+    /// Where they cannot be written.
+    pub fn write_high_watermarks(
+        &self,
+        offsets: impl IntoIterator<Item = (TopicPartition, Offset)>,
+    ) -> Result<(), StorageError> {
+        self.root.check_online()?;
+        let mut high_watermarks = self.high_watermarks.lock();
+        high_watermarks.extend(offsets);
+        write_offsets(&self.root.disk, &self.root.path.join(HIGH_WATERMARKS), &high_watermarks)
+            .map_err(|error| self.root.fail_unless_full(error))
+    }
+
+    /// Bytes that would have to be checked after a crash now.
+    pub fn unrecoverable_bytes(&self) -> u64 {
+        self.root.unrecoverable.load(Ordering::Relaxed)
+    }
+
+    /// Does what is due: syncs logs by `flush.ms`, and advances recovery points so that a restart after a crash
+    /// has at most about [`UNRECOVERABLE_BYTES_MAX`] to check. Returns how many recovery points moved.
+    ///
+    /// To be called every 100 ms or so by a thread that may block; it costs little when nothing is due.
+    ///
+    /// # Errors
+    /// Where a file cannot be written. A full disk leaves everything as it was.
+    pub fn checkpoint(&self, now_ms: i64) -> Result<usize, StorageError> {
+        self.root.check_online()?;
+        let mut candidates: Vec<(u64, bool, Arc<Log>)> = Vec::new();
+        for log in self.logs.read().values() {
+            log.flush_if_due(now_ms);
+            let (bytes, is_due) = log.recovery_due(now_ms, RECOVERY_POINT_INTERVAL_MS);
+            if bytes > 0 {
+                candidates.push((bytes, is_due, Arc::clone(log)));
+            }
+        }
+        candidates.sort_by_key(|(bytes, ..)| std::cmp::Reverse(*bytes));
+        let mut moved = Vec::new();
+        for (_, is_due, log) in candidates {
+            if is_due || self.unrecoverable_bytes() > UNRECOVERABLE_BYTES_MAX {
+                moved.extend(log.advance_recovery_point()?.map(|offset| (log.partition().clone(), offset)));
+            }
+        }
+        if moved.is_empty() {
+            return Ok(0);
+        }
+        self.write_recovery_points(moved)
+    }
+
+    fn write_recovery_points(&self, moved: Vec<(TopicPartition, Offset)>) -> Result<usize, StorageError> {
+        let count = moved.len();
+        let mut checkpoints = self.root.checkpoints.lock();
+        let logs = self.logs.read();
+        for (partition, offset) in moved {
+            // A truncation in the meantime has written a lower one, which stands.
+            let current = logs.get(&partition).map_or(offset, |log| log.recovery_point());
+            checkpoints.recovery_points.insert(partition, offset.min(current));
+        }
+        drop(logs);
+        write_offsets(&self.root.disk, &self.root.path.join(RECOVERY_POINTS), &checkpoints.recovery_points)
+            .map_err(|error| self.root.fail_unless_full(error))?;
+        Ok(count)
+    }
+
+    /// Closes the directory in order: all logs are made durable and complete, so that the next start reads
+    /// none of them. Nothing may be appended any more, and the thread that served the commit queue has ended.
+    ///
+    /// `broker_epoch` is noted for the next registration (KIP-966); -1 if there is none.
+    ///
+    /// # Errors
+    /// Where something cannot be written: the next start will be one as after a crash.
+    pub fn close(&self, broker_epoch: i64) -> Result<(), StorageError> {
+        self.queue.shut_down();
+        self.root.check_online()?;
+        self.queue.sync_waiting()?;
+        let mut moved = Vec::new();
+        for log in self.logs() {
+            moved.push((log.partition().clone(), log.close_in_order()?));
+        }
+        self.write_recovery_points(moved)?;
+        self.root.sync_names().map_err(|error| self.root.fail(error))?;
+        // After a crash, logs that were not opened have not been checked.
+        let all_opened = self.partitions()?.iter().all(|partition| self.log(partition).is_some());
+        if self.was_clean || all_opened {
+            let content = format!("{{\"version\":0,\"brokerEpoch\":{broker_epoch}}}");
+            self.root.disk.replace(&self.root.path.join(CLEAN_SHUTDOWN), content.as_bytes())?;
+        }
+        *self.lock.lock() = None;
+        Ok(())
+    }
+}
+
+/// Reads `meta.properties`, or writes it.
+fn take_meta(
+    disk: &Disk,
+    path: &Path,
+    options: &DirectoryOptions,
+) -> Result<(MetaProperties, Uuid), StorageError> {
+    let (mut meta, is_new) = match MetaProperties::read(disk, path)? {
+        Some(meta) => (meta, false),
+        None => {
+            let Some(cluster_id) = options.cluster_id.clone() else {
+                return Err(StorageError::NotFormatted { path: path.to_owned() });
+            };
+            (MetaProperties { cluster_id, node_id: options.node_id, directory_id: None }, true)
+        }
+    };
+    if let Some(wanted) = &options.cluster_id
+        && *wanted != meta.cluster_id
+    {
+        let (path, found, wanted) = (path.to_owned(), meta.cluster_id, wanted.clone());
+        return Err(StorageError::WrongCluster { path, found, wanted });
+    }
+    if options.node_id != meta.node_id {
+        let (path, found, wanted) = (path.to_owned(), meta.node_id.0, options.node_id.0);
+        return Err(StorageError::WrongNode { path, found, wanted });
+    }
+    let id = meta.directory_id.unwrap_or_else(Uuid::random);
+    if is_new || meta.directory_id.is_none() {
+        meta.directory_id = Some(id);
+        meta.write(disk, path)?;
+    }
+    Ok((meta, id))
+}
+
+/// The broker epoch in the marker of a stop in order. Older Kafkas wrote none.
+fn broker_epoch(content: &[u8]) -> Option<i64> {
+    let value: serde_json::Value = serde_json::from_slice(content).ok()?;
+    value.get("brokerEpoch")?.as_i64().filter(|epoch| *epoch >= 0)
+}
+
+/// The partition whose folder has this name.
+fn parse_partition(name: &str) -> Option<TopicPartition> {
+    let (topic, partition) = name.rsplit_once('-')?;
+    if topic.is_empty() || !partition.bytes().all(|byte| byte.is_ascii_digit()) {
+        return None;
+    }
+    let partition = partition.parse().ok()?;
+    Some(TopicPartition::new(topic, partition))
+}

@@ -1,0 +1,290 @@
+//! All file work goes through [`Disk`]: the real one, or a simulated one that loses on a power cut what was
+//! not synced.
+//!
+//! Positions and sizes are in bytes. No method retries a failed write or sync, and none hides one.
+
+mod simulated;
+
+use crate::error::{Context, StorageError};
+use std::io::{self, IoSlice};
+use std::os::unix::fs::FileExt;
+use std::path::Path;
+use std::sync::Arc;
+
+pub use simulated::{SimulatedDisk, SimulatedFile, SimulatedLock};
+
+/// Where files are.
+#[derive(Clone, Debug)]
+pub enum Disk {
+    /// The operating system's file systems.
+    Real,
+    /// A disk in memory whose power can be cut.
+    Simulated(SimulatedDisk),
+}
+
+/// An open file. A clone is the same open file.
+#[derive(Clone, Debug)]
+pub enum File {
+    /// A file of the operating system.
+    Real(Arc<std::fs::File>),
+    /// A file of a simulated disk.
+    Simulated(SimulatedFile),
+}
+
+/// One name in a folder.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Entry {
+    /// The name within its folder. Names that are not UTF-8 are nobody's of ours and not listed.
+    pub name: String,
+    /// Whether it is a folder.
+    pub is_folder: bool,
+}
+
+/// Keeps other processes out of a log directory for as long as it lives.
+#[derive(Debug)]
+pub enum Lock {
+    /// A lock of the operating system, which ends with the process.
+    Real(std::fs::File),
+    /// A lock on a simulated disk.
+    Simulated(SimulatedLock),
+}
+
+impl Disk {
+    /// Creates a folder whose parent exists.
+    pub fn create_folder(&self, path: &Path) -> io::Result<()> {
+        match self {
+            Disk::Real => std::fs::create_dir(path),
+            Disk::Simulated(disk) => disk.create_folder(path),
+        }
+    }
+
+    /// Creates a folder and its parents, where they do not exist.
+    pub fn create_folders(&self, path: &Path) -> io::Result<()> {
+        match self {
+            Disk::Real => std::fs::create_dir_all(path),
+            Disk::Simulated(disk) => disk.create_folders(path),
+        }
+    }
+
+    /// The names in a folder, in no order.
+    pub fn list(&self, path: &Path) -> io::Result<Vec<Entry>> {
+        match self {
+            Disk::Real => {
+                let mut entries = Vec::new();
+                for entry in std::fs::read_dir(path)? {
+                    let entry = entry?;
+                    if let Ok(name) = entry.file_name().into_string() {
+                        entries.push(Entry { name, is_folder: entry.file_type()?.is_dir() });
+                    }
+                }
+                Ok(entries)
+            }
+            Disk::Simulated(disk) => disk.list(path),
+        }
+    }
+
+    /// Whether there is a file or folder of this name.
+    pub fn exists(&self, path: &Path) -> io::Result<bool> {
+        match self {
+            Disk::Real => path.try_exists(),
+            Disk::Simulated(disk) => disk.exists(path),
+        }
+    }
+
+    /// Opens a file that exists, for reading and writing.
+    pub fn open(&self, path: &Path) -> io::Result<File> {
+        match self {
+            Disk::Real => {
+                let file = std::fs::OpenOptions::new().read(true).write(true).open(path)?;
+                Ok(File::Real(Arc::new(file)))
+            }
+            Disk::Simulated(disk) => disk.open(path).map(File::Simulated),
+        }
+    }
+
+    /// Creates a file, empty even if there was one, and opens it for reading and writing.
+    pub fn create(&self, path: &Path) -> io::Result<File> {
+        match self {
+            Disk::Real => {
+                let mut options = std::fs::OpenOptions::new();
+                let file = options.read(true).write(true).create(true).truncate(true).open(path)?;
+                Ok(File::Real(Arc::new(file)))
+            }
+            Disk::Simulated(disk) => disk.create(path).map(File::Simulated),
+        }
+    }
+
+    /// Opens a file, which is created if it does not exist.
+    pub fn open_or_create(&self, path: &Path) -> io::Result<File> {
+        match self.open(path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => self.create(path),
+            result => result,
+        }
+    }
+
+    /// Gives a file or folder another name, replacing a file of that name.
+    pub fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        match self {
+            Disk::Real => std::fs::rename(from, to),
+            Disk::Simulated(disk) => disk.rename(from, to),
+        }
+    }
+
+    /// Removes a file. It is no error if there is none.
+    pub fn remove_file(&self, path: &Path) -> io::Result<()> {
+        let result = match self {
+            Disk::Real => std::fs::remove_file(path),
+            Disk::Simulated(disk) => disk.remove_file(path),
+        };
+        match result {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            result => result,
+        }
+    }
+
+    /// Removes a folder with all that is in it. It is no error if there is none.
+    pub fn remove_folder(&self, path: &Path) -> io::Result<()> {
+        let result = match self {
+            Disk::Real => std::fs::remove_dir_all(path),
+            Disk::Simulated(disk) => disk.remove_folder(path),
+        };
+        match result {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            result => result,
+        }
+    }
+
+    /// Makes the names in a folder durable, but not the content of its files.
+    pub fn sync_folder(&self, path: &Path) -> io::Result<()> {
+        match self {
+            Disk::Real => std::fs::File::open(path)?.sync_all(),
+            Disk::Simulated(disk) => disk.sync_folder(path),
+        }
+    }
+
+    /// The whole content of a file, `None` if there is none.
+    pub fn read(&self, path: &Path) -> io::Result<Option<Vec<u8>>> {
+        let result = match self {
+            Disk::Real => std::fs::read(path),
+            Disk::Simulated(disk) => disk.read(path),
+        };
+        match result {
+            Ok(bytes) => Ok(Some(bytes)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Replaces a file's content so that after a power cut either the old or the new is there, and the new
+    /// once this returns: a file beside it, synced, renamed, and the folder synced.
+    pub fn replace(&self, path: &Path, bytes: &[u8]) -> Result<(), StorageError> {
+        self.replace_unsynced(path, bytes)?;
+        let folder = path.parent().unwrap_or(Path::new("."));
+        self.sync_folder(folder).at("sync folder", folder)
+    }
+
+    /// As [`Disk::replace`], leaving to the caller to sync the folder.
+    pub(crate) fn replace_unsynced(&self, path: &Path, bytes: &[u8]) -> Result<(), StorageError> {
+        let mut name = path.as_os_str().to_owned();
+        name.push(".tmp");
+        let beside = Path::new(&name);
+        let file = self.create(beside).at("create", beside)?;
+        file.write_all_at(&mut [IoSlice::new(bytes)], 0).at("write", beside)?;
+        file.sync().at("sync", beside)?;
+        self.rename(beside, path).at("rename", beside)
+    }
+
+    /// Takes the lock of a file, which is created; `None` if another process holds it.
+    pub fn lock(&self, path: &Path) -> io::Result<Option<Lock>> {
+        match self {
+            Disk::Real => {
+                let mut options = std::fs::OpenOptions::new();
+                let file = options.read(true).write(true).create(true).truncate(false).open(path)?;
+                match file.try_lock() {
+                    Ok(()) => {}
+                    Err(std::fs::TryLockError::WouldBlock) => return Ok(None),
+                    Err(std::fs::TryLockError::Error(error)) => return Err(error),
+                }
+                // The lock above also excludes others within this process; this one is the one Kafka takes.
+                match rustix::fs::fcntl_lock(&file, rustix::fs::FlockOperation::NonBlockingLockExclusive) {
+                    Ok(()) => Ok(Some(Lock::Real(file))),
+                    Err(rustix::io::Errno::ACCESS | rustix::io::Errno::AGAIN) => Ok(None),
+                    Err(error) => Err(error.into()),
+                }
+            }
+            Disk::Simulated(disk) => Ok(disk.lock(path)?.map(Lock::Simulated)),
+        }
+    }
+}
+
+impl File {
+    /// Writes all the slices, one behind the other, from `position` on: one system call if the disk takes
+    /// them all. After an error some of it may have been written.
+    pub fn write_all_at(&self, mut slices: &mut [IoSlice<'_>], mut position: u64) -> io::Result<()> {
+        // Empty slices in front would look like a write that makes no progress.
+        IoSlice::advance_slices(&mut slices, 0);
+        while !slices.is_empty() {
+            // Linux takes so many slices at once (IOV_MAX).
+            let part = slices.get(..1024).unwrap_or(slices);
+            let written = match self {
+                File::Real(file) => {
+                    rustix::io::pwritev(file.as_ref(), part, position).map_err(io::Error::from)
+                }
+                File::Simulated(file) => file.write_at(part, position),
+            };
+            match written {
+                Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+                Ok(written) => {
+                    IoSlice::advance_slices(&mut slices, written);
+                    position += written as u64;
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads from `position` on until the buffer is full or the file ends; returns how much was read.
+    pub fn read_at(&self, buffer: &mut [u8], position: u64) -> io::Result<usize> {
+        let mut filled = 0;
+        while filled < buffer.len() {
+            let rest = &mut buffer[filled..];
+            let read = match self {
+                File::Real(file) => file.read_at(rest, position + filled as u64),
+                File::Simulated(file) => file.read_at(rest, position + filled as u64),
+            };
+            match read {
+                Ok(0) => break,
+                Ok(read) => filled += read,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(filled)
+    }
+
+    /// Makes content and size durable (`fdatasync`); the file's name is made so by its folder.
+    pub fn sync(&self) -> io::Result<()> {
+        match self {
+            File::Real(file) => file.sync_data(),
+            File::Simulated(file) => file.sync(),
+        }
+    }
+
+    /// Cuts the file, or lengthens it with zeros.
+    pub fn set_size(&self, size: u64) -> io::Result<()> {
+        match self {
+            File::Real(file) => file.set_len(size),
+            File::Simulated(file) => file.set_size(size),
+        }
+    }
+
+    /// The file's size.
+    pub fn size(&self) -> io::Result<u64> {
+        match self {
+            File::Real(file) => Ok(file.metadata()?.len()),
+            File::Simulated(file) => file.size(),
+        }
+    }
+}

@@ -1,0 +1,393 @@
+//! One partition's log: appends, reads and what keeps it in order. It knows no leader and no high watermark.
+//!
+//! Two locks divide the work. The *writer* is held by whoever changes the log, also while the disk is written
+//! to; the *view* holds what readers need and is only ever held for a moment, never across a disk access. What
+//! is appended becomes visible in the view after it is written. Locks are taken in the order
+//! maintenance, writer, epochs, view.
+
+mod append;
+mod boundaries;
+mod maintain;
+mod open;
+mod read;
+mod times;
+
+use crate::commit::{CommitQueue, InQueue, SyncPlan, Synced};
+use crate::config::LogConfig;
+use crate::directory::Root;
+use crate::disk::File;
+use crate::epochs::{EpochStart, LEADER_EPOCHS, LeaderEpochs};
+use crate::error::{Context, StorageError};
+use crate::producers::{ProducerState, Producers};
+use crate::segment::{Folder, Segment};
+use crate::sync::{Mutex, RwLock};
+use boundaries::Boundaries;
+use ottla_ids::{LeaderEpoch, Offset, TopicId, TopicPartition};
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Weak};
+
+pub use append::{AppendInfo, Appended};
+pub use open::Recovery;
+pub(crate) use open::{Known, Opening};
+pub use read::{FileRange, LogRead, RecordRange};
+pub use times::TimestampOffset;
+
+/// The log of one partition. Made by [`crate::LogDirectory::open_log`].
+#[derive(Debug)]
+pub struct Log {
+    /// For the commit queue, which holds the logs that wait.
+    me: Weak<Log>,
+    root: Arc<Root>,
+    queue: Arc<CommitQueue>,
+    partition: TopicPartition,
+    topic_id: TopicId,
+    tag: u64,
+    folder: Arc<Folder>,
+    in_queue: InQueue,
+    /// Held by what writes or removes files beside the append path: checkpoints, truncation, deletion.
+    maintenance: Mutex<()>,
+    writer: Mutex<Writer>,
+    epochs: Mutex<Epochs>,
+    view: RwLock<View>,
+    boundaries: Mutex<Boundaries>,
+    recovery: Recovery,
+}
+
+/// What an append needs.
+#[derive(Debug)]
+struct Writer {
+    config: LogConfig,
+    active: Arc<Segment>,
+    /// Bytes of whole batches in the active segment.
+    size: u64,
+    log_end: Offset,
+    producers: Producers,
+    /// Whether size, indexes and producers are known; at a clean start they are read at first use.
+    is_loaded: bool,
+    /// The newest epoch that `epochs` knows.
+    latest_epoch: Option<LeaderEpoch>,
+    /// The greatest timestamp of the active segment's first batch, or the time of its append without one.
+    first_timestamp: Option<i64>,
+    /// Records appended since the last sync that was asked for.
+    unflushed_records: i64,
+    is_closed: bool,
+}
+
+/// Leader epochs, read at first use.
+#[derive(Debug, Default)]
+struct Epochs {
+    cache: Option<LeaderEpochs>,
+    /// Whether the file does not say the same.
+    is_dirty: bool,
+}
+
+/// What readers see.
+#[derive(Debug)]
+struct View {
+    /// Ascending; the last is the active one. Never empty.
+    segments: Vec<Arc<Segment>>,
+    log_start: Offset,
+    log_end: Offset,
+    /// What counts as durable; see [`Log::durable_end`].
+    durable_end: Offset,
+    /// The segment in which `durable_end` is a position, and the position.
+    durable_position: Option<(Offset, u64)>,
+    /// What is durable. Invariant: `recovery_point <= synced_end <= log_end`.
+    synced_end: Offset,
+    /// What needs no recovery after a crash.
+    recovery_point: Offset,
+    /// Bytes appended behind the recovery point.
+    unrecoverable_bytes: u64,
+    /// The time of the last append, for `flush.ms` and checkpoints; ms since 1970.
+    last_append_ms: i64,
+    /// The time of the first append that is not synced.
+    unflushed_since_ms: Option<i64>,
+    first_unstable: Option<Offset>,
+    /// Counts truncations: a sync that began before one says nothing of what came after it.
+    truncations: u64,
+    /// Whether names in the folder are not durable.
+    has_new_names: bool,
+    /// Whether the folder's own name and its `partition.metadata` are not durable.
+    is_new: bool,
+    /// Segments that are marked as deleted, and when.
+    deleted: Vec<(Arc<Segment>, i64)>,
+    is_durable_first: bool,
+}
+
+impl View {
+    fn active(&self) -> &Arc<Segment> {
+        self.segments.last().expect("a log always has an active segment")
+    }
+
+    /// The segment that holds `offset` or, where none does, the one before it.
+    fn segment_index(&self, offset: Offset) -> usize {
+        self.segments.partition_point(|segment| segment.base <= offset).saturating_sub(1)
+    }
+}
+
+impl Log {
+    /// The partition.
+    pub fn partition(&self) -> &TopicPartition {
+        &self.partition
+    }
+
+    /// The topic's id.
+    pub fn topic_id(&self) -> TopicId {
+        self.topic_id
+    }
+
+    /// The tag by which [`Synced`] names this log.
+    pub fn tag(&self) -> u64 {
+        self.tag
+    }
+
+    /// The first offset that may be read.
+    pub fn log_start_offset(&self) -> Offset {
+        self.view.read().log_start
+    }
+
+    /// The offset that the next record gets.
+    pub fn log_end_offset(&self) -> Offset {
+        self.view.read().log_end
+    }
+
+    /// All below this offset counts as durable: with `flush.messages` of 1 it is synced; with more it may be
+    /// in the operating system's memory only, as in Apache Kafka.
+    pub fn durable_end(&self) -> Offset {
+        self.view.read().durable_end
+    }
+
+    /// All below this offset is synced, and needs no check after a crash.
+    pub fn recovery_point(&self) -> Offset {
+        self.view.read().recovery_point
+    }
+
+    /// What had to be done when the log was opened.
+    pub fn recovery(&self) -> &Recovery {
+        &self.recovery
+    }
+
+    /// Bytes of all segments, without indexes.
+    ///
+    /// # Errors
+    /// Where a file cannot be looked at.
+    pub fn size(&self) -> Result<u64, StorageError> {
+        let segments = self.view.read().segments.clone();
+        segments.iter().map(|segment| segment.size()).sum()
+    }
+
+    /// How many segments there are.
+    pub fn segment_count(&self) -> usize {
+        self.view.read().segments.len()
+    }
+
+    /// The configuration from now on.
+    pub fn set_config(&self, config: LogConfig) {
+        let mut writer = self.writer.lock();
+        writer.config = config;
+        self.view.write().is_durable_first = config.is_durable_first();
+    }
+
+    /// The configuration.
+    pub fn config(&self) -> LogConfig {
+        self.writer.lock().config
+    }
+
+    /// The first offset that a committed-only reader may not pass, if there is one: that of the earliest open
+    /// transaction, or of one whose marker is not below the high watermark that was last told.
+    ///
+    /// # Errors
+    /// Where the producers' state cannot be loaded.
+    pub fn first_unstable_offset(&self) -> Result<Option<Offset>, StorageError> {
+        let mut writer = self.writer.lock();
+        self.load(&mut writer)?;
+        Ok(writer.producers.first_unstable_offset())
+    }
+
+    /// Tells the high watermark, below which transaction markers count.
+    pub fn on_high_watermark(&self, high_watermark: Offset) {
+        if self.view.read().first_unstable.is_none_or(|first| first >= high_watermark) {
+            return;
+        }
+        let mut writer = self.writer.lock();
+        if writer.is_loaded {
+            writer.producers.on_high_watermark(high_watermark);
+            self.view.write().first_unstable = writer.producers.first_unstable_offset();
+        }
+    }
+
+    /// The producers that the log knows, in no order.
+    ///
+    /// # Errors
+    /// Where the producers' state cannot be loaded.
+    pub fn producers(&self) -> Result<Vec<ProducerState>, StorageError> {
+        let mut writer = self.writer.lock();
+        self.load(&mut writer)?;
+        Ok(writer.producers.states().cloned().collect())
+    }
+
+    /// Forgets idle producers (`producer.id.expiration.ms`); returns how many. To be called now and then.
+    pub fn expire_producers(&self, now_ms: i64) -> usize {
+        let mut writer = self.writer.lock();
+        if !writer.is_loaded || writer.producers.is_empty() {
+            return 0;
+        }
+        let expiration_ms = writer.config.producer_id_expiration_ms;
+        writer.producers.expire(now_ms, expiration_ms)
+    }
+
+    /// Which leader epoch began where, ascending.
+    ///
+    /// # Errors
+    /// Where they cannot be loaded.
+    pub fn leader_epochs(&self) -> Result<Vec<EpochStart>, StorageError> {
+        self.with_epochs(|epochs| (epochs.entries().to_vec(), false))
+    }
+
+    /// The newest leader epoch of an append.
+    ///
+    /// # Errors
+    /// Where the epochs cannot be loaded.
+    pub fn latest_epoch(&self) -> Result<Option<LeaderEpoch>, StorageError> {
+        self.with_epochs(|epochs| (epochs.latest().map(|latest| latest.epoch), false))
+    }
+
+    /// The leader epoch in which `offset` was appended, if known.
+    ///
+    /// # Errors
+    /// Where the epochs cannot be loaded.
+    pub fn epoch_at(&self, offset: Offset) -> Result<Option<LeaderEpoch>, StorageError> {
+        self.with_epochs(|epochs| (epochs.epoch_at(offset), false))
+    }
+
+    /// Notes that `epoch` begins at `start`, as a new leader does at the log's end before its first append.
+    ///
+    /// # Errors
+    /// Where the epochs cannot be loaded.
+    pub fn assign_epoch(&self, epoch: LeaderEpoch, start: Offset) -> Result<(), StorageError> {
+        let mut writer = self.writer.lock();
+        let latest = self.with_epochs(|epochs| {
+            let is_new = epochs.assign(epoch, start);
+            (epochs.latest().map(|latest| latest.epoch), is_new)
+        })?;
+        writer.latest_epoch = latest;
+        Ok(())
+    }
+
+    /// The largest epoch up to `epoch`, and the offset behind its last record; `None` where it is not known
+    /// (KIP-101, KIP-279).
+    ///
+    /// # Errors
+    /// Where the epochs cannot be loaded.
+    pub fn end_offset_for_epoch(
+        &self,
+        epoch: LeaderEpoch,
+    ) -> Result<Option<(LeaderEpoch, Offset)>, StorageError> {
+        let log_end = self.log_end_offset();
+        self.with_epochs(|epochs| (epochs.end_offset(epoch, log_end), false))
+    }
+
+    /// Runs `action` on the epochs; it also says whether it changed them.
+    fn with_epochs<T>(&self, action: impl FnOnce(&mut LeaderEpochs) -> (T, bool)) -> Result<T, StorageError> {
+        let mut epochs = self.epochs.lock();
+        let cache = match &mut epochs.cache {
+            Some(cache) => cache,
+            cache => {
+                let mut read = self.read_epochs()?;
+                let (start, end) = {
+                    let view = self.view.read();
+                    (view.log_start, view.log_end)
+                };
+                read.truncate_from_end(end);
+                read.truncate_from_start(start);
+                cache.insert(read)
+            }
+        };
+        let (result, is_changed) = action(cache);
+        epochs.is_dirty |= is_changed;
+        Ok(result)
+    }
+
+    fn read_epochs(&self) -> Result<LeaderEpochs, StorageError> {
+        let path = self.folder.path.join(LEADER_EPOCHS);
+        let Some(bytes) = self.folder.disk.read(&path).at("read", &path)? else {
+            return Ok(LeaderEpochs::default());
+        };
+        LeaderEpochs::parse(&String::from_utf8_lossy(&bytes))
+            .map_err(|reason| StorageError::InvalidFile { path, reason })
+    }
+
+    fn check_open(&self, writer: &Writer) -> Result<(), StorageError> {
+        if writer.is_closed {
+            return Err(StorageError::Closed { partition: self.partition.clone() });
+        }
+        Ok(())
+    }
+
+    /// Lets the log wait for the next round of the commit queue, unless it does already.
+    fn wait_for_sync(&self) {
+        if self.in_queue.enter()
+            && let Some(log) = self.me.upgrade()
+        {
+            self.queue.add(log);
+        }
+    }
+
+    /// What is to be synced so that all that is visible now becomes durable.
+    pub(crate) fn plan_sync(&self) -> Result<SyncPlan, StorageError> {
+        // In this order: what is appended from here on either is in the view or enters the queue again.
+        self.in_queue.leave();
+        let mut view = self.view.write();
+        let mut files = Vec::new();
+        for segment in view.segments.iter().rev() {
+            if segment.is_dirty.swap(false, Ordering::AcqRel) {
+                files.push((segment.file()?, segment.path()));
+            } else if segment.base <= view.synced_end {
+                break;
+            }
+        }
+        // Older segments first: a crash in between must not leave a hole that a later one hides.
+        files.reverse();
+        let active = view.active();
+        let position = active.size().ok().map(|size| (active.base, size));
+        view.unflushed_since_ms = None;
+        Ok(SyncPlan {
+            files,
+            folder: std::mem::take(&mut view.has_new_names),
+            created: std::mem::take(&mut view.is_new),
+            end: view.log_end,
+            position,
+            truncations: view.truncations,
+        })
+    }
+
+    /// Notes what a plan that was carried out has made durable.
+    pub(crate) fn finish_sync(&self, plan: SyncPlan) -> Option<Synced> {
+        let mut view = self.view.write();
+        if view.truncations != plan.truncations {
+            drop(view);
+            self.wait_for_sync();
+            return None;
+        }
+        view.synced_end = view.synced_end.max(plan.end);
+        if plan.end <= view.durable_end {
+            return None;
+        }
+        view.durable_end = plan.end;
+        view.durable_position = plan.position;
+        Some(Synced { log_tag: self.tag, durable_end: plan.end })
+    }
+
+    pub(crate) fn sync_folder(&self) -> Result<(), StorageError> {
+        self.folder.disk.sync_folder(&self.folder.path).at("sync folder", &self.folder.path)
+    }
+
+    pub(crate) fn sync_partition_metadata(&self) -> Result<(), StorageError> {
+        let path = self.folder.path.join(crate::checkpoint::PARTITION_METADATA);
+        let file: File = self.folder.disk.open(&path).at("open", &path)?;
+        file.sync().at("sync", &path)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,362 @@
+//! What keeps a log in order beside the append path: recovery points, truncation, deletion, closing.
+
+use super::open::snapshots;
+use super::{Log, Writer};
+use crate::epochs::LEADER_EPOCHS;
+use crate::error::StorageError;
+use crate::index::Growing;
+use crate::producers::{Producers, encode};
+use crate::segment::Segment;
+use ottla_ids::Offset;
+use std::sync::Arc;
+
+impl Log {
+    /// Lets the log be synced if `flush.ms` is over.
+    pub(crate) fn flush_if_due(&self, now_ms: i64) {
+        let Some(since) = self.view.read().unflushed_since_ms else { return };
+        if since < now_ms && now_ms.saturating_sub(since) >= self.config().flush_ms {
+            self.wait_for_sync();
+        }
+    }
+
+    /// Bytes behind the recovery point, and whether it is time to advance it.
+    pub(crate) fn recovery_due(&self, now_ms: i64, interval_ms: i64) -> (u64, bool) {
+        let view = self.view.read();
+        let has_rolled = view.recovery_point < view.active().base;
+        let is_due = has_rolled || now_ms.saturating_sub(view.last_append_ms) >= interval_ms;
+        (view.unrecoverable_bytes, is_due)
+    }
+
+    /// Makes all that was appended so far durable with its indexes and producers' state, so that recovery may
+    /// begin behind it. Returns that offset, if it moved; it counts when the caller has written it.
+    pub(crate) fn advance_recovery_point(&self) -> Result<Option<Offset>, StorageError> {
+        let _maintenance = self.maintenance.lock();
+        self.advance_locked().map_err(|error| self.root.fail_unless_full(error))
+    }
+
+    fn advance_locked(&self) -> Result<Option<Offset>, StorageError> {
+        let (end, producers, segments, bytes, is_new) = {
+            let mut writer = self.writer.lock();
+            if writer.is_closed {
+                return Ok(None);
+            }
+            self.load(&mut writer)?;
+            let view = self.view.read();
+            if view.recovery_point == writer.log_end && view.unrecoverable_bytes == 0 {
+                return Ok(None);
+            }
+            let from = view.segment_index(view.recovery_point);
+            let segments = view.segments.get(from..).unwrap_or_default().to_vec();
+            (writer.log_end, encode(&writer.producers), segments, view.unrecoverable_bytes, view.is_new)
+        };
+        for segment in &segments {
+            segment.write_indexes()?;
+            sync_records(segment)?;
+            segment.sync_indexes()?;
+        }
+        let snapshot = self.write_snapshot(&producers, end)?;
+        crate::error::Context::at(snapshot.sync(), "sync", &self.folder.file(end, ".snapshot"))?;
+        self.write_epochs()?;
+        if is_new {
+            self.sync_partition_metadata()?;
+        }
+        self.sync_folder()?;
+        if is_new {
+            self.root.sync_names()?;
+        }
+        {
+            let mut view = self.view.write();
+            view.recovery_point = end;
+            view.synced_end = view.synced_end.max(end);
+            view.unrecoverable_bytes = view.unrecoverable_bytes.saturating_sub(bytes);
+        }
+        self.root.note_recoverable(bytes);
+        self.remove_old_snapshots(end)?;
+        Ok(Some(end))
+    }
+
+    /// Keeps the snapshots at which segments begin, and the newest.
+    fn remove_old_snapshots(&self, newest: Offset) -> Result<(), StorageError> {
+        let bases: Vec<Offset> = self.view.read().segments.iter().map(|segment| segment.base).collect();
+        for offset in snapshots(&self.folder)? {
+            if offset < newest && bases.binary_search(&offset).is_err() {
+                self.remove_snapshot(offset)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn remove_snapshot(&self, offset: Offset) -> Result<(), StorageError> {
+        let path = self.folder.file(offset, ".snapshot");
+        crate::error::Context::at(self.folder.disk.remove_file(&path), "remove", &path)
+    }
+
+    /// Writes the leader epochs if the file does not say the same; the caller syncs the folder.
+    fn write_epochs(&self) -> Result<(), StorageError> {
+        let text = {
+            let mut epochs = self.epochs.lock();
+            if !std::mem::take(&mut epochs.is_dirty) {
+                return Ok(());
+            }
+            epochs.cache.as_ref().map(|cache| cache.to_text()).unwrap_or_default()
+        };
+        let path = self.folder.path.join(LEADER_EPOCHS);
+        let written = self.folder.disk.replace_unsynced(&path, text.as_bytes());
+        if written.is_err() {
+            self.epochs.lock().is_dirty = true;
+        }
+        written
+    }
+
+    /// Completes the log for a stop in order; returns its end.
+    pub(crate) fn close_in_order(&self) -> Result<Offset, StorageError> {
+        let _maintenance = self.maintenance.lock();
+        let active = {
+            let mut writer = self.writer.lock();
+            if !writer.is_loaded {
+                // Not touched since it was opened.
+                writer.is_closed = true;
+                return Ok(writer.log_end);
+            }
+            Arc::clone(&writer.active)
+        };
+        let close = || {
+            active.with_growing(Growing::add_time);
+            active.write_indexes()?;
+            active.sync_indexes()?;
+            self.advance_locked()?;
+            self.write_epochs()?;
+            if self.view.read().is_new {
+                self.sync_partition_metadata()?;
+            }
+            self.sync_folder()
+        };
+        close().map_err(|error| self.root.fail_unless_full(error))?;
+        let mut writer = self.writer.lock();
+        writer.is_closed = true;
+        Ok(writer.log_end)
+    }
+
+    /// Ends all use of the log.
+    pub(crate) fn close_for_deletion(&self) {
+        let _maintenance = self.maintenance.lock();
+        self.writer.lock().is_closed = true;
+        let mut view = self.view.write();
+        self.root.note_recoverable(std::mem::take(&mut view.unrecoverable_bytes));
+        for segment in &view.segments {
+            segment.is_dirty.store(false, std::sync::atomic::Ordering::Release);
+        }
+        view.has_new_names = false;
+        view.is_new = false;
+    }
+
+    /// Moves the log's start to `to` (DeleteRecords). Whole segments below it are marked as deleted, and
+    /// removed by [`crate::LogDirectory::remove_deleted`]. Returns the log's start, which never moves back.
+    ///
+    /// The caller has seen to it that all below `to` is committed.
+    ///
+    /// # Errors
+    /// Where the new start cannot be made durable, or files cannot be renamed. `to` behind the log's end
+    /// counts as its end.
+    pub fn delete_records(&self, to: Offset, now_ms: i64) -> Result<Offset, StorageError> {
+        let _maintenance = self.maintenance.lock();
+        self.root.check_online()?;
+        self.check_open(&self.writer.lock())?;
+        let (start, to) = {
+            let view = self.view.read();
+            (view.log_start, to.min(view.log_end))
+        };
+        if to <= start {
+            return Ok(start);
+        }
+        self.root
+            .set_offsets(&self.partition, None, Some(to))
+            .map_err(|error| self.root.fail_unless_full(error))?;
+        self.view.write().log_start = to;
+        self.with_epochs(|epochs| ((), epochs.truncate_from_start(to)))?;
+        self.delete_segments(|_, next_base| next_base <= to, now_ms)?;
+        Ok(to)
+    }
+
+    /// Marks the oldest segments as deleted for as long as `is_due` says so of a segment and the base offset
+    /// of the next; never the active one. The log starts no earlier than what is left.
+    fn delete_segments(
+        &self,
+        is_due: impl Fn(&Segment, Offset) -> bool,
+        now_ms: i64,
+    ) -> Result<usize, StorageError> {
+        let deleted = {
+            let mut view = self.view.write();
+            let pairs = view.segments.iter().zip(view.segments.iter().skip(1));
+            let count = pairs.take_while(|(segment, next)| is_due(segment, next.base)).count();
+            let deleted: Vec<Arc<Segment>> = view.segments.drain(..count).collect();
+            if let Some(first) = view.segments.first() {
+                view.log_start = view.log_start.max(first.base);
+            }
+            view.deleted.extend(deleted.iter().map(|segment| (Arc::clone(segment), now_ms)));
+            deleted
+        };
+        for segment in &deleted {
+            segment.mark_deleted().map_err(|error| self.root.fail_unless_full(error))?;
+            self.remove_snapshot(segment.base).map_err(|error| self.root.fail_unless_full(error))?;
+        }
+        Ok(deleted.len())
+    }
+
+    /// Removes the files of segments that were marked as deleted long enough ago.
+    pub(crate) fn remove_deleted_segments(&self, now_ms: i64) -> Result<usize, StorageError> {
+        let _maintenance = self.maintenance.lock();
+        if self.view.read().deleted.is_empty() {
+            return Ok(0);
+        }
+        let delay = self.config().file_delete_delay_ms;
+        let due: Vec<Arc<Segment>> = {
+            let view = self.view.read();
+            let due = view.deleted.iter().filter(|(_, since)| now_ms.saturating_sub(*since) >= delay);
+            due.map(|(segment, _)| Arc::clone(segment)).collect()
+        };
+        for segment in &due {
+            segment.remove()?;
+            self.view.write().deleted.retain(|(other, _)| !Arc::ptr_eq(other, segment));
+        }
+        Ok(due.len())
+    }
+
+    /// Cuts off all batches that hold `to` or lie behind it, as a follower does that has gone astray; durable
+    /// when it returns. Returns the log's new end, which is `to` or, where that is within a batch or a gap,
+    /// before it.
+    ///
+    /// # Errors
+    /// Where files cannot be read or written.
+    pub fn truncate_to(&self, to: Offset) -> Result<Offset, StorageError> {
+        let _maintenance = self.maintenance.lock();
+        self.root.check_online()?;
+        let mut writer = self.writer.lock();
+        self.check_open(&writer)?;
+        self.load(&mut writer)?;
+        if to >= writer.log_end {
+            return Ok(writer.log_end);
+        }
+        let log_start = self.log_start_offset();
+        if to <= log_start {
+            self.start_at(&mut writer, log_start.min(to)).map_err(|error| self.root.fail(error))?;
+            return Ok(to);
+        }
+        self.cut(&mut writer, to, log_start).map_err(|error| self.root.fail(error))
+    }
+
+    fn cut(&self, writer: &mut Writer, to: Offset, log_start: Offset) -> Result<Offset, StorageError> {
+        let (segments, index, recovery_point) = {
+            let view = self.view.read();
+            (view.segments.clone(), view.segment_index(to.plus(-1)), view.recovery_point)
+        };
+        let Some(segment) = segments.get(index).cloned() else { return Ok(writer.log_end) };
+        let size = segment.size()?;
+        let mut end = segment.base;
+        let mut position = 0;
+        let mut walk = segment.headers(segment.position_near(to.plus(-1))?, size)?;
+        while let Some((start, header)) = walk.next()? {
+            position = start;
+            if to <= header.last_offset() {
+                break;
+            }
+            end = header.next_offset();
+            position = start + header.size() as u64;
+        }
+        let end = end.max(log_start);
+        if end < recovery_point {
+            self.root.set_offsets(&self.partition, Some(end), None)?;
+        }
+        let truncations = {
+            let mut view = self.view.write();
+            view.segments.truncate(index + 1);
+            view.log_end = end;
+            view.durable_end = view.durable_end.min(end);
+            view.synced_end = view.synced_end.min(end);
+            view.recovery_point = recovery_point.min(end);
+            view.durable_position = None;
+            view.truncations += 1;
+            segment.set_size(position);
+            view.truncations
+        };
+        self.boundaries.lock().clear(truncations);
+        crate::error::Context::at(segment.file()?.set_size(position), "cut", &segment.path())?;
+        let interval = writer.config.index_interval_bytes;
+        let (growing, from) = segment.resume_index(end, position, interval)?;
+        segment.reopen(segment.scan_index(from, position, growing, interval)?.growing)?;
+        for later in segments.iter().skip(index + 1) {
+            later.remove()?;
+        }
+        for offset in snapshots(&self.folder)?.into_iter().filter(|offset| *offset > end) {
+            self.remove_snapshot(offset)?;
+        }
+        sync_records(&segment)?;
+        self.with_epochs(|epochs| ((), epochs.truncate_from_end(end)))?;
+        self.write_epochs()?;
+        self.sync_folder()?;
+        writer.active = Arc::clone(&segment);
+        writer.size = position;
+        writer.log_end = end;
+        writer.first_timestamp = None;
+        writer.is_loaded = false;
+        self.load(writer)?;
+        Ok(end)
+    }
+
+    /// Removes all records and goes on at `offset`, as a follower does whose log does not reach the leader's.
+    ///
+    /// # Errors
+    /// Where files cannot be written.
+    pub fn truncate_fully_and_start_at(&self, offset: Offset) -> Result<(), StorageError> {
+        let _maintenance = self.maintenance.lock();
+        self.root.check_online()?;
+        let mut writer = self.writer.lock();
+        self.check_open(&writer)?;
+        self.load(&mut writer)?;
+        self.start_at(&mut writer, offset).map_err(|error| self.root.fail(error))
+    }
+
+    fn start_at(&self, writer: &mut Writer, offset: Offset) -> Result<(), StorageError> {
+        let old = self.view.read().segments.clone();
+        // What a power cut leaves of the old segments is not to be measured by the new offsets.
+        self.root.set_offsets(&self.partition, Some(Offset::ZERO), Some(offset))?;
+        for segment in &old {
+            segment.remove()?;
+        }
+        for snapshot in snapshots(&self.folder)? {
+            self.remove_snapshot(snapshot)?;
+        }
+        let segment = Arc::new(Segment::create(&self.folder, offset)?);
+        self.with_epochs(|epochs| ((), epochs.clear()))?;
+        self.write_epochs()?;
+        self.sync_folder()?;
+        let (truncations, bytes) = {
+            let mut view = self.view.write();
+            view.segments = vec![Arc::clone(&segment)];
+            view.log_start = offset;
+            view.log_end = offset;
+            view.durable_end = offset;
+            view.durable_position = Some((offset, 0));
+            view.synced_end = offset;
+            view.recovery_point = offset;
+            view.first_unstable = None;
+            view.truncations += 1;
+            (view.truncations, std::mem::take(&mut view.unrecoverable_bytes))
+        };
+        self.root.note_recoverable(bytes);
+        self.root.set_offsets(&self.partition, Some(offset), None)?;
+        self.boundaries.lock().clear(truncations);
+        writer.active = segment;
+        writer.size = 0;
+        writer.log_end = offset;
+        writer.producers = Producers::default();
+        writer.latest_epoch = None;
+        writer.first_timestamp = None;
+        writer.unflushed_records = 0;
+        Ok(())
+    }
+}
+
+fn sync_records(segment: &Segment) -> Result<(), StorageError> {
+    crate::error::Context::at(segment.file()?.sync(), "sync", &segment.path())
+}

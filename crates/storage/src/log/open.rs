@@ -1,0 +1,630 @@
+//! Opening a log: what is in its folder, what a crash left of it, what the writer must know.
+
+use super::append::read_marker;
+use super::{Boundaries, Epochs, Log, View, Writer};
+use crate::checkpoint::{PARTITION_METADATA, partition_metadata, read_partition_metadata};
+use crate::commit::{CommitQueue, InQueue};
+use crate::config::LogConfig;
+use crate::directory::Root;
+use crate::error::{Context, StorageError};
+use crate::index::Growing;
+use crate::producers::{Producers, decode};
+use crate::segment::{DELETED, Folder, Segment};
+use crate::sync::{Mutex, RwLock};
+use ottla_ids::{Offset, TopicId, TopicPartition};
+use ottla_records::{BatchHeader, BatchView};
+use std::collections::BTreeSet;
+use std::io::IoSlice;
+use std::sync::{Arc, Weak};
+
+/// Read at once when records are checked after a crash.
+const CHECK_CHUNK: usize = 1 << 20;
+/// More bytes than this no control batch has.
+const CONTROL_SIZE_MAX: usize = 1 << 20;
+
+/// What the log directory knows of a log before it is opened.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Known {
+    pub recovery_point: Option<Offset>,
+    pub log_start: Option<Offset>,
+    /// Whether the directory was closed in order.
+    pub is_clean: bool,
+}
+
+/// What had to be done to open a log.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Recovery {
+    /// Bytes of records that were read and checked, since they lay behind the recovery point.
+    pub checked_bytes: u64,
+    /// Bytes of a torn tail that were cut off.
+    pub cut_bytes: u64,
+}
+
+/// What is in a log's folder.
+#[derive(Debug, Default)]
+struct Listing {
+    segments: BTreeSet<Offset>,
+}
+
+/// What a log is opened with.
+pub(crate) struct Opening<'a> {
+    pub root: &'a Arc<Root>,
+    pub queue: &'a Arc<CommitQueue>,
+    pub partition: &'a TopicPartition,
+    pub topic_id: TopicId,
+    pub config: LogConfig,
+    pub tag: u64,
+    pub known: Known,
+}
+
+impl Log {
+    /// Opens the log in the partition's folder, which is created if there is none.
+    pub(crate) fn open(opening: &Opening<'_>) -> Result<Arc<Log>, StorageError> {
+        let path = opening.root.path.join(opening.partition.to_string());
+        let disk = opening.root.disk.clone();
+        let folder = Arc::new(Folder { disk, path });
+        let mut is_new = false;
+        match folder.disk.create_folder(&folder.path) {
+            Ok(()) => is_new = true,
+            Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
+            Err(error) => return Err(error).at("create", &folder.path),
+        }
+        is_new |= take_topic_id(&folder, opening)?;
+
+        let listing = tidy(&folder)?;
+        let mut segments: Vec<Arc<Segment>> =
+            listing.segments.iter().map(|base| Arc::new(Segment::existing(&folder, *base))).collect();
+        let mut has_new_names = is_new;
+        let mut is_fresh = false;
+        if segments.is_empty() {
+            let base = opening.known.log_start.unwrap_or(Offset::ZERO);
+            segments.push(Arc::new(Segment::create(&folder, base)?));
+            has_new_names = true;
+            is_fresh = true;
+        }
+        let first_base = segments.first().map_or(Offset::ZERO, |segment| segment.base);
+        let last_base = segments.last().map_or(Offset::ZERO, |segment| segment.base);
+        let log_start = opening.known.log_start.unwrap_or(first_base).max(first_base);
+
+        let mut opened = Opened {
+            log_end: last_base,
+            durable_position: None,
+            recovery_point: last_base,
+            unrecoverable_bytes: 0,
+            growing: Growing::default(),
+            recovery: Recovery::default(),
+            epochs: Epochs::default(),
+        };
+        let mut is_loaded = false;
+        match opening.known.recovery_point {
+            _ if is_fresh => {
+                // The file was just created: no reader needs it open.
+                opened.durable_position = Some((last_base, 0));
+            }
+            Some(recovery_point) if opening.known.is_clean && last_base <= recovery_point => {
+                opened.log_end = recovery_point;
+                opened.recovery_point = recovery_point;
+            }
+            point => {
+                let point = if opening.known.is_clean { last_base } else { point.unwrap_or(first_base) };
+                opened = recover(&folder, &mut segments, point.max(first_base), opening)?;
+                is_loaded = true;
+                has_new_names = false;
+            }
+        }
+        if opened.log_end < log_start {
+            // All that is left lies before the start, as when what was synced last was a deletion.
+            for segment in segments.drain(..) {
+                segment.remove()?;
+            }
+            segments.push(Arc::new(Segment::create(&folder, log_start)?));
+            opened.log_end = log_start;
+            opened.recovery_point = log_start;
+            opened.durable_position = Some((log_start, 0));
+            opened.growing = Growing::default();
+            opened.epochs = Epochs::default();
+            has_new_names = true;
+        }
+        let Some(active) = segments.last().cloned() else {
+            return Err(StorageError::InvalidFile {
+                path: folder.path.clone(),
+                reason: "no segment".to_owned(),
+            });
+        };
+        if is_loaded || is_fresh {
+            active.set_growing(std::mem::take(&mut opened.growing));
+        }
+        let size = if is_loaded { active.size()? } else { 0 };
+        active.close_file();
+
+        let view = View {
+            segments,
+            log_start,
+            log_end: opened.log_end,
+            durable_end: opened.log_end,
+            durable_position: opened.durable_position,
+            synced_end: opened.log_end,
+            recovery_point: opened.recovery_point,
+            unrecoverable_bytes: opened.unrecoverable_bytes,
+            last_append_ms: 0,
+            unflushed_since_ms: None,
+            first_unstable: None,
+            truncations: 0,
+            has_new_names,
+            is_new,
+            deleted: Vec::new(),
+            is_durable_first: opening.config.is_durable_first(),
+        };
+        let writer = Writer {
+            config: opening.config,
+            active,
+            size,
+            log_end: opened.log_end,
+            producers: Producers::default(),
+            // The producers are still to be loaded, unless the log is empty.
+            is_loaded: is_fresh,
+            latest_epoch: None,
+            first_timestamp: None,
+            unflushed_records: 0,
+            is_closed: false,
+        };
+        if is_fresh {
+            opened.epochs.cache = Some(crate::epochs::LeaderEpochs::default());
+        }
+        opening.root.note_unrecoverable(opened.unrecoverable_bytes);
+        Ok(Arc::new_cyclic(|me: &Weak<Log>| Log {
+            me: me.clone(),
+            root: Arc::clone(opening.root),
+            queue: Arc::clone(opening.queue),
+            partition: opening.partition.clone(),
+            topic_id: opening.topic_id,
+            tag: opening.tag,
+            folder,
+            in_queue: InQueue::default(),
+            maintenance: Mutex::new(()),
+            writer: Mutex::new(writer),
+            epochs: Mutex::new(opened.epochs),
+            view: RwLock::new(view),
+            boundaries: Mutex::new(Boundaries::default()),
+            recovery: opened.recovery,
+        }))
+    }
+
+    /// Makes the writer know what an append needs: at a clean start nothing of it was read.
+    pub(super) fn load(&self, writer: &mut Writer) -> Result<(), StorageError> {
+        if writer.is_loaded {
+            return Ok(());
+        }
+        self.check_open(writer)?;
+        let segment = Arc::clone(&writer.active);
+        let size = segment.size()?;
+        // After a recovery the entries are there already.
+        if segment.with_growing(|_| ()).is_none() {
+            let interval = writer.config.index_interval_bytes;
+            let (growing, from) = segment.resume_index(writer.log_end, size, interval)?;
+            let scan = segment.scan_index(from, size, growing, interval)?;
+            let end = match (scan.end, scan.growing.offsets.last()) {
+                (end, Some(last)) if end == segment.base => {
+                    segment.base.plus(i64::from(last.relative)).plus(1)
+                }
+                (end, _) => end,
+            };
+            if end != writer.log_end {
+                let reason =
+                    format!("the segment ends at offset {end}, where a clean stop left {}", writer.log_end);
+                return Err(segment.damage(size, end, reason));
+            }
+            segment.set_growing(scan.growing);
+        }
+        writer.size = size;
+        if writer.first_timestamp.is_none() {
+            let first = segment.headers(0, size)?.next()?;
+            writer.first_timestamp =
+                first.map(|(_, header)| header.max_timestamp()).filter(|timestamp| *timestamp >= 0);
+        }
+        let (segments, log_start) = {
+            let view = self.view.read();
+            (view.segments.clone(), view.log_start)
+        };
+        writer.producers = self.load_producers(&segments, log_start, writer.log_end)?;
+        writer.latest_epoch =
+            self.with_epochs(|epochs| (epochs.latest().map(|latest| latest.epoch), false))?;
+        {
+            let mut view = self.view.write();
+            view.first_unstable = writer.producers.first_unstable_offset();
+            if view.durable_position.is_none() && view.durable_end == view.log_end {
+                view.durable_position = Some((segment.base, size));
+            }
+        }
+        writer.is_loaded = true;
+        Ok(())
+    }
+
+    /// The producers' state as of `end`: that of the newest usable snapshot, and what was appended since.
+    pub(super) fn load_producers(
+        &self,
+        segments: &[Arc<Segment>],
+        log_start: Offset,
+        end: Offset,
+    ) -> Result<Producers, StorageError> {
+        let mut producers = Producers::default();
+        let mut from = log_start;
+        for offset in snapshots(&self.folder)?.into_iter().rev().filter(|offset| *offset <= end) {
+            let path = self.folder.file(offset, ".snapshot");
+            let Some(bytes) = self.folder.disk.read(&path).at("read", &path)? else { continue };
+            match decode(&bytes) {
+                Ok(read) => {
+                    producers = read;
+                    from = offset.max(log_start);
+                    break;
+                }
+                Err(error) => {
+                    tracing::warn!("{} is not used: {error}", path.display());
+                    self.folder.disk.remove_file(&path).at("remove", &path)?;
+                }
+            }
+        }
+        let index = segments.partition_point(|segment| segment.base <= from).saturating_sub(1);
+        for segment in segments.get(index..).unwrap_or_default() {
+            if from >= end {
+                break;
+            }
+            let size = segment.size()?;
+            let mut walk = segment.headers(segment.position_near(from)?.min(size), size)?;
+            while let Some((position, header)) = walk.next()? {
+                if header.base_offset() < from {
+                    continue;
+                }
+                if header.has_producer_id() {
+                    replay(&mut producers, segment, position, &header)?;
+                }
+            }
+        }
+        Ok(producers)
+    }
+}
+
+/// What opening found out.
+struct Opened {
+    log_end: Offset,
+    durable_position: Option<(Offset, u64)>,
+    recovery_point: Offset,
+    unrecoverable_bytes: u64,
+    growing: Growing,
+    recovery: Recovery,
+    epochs: Epochs,
+}
+
+/// Reads the folder's topic id, or writes it. Returns whether it was written.
+fn take_topic_id(folder: &Folder, opening: &Opening<'_>) -> Result<bool, StorageError> {
+    match read_partition_metadata(&folder.disk, &folder.path)? {
+        Some(found) if found == opening.topic_id => Ok(false),
+        Some(found) => Err(StorageError::TopicIdMismatch {
+            partition: opening.partition.clone(),
+            found,
+            wanted: opening.topic_id,
+        }),
+        None => {
+            let path = folder.path.join(PARTITION_METADATA);
+            let file = folder.disk.create(&path).at("create", &path)?;
+            let text = partition_metadata(opening.topic_id);
+            file.write_all_at(&mut [IoSlice::new(text.as_bytes())], 0).at("write", &path)?;
+            Ok(true)
+        }
+    }
+}
+
+/// The offset that names a file of the log, and the rest of the name.
+fn log_file(name: &str) -> Option<(Offset, &str)> {
+    let (digits, suffix) = name.split_at_checked(20)?;
+    if !digits.bytes().all(|byte| byte.is_ascii_digit()) {
+        return None;
+    }
+    Some((Offset(digits.parse().ok()?), suffix))
+}
+
+/// Removes what an interrupted deletion or cleaning left (Kafka's `LogLoader`), and lists the segments. Files
+/// that are not the log's are left alone.
+fn tidy(folder: &Folder) -> Result<Listing, StorageError> {
+    let names = folder.disk.list(&folder.path).at("list", &folder.path)?;
+    let files = || names.iter().filter(|entry| !entry.is_folder).filter_map(|entry| log_file(&entry.name));
+    let remove = |offset, suffix: &str| {
+        let path = folder.file(offset, suffix);
+        folder.disk.remove_file(&path).at("remove", &path)
+    };
+    const OURS: [&str; 5] = [".log", ".index", ".timeindex", ".txnindex", ".snapshot"];
+    let stem = |suffix: &str, mark: &str| {
+        suffix.strip_suffix(mark).filter(|stem| OURS.contains(stem)).map(str::to_owned)
+    };
+    let mut first_cleaned = None;
+    for (offset, suffix) in files() {
+        if stem(suffix, DELETED).is_some() {
+            remove(offset, suffix)?;
+        } else if stem(suffix, ".cleaned").is_some() {
+            first_cleaned = Some(first_cleaned.unwrap_or(offset).min(offset));
+            remove(offset, suffix)?;
+        }
+    }
+    let mut segments: BTreeSet<Offset> =
+        files().filter(|(_, suffix)| *suffix == ".log").map(|(offset, _)| offset).collect();
+    finish_swap(folder, &names, first_cleaned, &mut segments)?;
+    for (offset, suffix) in files() {
+        if [".index", ".timeindex", ".txnindex"].contains(&suffix) && !segments.contains(&offset) {
+            remove(offset, suffix)?;
+        }
+    }
+    Ok(Listing { segments })
+}
+
+/// Completes the replacement of segments by cleaned ones that a crash interrupted, or takes it back where not
+/// all of them were ready.
+fn finish_swap(
+    folder: &Folder,
+    names: &[crate::disk::Entry],
+    first_cleaned: Option<Offset>,
+    segments: &mut BTreeSet<Offset>,
+) -> Result<(), StorageError> {
+    let mut swapped: Vec<(Offset, String)> = Vec::new();
+    for (offset, suffix) in names.iter().filter_map(|entry| log_file(&entry.name)) {
+        let Some(stem) = suffix.strip_suffix(".swap") else { continue };
+        let path = folder.file(offset, suffix);
+        if first_cleaned.is_some_and(|first| first <= offset) {
+            folder.disk.remove_file(&path).at("remove", &path)?;
+        } else {
+            swapped.push((offset, stem.to_owned()));
+        }
+    }
+    // What a replacement spans, the replaced segments are in.
+    for (base, stem) in swapped.iter().filter(|(_, stem)| stem == ".log") {
+        let path = folder.file(*base, &format!("{stem}.swap"));
+        let end = end_of_file(folder, &path, *base)?;
+        for old in segments.range(*base..end.max(base.plus(1))).copied().collect::<Vec<_>>() {
+            Segment::existing(
+                &Arc::new(Folder { disk: folder.disk.clone(), path: folder.path.clone() }),
+                old,
+            )
+            .remove()?;
+            segments.remove(&old);
+        }
+        segments.insert(*base);
+    }
+    for (offset, stem) in &swapped {
+        let (from, to) = (folder.file(*offset, &format!("{stem}.swap")), folder.file(*offset, stem));
+        folder.disk.rename(&from, &to).at("rename", &from)?;
+    }
+    if !swapped.is_empty() {
+        folder.disk.sync_folder(&folder.path).at("sync folder", &folder.path)?;
+    }
+    Ok(())
+}
+
+/// The offset behind the last batch of a file of whole batches.
+fn end_of_file(folder: &Folder, path: &std::path::Path, base: Offset) -> Result<Offset, StorageError> {
+    let file = folder.disk.open(path).at("open", path)?;
+    let size = file.size().at("look at", path)?;
+    let (mut position, mut end) = (0, base);
+    let mut buffer = [0; ottla_records::HEADER_SIZE];
+    while position < size {
+        let read = file.read_at(&mut buffer, position).at("read", path)?;
+        let header = BatchHeader::parse(buffer.get(..read).unwrap_or_default()).map_err(|error| {
+            StorageError::Corrupt { path: path.to_owned(), position, offset: end, reason: error.to_string() }
+        })?;
+        position += header.size() as u64;
+        end = header.next_offset();
+    }
+    Ok(end)
+}
+
+/// The offsets of the producer snapshots in a folder, ascending.
+pub(super) fn snapshots(folder: &Folder) -> Result<Vec<Offset>, StorageError> {
+    let names = folder.disk.list(&folder.path).at("list", &folder.path)?;
+    let files = names.iter().filter_map(|entry| log_file(&entry.name));
+    let mut offsets: Vec<Offset> =
+        files.filter(|(_, suffix)| *suffix == ".snapshot").map(|(offset, _)| offset).collect();
+    offsets.sort();
+    Ok(offsets)
+}
+
+/// Checks what lies behind the recovery point, cuts a torn tail, and makes durable what is left.
+///
+/// What lies below the recovery point was synced: where that is damaged, or not there, it is an error.
+fn recover(
+    folder: &Arc<Folder>,
+    segments: &mut Vec<Arc<Segment>>,
+    recovery_point: Offset,
+    opening: &Opening<'_>,
+) -> Result<Opened, StorageError> {
+    let interval = opening.config.index_interval_bytes;
+    let floor = segments.partition_point(|segment| segment.base <= recovery_point).saturating_sub(1);
+    let mut epochs = read_epochs(folder)?;
+    let mut is_dirty = epochs.truncate_from_end(recovery_point);
+    let mut recovery = Recovery::default();
+    let mut growing = Growing::default();
+    let mut end = segments.get(floor).map_or(recovery_point, |segment| segment.base);
+    let mut unrecoverable_bytes = 0;
+    let mut torn_at = None;
+    for index in floor..segments.len() {
+        let Some(segment) = segments.get(index).cloned() else { break };
+        let size = segment.size()?;
+        let (resumed, from) = if index == floor {
+            segment.resume_index(recovery_point, size, interval)?
+        } else {
+            (Growing::default(), 0)
+        };
+        if let Some(last) = resumed.offsets.last() {
+            end = segment.base.plus(i64::from(last.relative)).plus(1);
+        } else {
+            end = end.max(segment.base);
+        }
+        let mut check = Check { segment: &segment, interval, growing: resumed, end, position: from };
+        let damage = check
+            .run(size, |header| is_dirty |= epochs.assign(header.leader_epoch(), header.base_offset()))?;
+        recovery.checked_bytes += check.position - from;
+        let position = check.position;
+        growing = check.growing;
+        end = check.end;
+        if let Some(reason) = damage {
+            if end < recovery_point || opening.known.is_clean {
+                return Err(segment.damage(position, end, reason));
+            }
+            tracing::warn!(
+                "{}: cut off at byte {position} (offset {end}): {reason}; what follows was never durable",
+                segment.path().display()
+            );
+            recovery.cut_bytes += size - position;
+            let path = segment.path();
+            segment.file()?.set_size(position).at("cut", &path)?;
+            segment.set_size(position);
+            torn_at = Some(index);
+        }
+        if from == 0 && recovery_point <= segment.base {
+            unrecoverable_bytes += position;
+        } else {
+            unrecoverable_bytes += position - from;
+        }
+        if torn_at.is_some() {
+            break;
+        }
+        if index + 1 < segments.len() {
+            segment.reopen(std::mem::take(&mut growing))?;
+            segment.close()?;
+        }
+    }
+    if let Some(index) = torn_at {
+        for segment in segments.drain(index + 1..) {
+            recovery.cut_bytes += segment.size()?;
+            segment.remove()?;
+        }
+    }
+    let Some(active) = segments.last() else {
+        return Err(StorageError::InvalidFile { path: folder.path.clone(), reason: "no segment".to_owned() });
+    };
+    let size = active.size()?;
+    if end < recovery_point {
+        let reason = format!("the log ends here, but was durable up to offset {recovery_point}");
+        return Err(active.damage(size, end, reason));
+    }
+    is_dirty |= epochs.truncate_from_end(end);
+    for offset in snapshots(folder)?.into_iter().filter(|offset| *offset > end) {
+        let path = folder.file(offset, ".snapshot");
+        folder.disk.remove_file(&path).at("remove", &path)?;
+    }
+    active.reopen(growing)?;
+    let growing = active.with_growing(|growing| growing.clone()).unwrap_or_default();
+    if end > recovery_point || torn_at.is_some() {
+        for segment in segments.iter().skip(floor) {
+            segment.file()?.sync().at("sync", &segment.path())?;
+            segment.close_file();
+        }
+        let path = folder.path.join(PARTITION_METADATA);
+        folder.disk.open(&path).at("open", &path)?.sync().at("sync", &path)?;
+    }
+    folder.disk.sync_folder(&folder.path).at("sync folder", &folder.path)?;
+    opening.root.sync_names()?;
+    Ok(Opened {
+        log_end: end,
+        durable_position: Some((active.base, size)),
+        recovery_point,
+        unrecoverable_bytes,
+        growing,
+        recovery,
+        epochs: Epochs { cache: Some(epochs), is_dirty },
+    })
+}
+
+fn read_epochs(folder: &Folder) -> Result<crate::epochs::LeaderEpochs, StorageError> {
+    let path = folder.path.join(crate::epochs::LEADER_EPOCHS);
+    let Some(bytes) = folder.disk.read(&path).at("read", &path)? else { return Ok(Default::default()) };
+    crate::epochs::LeaderEpochs::parse(&String::from_utf8_lossy(&bytes))
+        .map_err(|reason| StorageError::InvalidFile { path, reason })
+}
+
+/// Checks the batches of one segment, CRCs too.
+struct Check<'a> {
+    segment: &'a Segment,
+    interval: u32,
+    growing: Growing,
+    /// The offset behind the last good batch.
+    end: Offset,
+    /// Where the last good batch ends.
+    position: u64,
+}
+
+impl Check<'_> {
+    /// Goes on to `size`; returns what is wrong with the batch at `position`, if there is a bad one.
+    fn run(
+        &mut self,
+        size: u64,
+        mut on_batch: impl FnMut(&BatchHeader),
+    ) -> Result<Option<String>, StorageError> {
+        let file = self.segment.file()?;
+        let path = self.segment.path();
+        let mut buffer =
+            vec![0; CHECK_CHUNK.min(usize::try_from(size - self.position).unwrap_or(CHECK_CHUNK))];
+        while self.position < size {
+            let filled = file.read_at(&mut buffer, self.position).at("read", &path)?;
+            let mut rest = buffer.get(..filled).unwrap_or_default();
+            let before = self.position;
+            while !rest.is_empty() {
+                let batch = match BatchView::parse(rest) {
+                    Ok(batch) => batch,
+                    // Not all of it is in the buffer.
+                    Err(_) if self.position > before && self.position + (rest.len() as u64) < size => break,
+                    Err(ottla_records::BatchError::Truncated { needed, .. })
+                        if needed > buffer.len() && self.position + needed as u64 <= size =>
+                    {
+                        break;
+                    }
+                    Err(error) => return Ok(Some(error.to_string())),
+                };
+                if let Err(error) = batch.check_crc() {
+                    return Ok(Some(error.to_string()));
+                }
+                if batch.base_offset() < self.end {
+                    return Ok(Some(format!("offset {} follows {}", batch.base_offset(), self.end)));
+                }
+                let Some(relative) = self.segment.relative(batch.last_offset()) else {
+                    return Ok(Some(format!("offset {} is out of the segment's range", batch.last_offset())));
+                };
+                let position = u32::try_from(self.position).unwrap_or(u32::MAX);
+                self.growing.add(relative, position, batch.size(), batch.max_timestamp(), self.interval);
+                on_batch(batch.header());
+                self.end = batch.next_offset();
+                self.position += batch.size() as u64;
+                rest = rest.get(batch.size()..).unwrap_or_default();
+            }
+            if self.position == before {
+                // One batch is larger than the buffer.
+                let left = usize::try_from(size - self.position).unwrap_or(usize::MAX);
+                if buffer.len() >= left {
+                    return Ok(Some("the batch reaches beyond the end of the file".to_owned()));
+                }
+                let larger = (buffer.len() * 4).min(left);
+                buffer.resize(larger, 0);
+            }
+        }
+        Ok(None)
+    }
+}
+
+fn replay(
+    producers: &mut Producers,
+    segment: &Segment,
+    position: u64,
+    header: &BatchHeader,
+) -> Result<(), StorageError> {
+    if !header.is_control() {
+        producers.replay(header, None);
+        return Ok(());
+    }
+    let damage = |reason: String| segment.damage(position, header.base_offset(), reason);
+    if header.size() > CONTROL_SIZE_MAX {
+        return Err(damage(format!("a control batch of {} bytes", header.size())));
+    }
+    let mut bytes = vec![0; header.size()];
+    let read = segment.file()?.read_at(&mut bytes, position).at("read", &segment.path())?;
+    let batch = BatchView::parse(bytes.get(..read).unwrap_or_default()).map_err(|e| damage(e.to_string()))?;
+    let marker = read_marker(&batch).map_err(|error| damage(error.to_string()))?;
+    producers.replay(header, marker);
+    Ok(())
+}
