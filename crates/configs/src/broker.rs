@@ -2,7 +2,6 @@
 
 use crate::key::Default::{Null, Required, Value};
 use crate::key::Importance::{High, Low, Medium};
-use crate::key::Key;
 use crate::key::Kind::{Boolean, Class, Double, Int, List, Long, Password, Short, String};
 use crate::key::Support::{Honoured, Kept, NoCounterpart, Refused};
 use crate::key::Update::{ClusterWide, PerBroker, ReadOnly};
@@ -10,6 +9,7 @@ use crate::key::Valid::{
     Any, AtLeast, Between, BootstrapServers, Distinct, Fraction, GzipLevel, NonEmpty, OneOf,
     OneOfIgnoringCase, QuorumVoters, Subset,
 };
+use crate::key::{Key, kafka_default};
 use crate::support::*;
 
 /// The key of this name.
@@ -24,16 +24,6 @@ pub const DYNAMIC_ONLY: [&str; 3] = [
     "leader.replication.throttled.rate",
     "replica.alter.log.dirs.io.max.bytes.per.second",
 ];
-
-/// Kafka's default, or ours where a row names Kafka's beside it.
-macro_rules! kafka_default {
-    ($default:expr) => {
-        $default
-    };
-    ($default:expr, $kafka:expr) => {
-        $kafka
-    };
-}
 
 /// Rows: name, kind, default, what is valid, update mode, importance, support, Apache Kafka's default
 /// where it differs, whether it is internal; then the doc.

@@ -3,7 +3,7 @@
 
 use crate::broker_config::{BrokerConfig, Source};
 use crate::key::{Key, Kind};
-use crate::{broker, topic};
+use crate::{broker, client_metrics, group, topic};
 use std::collections::BTreeMap;
 
 /// One key as it is described.
@@ -52,31 +52,56 @@ pub fn describe_topic<'a>(
     settings: impl IntoIterator<Item = (&'a str, &'a str)>,
     broker: &BrokerConfig,
 ) -> Vec<Entry> {
-    let settings: BTreeMap<&str, &str> = settings.into_iter().collect();
-    let mut entries: Vec<Entry> = topic::KEYS
-        .iter()
-        .map(|key| {
-            let own = settings.get(key.name).and_then(|text| key.parse(text).ok());
-            let mut synonyms = match key.broker_keys.first() {
-                Some(first) => synonyms_of(first.name, broker),
-                None => Vec::new(),
-            };
-            let value = match own {
-                Some(value) => Some(value.to_text()),
-                None => broker.topic_default(key).0.map(|value| value.to_text()),
-            };
-            if settings.contains_key(key.name) {
-                let own = Synonym { name: key.name.to_owned(), value: value.clone(), source: Source::Topic };
-                synonyms.insert(0, own);
-            }
-            entry(key, value, synonyms, false)
-        })
-        .collect();
-    let unknown = settings.iter().filter(|(name, _)| topic::key(name).is_none());
-    entries.extend(unknown.map(|(name, text)| {
-        let synonym = Synonym { name: (*name).to_owned(), value: None, source: Source::Topic };
-        unknown_entry(name, text, false, vec![synonym])
-    }));
+    describe_heir(topic::KEYS, Source::Topic, settings.into_iter().collect(), broker)
+}
+
+/// The keys of a group that has these settings, as DescribeConfigs tells them, by name.
+pub fn describe_group<'a>(
+    settings: impl IntoIterator<Item = (&'a str, &'a str)>,
+    broker: &BrokerConfig,
+) -> Vec<Entry> {
+    let mut entries = describe_heir(group::KEYS, Source::Group, settings.into_iter().collect(), broker);
+    for entry in entries.iter_mut().filter(|entry| entry.synonyms.is_empty()) {
+        // Unlike topics, groups name their own default as a synonym where no broker key gives one.
+        let (name, value) = (entry.name.clone(), entry.value.clone());
+        entry.synonyms.push(Synonym { name, value, source: Source::Default });
+    }
+    entries
+}
+
+/// The keys of a subscription to client metrics that has these settings, by name.
+pub fn describe_client_metrics<'a>(settings: impl IntoIterator<Item = (&'a str, &'a str)>) -> Vec<Entry> {
+    let settings = settings.into_iter().collect();
+    describe_heir(client_metrics::KEYS, Source::ClientMetrics, settings, &BrokerConfig::default())
+}
+
+/// The keys of something that has its own settings over those of the broker.
+fn describe_heir(
+    keys: &'static [Key],
+    own_source: Source,
+    settings: BTreeMap<&str, &str>,
+    broker: &BrokerConfig,
+) -> Vec<Entry> {
+    let describe = |key: &'static Key| {
+        let own = settings.get(key.name).and_then(|text| key.parse(text).ok());
+        let mut synonyms = match key.broker_keys.first() {
+            Some(first) => synonyms_of(first.name, broker),
+            None => Vec::new(),
+        };
+        let value = own.or_else(|| broker.topic_default(key).0).map(|value| value.to_text());
+        if settings.contains_key(key.name) {
+            synonyms
+                .insert(0, Synonym { name: key.name.to_owned(), value: value.clone(), source: own_source });
+        }
+        entry(key, value, synonyms, false)
+    };
+    let mut entries: Vec<Entry> = keys.iter().map(describe).collect();
+    for (name, text) in settings {
+        if keys.iter().all(|key| key.name != name) {
+            let synonym = Synonym { name: name.to_owned(), value: None, source: own_source };
+            entries.push(unknown_entry(name, text, false, vec![synonym]));
+        }
+    }
     entries
 }
 

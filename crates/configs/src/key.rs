@@ -23,16 +23,16 @@ pub struct Key {
     pub support: Support,
     /// What the key is for, in a sentence or two.
     pub doc: &'static str,
-    /// For a topic key: the broker keys that give its default, the first one set wins. Empty otherwise.
+    /// The broker keys that give a topic's or group's key its default, the first one set wins.
     pub broker_keys: &'static [BrokerKey],
 }
 
-/// A broker key that gives a topic key its default.
+/// A broker key that gives another key its default.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BrokerKey {
     /// The broker key's name.
     pub name: &'static str,
-    /// How many units of the topic key one unit of the broker key is: 3600000 for hours to
+    /// How many units of that key one unit of the broker key is: 3600000 for hours to
     /// milliseconds, 1 where nothing is to be converted.
     pub factor: i64,
 }
@@ -205,3 +205,53 @@ impl Key {
         self.kind == Kind::Password
     }
 }
+
+/// A broker key in the unit of the key it gives a default to.
+pub(crate) const fn same(name: &'static str) -> BrokerKey {
+    BrokerKey { name, factor: 1 }
+}
+
+/// A broker key in minutes for a key in milliseconds.
+pub(crate) const fn minutes(name: &'static str) -> BrokerKey {
+    BrokerKey { name, factor: 60_000 }
+}
+
+/// A broker key in hours for a key in milliseconds.
+pub(crate) const fn hours(name: &'static str) -> BrokerKey {
+    BrokerKey { name, factor: 3_600_000 }
+}
+
+/// Kafka's default: ours, or the one that a row names beside it.
+macro_rules! kafka_default {
+    ($default:expr) => {
+        $default
+    };
+    ($default:expr, $kafka:expr) => {
+        $kafka
+    };
+}
+pub(crate) use kafka_default;
+
+/// The table of what inherits from the broker. Rows: name, kind, default, what is valid, support, the
+/// broker keys that give the default (the first that is set wins), Apache Kafka's default where it
+/// differs; then the doc.
+macro_rules! inherited_keys {
+    ($($name:literal, $kind:expr, $default:expr, $valid:expr, $support:expr, [$($broker_key:expr),*],
+        $(kafka $kafka:expr,)? $doc:literal;)*) => {
+        /// All of them, by name.
+        pub static KEYS: &[Key] = &[$(Key {
+            name: $name,
+            kind: $kind,
+            default: $default,
+            kafka_default: $crate::key::kafka_default!($default $(, $kafka)?),
+            valid: $valid,
+            update: $crate::key::Update::ClusterWide,
+            importance: $crate::key::Importance::Medium,
+            internal: false,
+            support: $support,
+            doc: $doc,
+            broker_keys: &[$($broker_key),*],
+        }),*];
+    };
+}
+pub(crate) use inherited_keys;

@@ -1,13 +1,16 @@
 //! Apache Kafka's configuration keys: names, kinds, defaults, what is valid, how they are described, and
 //! what Ottla does with each.
 //!
-//! Two tables, [`topic::KEYS`] and [`broker::KEYS`], say everything; [`key`] is their notation.
+//! The tables [`topic::KEYS`] and [`broker::KEYS`] (and two small ones for groups and client metrics) say
+//! everything; [`key`] is their notation.
 //! [`BrokerConfig`] holds what a broker was told, [`TopicConfig`] what counts for a topic as plain
 //! fields, [`validate_topic`] refuses what Kafka refuses in Kafka's words, and [`describe`] answers
 //! DescribeConfigs. The crate knows no files, no requests and no metadata: settings come in as texts.
 
 pub mod broker;
+pub mod client_metrics;
 pub mod describe;
+pub mod group;
 pub mod key;
 pub mod reference;
 pub mod topic;
@@ -33,12 +36,12 @@ mod tests {
     use super::*;
 
     fn all_keys() -> impl Iterator<Item = &'static Key> {
-        topic::KEYS.iter().chain(broker::KEYS)
+        topic::KEYS.iter().chain(broker::KEYS).chain(group::KEYS).chain(client_metrics::KEYS)
     }
 
     #[test]
     fn the_tables_are_in_the_order_of_their_names() {
-        for keys in [topic::KEYS, broker::KEYS] {
+        for keys in [topic::KEYS, broker::KEYS, group::KEYS, client_metrics::KEYS] {
             assert!(keys.is_sorted_by(|one, two| one.name < two.name), "lookups search by halves");
         }
     }

@@ -1,12 +1,10 @@
 //! The keys of a topic in Apache Kafka 4.3, and what Ottla does with each.
 
 use crate::key::Default::Value;
-use crate::key::Importance::Medium;
 use crate::key::Kind::{Boolean, Double, Int, List, Long, String};
 use crate::key::Support::{Honoured, Kept, Refused};
-use crate::key::Update::ClusterWide;
 use crate::key::Valid::{Any, AtLeast, Between, Fraction, GzipLevel, OneOf, Subset, ThrottledReplicas};
-use crate::key::{BrokerKey, Key};
+use crate::key::{Key, hours, inherited_keys, minutes, same};
 use crate::support::*;
 
 /// The topic key of this name.
@@ -15,54 +13,7 @@ pub fn key(name: &str) -> Option<&'static Key> {
     KEYS.get(index)
 }
 
-/// A broker key in the topic key's own unit.
-const fn same(name: &'static str) -> BrokerKey {
-    BrokerKey { name, factor: 1 }
-}
-
-/// A broker key in minutes for a topic key in milliseconds.
-const fn minutes(name: &'static str) -> BrokerKey {
-    BrokerKey { name, factor: 60_000 }
-}
-
-/// A broker key in hours for a topic key in milliseconds.
-const fn hours(name: &'static str) -> BrokerKey {
-    BrokerKey { name, factor: 3_600_000 }
-}
-
-/// Kafka's default, or ours where a row names Kafka's beside it.
-macro_rules! kafka_default {
-    ($default:expr) => {
-        $default
-    };
-    ($default:expr, $kafka:expr) => {
-        $kafka
-    };
-}
-
-/// Rows: name, kind, default, what is valid, support, the broker keys that give the default (the first
-/// that is set wins), Apache Kafka's default where it differs; then the doc.
-macro_rules! keys {
-    ($($name:literal, $kind:expr, $default:expr, $valid:expr, $support:expr, [$($broker_key:expr),*],
-        $(kafka $kafka:expr,)? $doc:literal;)*) => {
-        /// All of them, by name.
-        pub static KEYS: &[Key] = &[$(Key {
-            name: $name,
-            kind: $kind,
-            default: $default,
-            kafka_default: kafka_default!($default $(, $kafka)?),
-            valid: $valid,
-            update: ClusterWide,
-            importance: Medium,
-            internal: false,
-            support: $support,
-            doc: $doc,
-            broker_keys: &[$($broker_key),*],
-        }),*];
-    };
-}
-
-keys! {
+inherited_keys! {
     "cleanup.policy", List, Value("delete"), Subset { of: &["compact", "delete"], empty: true }, Kept(RETENTION), [same("log.cleanup.policy")],
         "What becomes of old records: `delete` drops old segments, `compact` keeps the last record of each key, both do both, and an empty list keeps everything.";
     "compression.gzip.level", Int, Value("-1"), GzipLevel, Honoured, [same("compression.gzip.level")],

@@ -1,6 +1,9 @@
 //! The tables, the checks and the descriptions against what Apache Kafka itself says: `testdata/`.
 
-use ottla_configs::describe::{Entry, created_topic, describe_broker, describe_cluster, describe_topic};
+use ottla_configs::describe::{
+    Entry, created_topic, describe_broker, describe_client_metrics, describe_cluster, describe_group,
+    describe_topic,
+};
 use ottla_configs::key::Default;
 use ottla_configs::{BrokerConfig, Key, Source, Support, broker, topic, validate_topic};
 use std::collections::BTreeMap;
@@ -218,4 +221,46 @@ fn what_is_refused_is_never_a_default() {
             assert_eq!(key.default, key.kafka_default, "{} is refused: {reason}", key.name);
         }
     }
+}
+
+#[test]
+fn groups_and_client_metrics_are_described_as_kafka_describes_them() {
+    let broker = BrokerConfig::default();
+    let shown = |entries: Vec<Entry>, source: Source| -> Vec<String> {
+        let texts = |entry: Entry| {
+            let synonyms: Vec<String> = entry
+                .synonyms
+                .iter()
+                .map(|one| format!("{}={}@{:?}", one.name, one.value.clone().unwrap_or_default(), one.source))
+                .collect();
+            format!("{}={} {}", entry.name, entry.value.unwrap_or_default(), synonyms.join(" "))
+        };
+        let special = |entry: &Entry| entry.source == source;
+        entries.into_iter().filter(special).map(texts).collect()
+    };
+    let group = describe_group([("consumer.session.timeout.ms", "50000")], &broker);
+    assert_eq!(group.len(), 17);
+    assert_eq!(
+        shown(group.clone(), Source::Group),
+        ["consumer.session.timeout.ms=50000 consumer.session.timeout.ms=50000@Group \
+          group.consumer.session.timeout.ms=45000@Default"]
+    );
+    let defaults = shown(group, Source::Default);
+    assert_eq!(
+        defaults[..2],
+        [
+            "consumer.assignment.interval.ms=1000 group.consumer.assignment.interval.ms=1000@Default",
+            "consumer.heartbeat.interval.ms=5000 group.consumer.heartbeat.interval.ms=5000@Default",
+        ]
+    );
+    assert!(
+        defaults
+            .contains(&"share.auto.offset.reset=latest share.auto.offset.reset=latest@Default".to_owned())
+    );
+    let metrics = describe_client_metrics([("interval.ms", "1000")]);
+    assert_eq!(
+        shown(metrics.clone(), Source::ClientMetrics),
+        ["interval.ms=1000 interval.ms=1000@ClientMetrics"]
+    );
+    assert_eq!(shown(metrics, Source::Default), ["match= ", "metrics= "]);
 }
