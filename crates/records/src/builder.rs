@@ -293,3 +293,19 @@ fn put_bytes(out: &mut Vec<u8>, bytes: Option<&[u8]>) {
         }
     }
 }
+
+/// What compaction keeps of a producer's last batch when all its records are gone: a header with no records,
+/// so that sequence numbers and offsets are still known (Kafka's `DefaultRecordBatch.writeEmptyHeader`).
+pub fn retained_empty(header: &BatchHeader) -> [u8; HEADER_SIZE] {
+    let mut bytes = [0; HEADER_SIZE];
+    let attributes = header.attributes.with_compression(compression::Compression::None);
+    let empty = BatchHeader {
+        attributes: attributes.with_delete_horizon(false),
+        compression: compression::Compression::None,
+        base_timestamp: NO_TIMESTAMP,
+        record_count: 0,
+        ..*header
+    };
+    seal(empty, &mut bytes).expect("a header is smaller than 2 GiB");
+    bytes
+}

@@ -30,7 +30,7 @@ pub const NO_SEQUENCE: i32 = -1;
 
 const MAGIC_AT: usize = 16;
 /// The smallest length field of any format (Kafka's `LegacyRecord.RECORD_OVERHEAD_V0`).
-const LEGACY_LENGTH_MIN: i32 = 14;
+pub(crate) const LEGACY_LENGTH_MIN: i32 = 14;
 
 /// Whose clock a batch's timestamps are of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

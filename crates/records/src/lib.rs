@@ -25,7 +25,7 @@ pub mod control;
 
 mod error;
 
-pub use builder::{BatchBuilder, BuildError};
+pub use builder::{BatchBuilder, BuildError, retained_empty};
 pub use compression::{Codec, Compression};
 pub use control::{ControlType, EndTransactionMarker};
 pub use error::BatchError;

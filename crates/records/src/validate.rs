@@ -5,7 +5,9 @@
 use crate::builder::{self, BatchBuilder, BuildError};
 use crate::compression::{self, Codec, Compression};
 use crate::error::BatchError;
-use crate::header::{HEADER_SIZE, LENGTH_END, NO_TIMESTAMP, TimestampType, size_of_batch_at};
+use crate::header::{
+    HEADER_SIZE, LEGACY_LENGTH_MIN, LENGTH_END, NO_TIMESTAMP, TimestampType, size_of_batch_at,
+};
 use crate::record::{Header, RecordView};
 use crate::view::{BatchView, reheaded};
 use ottla_ids::{Offset, TopicPartition};
@@ -69,6 +71,35 @@ pub struct RecordError {
     pub message: String,
 }
 
+impl ProduceError {
+    /// The refused records one by one; empty where it is the batch that is wrong.
+    pub fn record_errors(&self) -> &[RecordError] {
+        match self {
+            ProduceError::InvalidRecord { record_errors, .. }
+            | ProduceError::InvalidTimestamp { record_errors, .. } => record_errors,
+            ProduceError::CorruptMessage { .. }
+            | ProduceError::MalformedBatch { .. }
+            | ProduceError::MessageTooLarge { .. }
+            | ProduceError::UnsupportedCompressionType { .. } => &[],
+        }
+    }
+
+    /// The message to go with the error in the response, where Kafka gives one; else clients show the text
+    /// they have for the error code.
+    pub fn response_message(&self) -> Option<&str> {
+        match self {
+            ProduceError::InvalidRecord { message, record_errors }
+            | ProduceError::InvalidTimestamp { message, record_errors } => {
+                (!record_errors.is_empty()).then_some(message)
+            }
+            ProduceError::MalformedBatch { message } => Some(message),
+            ProduceError::CorruptMessage { .. }
+            | ProduceError::MessageTooLarge { .. }
+            | ProduceError::UnsupportedCompressionType { .. } => None,
+        }
+    }
+}
+
 impl fmt::Display for RecordError {
     /// As Kafka writes it into the message for the whole batch.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -82,6 +113,12 @@ pub enum ProduceError {
     /// `CORRUPT_MESSAGE`: the bytes are not those that were sent; sending again may help.
     #[error("{message}")]
     CorruptMessage {
+        /// What is wrong.
+        message: String,
+    },
+    /// `CORRUPT_MESSAGE`: the bytes do not even begin as a batch does.
+    #[error("{message}")]
+    MalformedBatch {
         /// What is wrong.
         message: String,
     },
@@ -143,6 +180,14 @@ pub fn validate_produce<'a>(
     let seen = check.finish()?;
 
     let batch = match plain {
+        // Kafka fails here too, where it would have to number anew what it has not decompressed.
+        None if !seen.is_in_order && source != Compression::None => {
+            return Err(invalid(format!(
+                "The records of the batch do not have the offsets 0 to {} in topic partition {}",
+                view.last_offset_delta(),
+                rules.partition
+            )));
+        }
         _ if !seen.is_in_order => renumbered(&view, target, rules)?,
         Some(plain) => recompressed(&view, target, &plain, &seen, rules)?,
         None => with_true_times(&view, &seen, rules),
@@ -183,7 +228,7 @@ fn only_batch<'a>(records: &'a [u8], rules: &ProduceRules<'_>) -> Result<BatchVi
                 "Produce requests with version {version} are only allowed to contain record batches with magic version 2"
             )));
         }
-        Err(error) => return Err(corrupt_structure(error)),
+        Err(error) => return Err(malformed(error)),
     };
     if version < ZSTD_PRODUCE_VERSION && view.compression() == Compression::Zstd {
         return Err(ProduceError::UnsupportedCompressionType {
@@ -199,7 +244,7 @@ fn only_batch<'a>(records: &'a [u8], rules: &ProduceRules<'_>) -> Result<BatchVi
         Ok(_) | Err(BatchError::LegacyMagic { .. }) => Err(invalid(format!(
             "Produce requests with version {version} are only allowed to contain exactly one record batch per partition"
         ))),
-        Err(error) => Err(corrupt_structure(error)),
+        Err(error) => Err(malformed(error)),
     }
 }
 
@@ -271,6 +316,8 @@ struct RecordCheck<'a> {
     /// Whether timestamps are to be within a range around now.
     has_time_range: bool,
     is_append_time_batch: bool,
+    /// What Kafka calls a record of such a batch in its errors.
+    record_name: &'static str,
     /// The next record's place in the batch.
     index: i32,
     seen: Seen,
@@ -292,6 +339,11 @@ impl<'a> RecordCheck<'a> {
             rules,
             has_time_range: rules.timestamp_type == TimestampType::CreateTime,
             is_append_time_batch: view.timestamp_type() == TimestampType::LogAppendTime,
+            record_name: if view.compression() == Compression::None {
+                "DefaultRecord"
+            } else {
+                "PartialDefaultRecord"
+            },
             index: 0,
             seen: Seen { is_in_order: true, max_timestamp: NO_TIMESTAMP },
             record_errors: Vec::new(),
@@ -317,7 +369,7 @@ impl<'a> RecordCheck<'a> {
             }
         } else if self.is_append_time_batch {
             self.has_timestamp_error = true;
-            self.refuse(append_time_set(record));
+            self.refuse(append_time_set(record, self.record_name));
         }
         self.index += 1;
         ControlFlow::Continue(())
@@ -391,7 +443,8 @@ fn recompressed<'a>(
     Ok(Cow::Owned(bytes))
 }
 
-/// The batch with offsets that go 0, 1, 2 and so on, for clients that do not know better.
+/// The batch with offsets that go 0, 1, 2 and so on, for clients that do not know better. (Kafka stores an
+/// uncompressed batch as it is, and consumers stumble.)
 fn renumbered<'a>(
     view: &BatchView<'_>,
     target: Codec,
@@ -420,8 +473,16 @@ fn invalid(message: String) -> ProduceError {
 }
 
 /// What Kafka says of a length or a magic that cannot be.
-fn corrupt_structure(error: BatchError) -> ProduceError {
-    ProduceError::CorruptMessage { message: error.to_string() }
+fn malformed(error: BatchError) -> ProduceError {
+    let message = match error {
+        BatchError::InvalidLength { length } if length < LEGACY_LENGTH_MIN => {
+            format!("Record size {length} is less than the minimum record overhead ({LEGACY_LENGTH_MIN})")
+        }
+        BatchError::UnknownMagic { magic } => format!("Invalid magic found in record: {magic}"),
+        // Long enough for an older format, too short for this one: Kafka finds the CRC wrong.
+        other => return ProduceError::CorruptMessage { message: other.to_string() },
+    };
+    ProduceError::MalformedBatch { message }
 }
 
 /// What is said of records that cannot be read although the CRC is right: the client made them so, and
@@ -456,10 +517,10 @@ fn out_of_range(record: &RecordView<'_>, rules: &ProduceRules<'_>) -> String {
 }
 
 #[cold]
-fn append_time_set(record: &RecordView<'_>) -> String {
+fn append_time_set(record: &RecordView<'_>, name: &str) -> String {
     let size = |bytes: Option<&[u8]>| bytes.map_or(-1, |bytes| bytes.len() as i64);
     format!(
-        "Invalid timestamp type in message DefaultRecord(offset={}, timestamp={}, key={} bytes, value={} bytes). Producer should not set timestamp type to LogAppendTime.",
+        "Invalid timestamp type in message {name}(offset={}, timestamp={}, key={} bytes, value={} bytes). Producer should not set timestamp type to LogAppendTime.",
         record.offset,
         record.timestamp,
         size(record.key),
