@@ -103,6 +103,24 @@ impl CommitQueue {
         Ok(plans.into_iter().filter_map(|(log, plan)| log.finish_sync(plan)).collect())
     }
 
+    /// Makes all that was appended to one log so far durable, on the caller's thread, whatever else waits. Of
+    /// this nobody else is told: it is for a log whose only writer syncs it, as the metadata quorum does.
+    ///
+    /// # Errors
+    /// As [`CommitQueue::wait_and_sync`].
+    pub fn sync_log(&self, log: &Arc<Log>) -> Result<(), StorageError> {
+        let _round = self.round.lock();
+        self.root.check_online()?;
+        let plan = log.plan_sync().map_err(|error| self.root.fail(error))?;
+        let plans = [(log, plan)];
+        self.sync_all(&plans).map_err(|error| self.root.fail(error))?;
+        for (log, plan) in plans {
+            // A truncation in between has put the log into the queue again, which is all there is to do.
+            let _ = log.finish_sync(plan);
+        }
+        Ok(())
+    }
+
     fn sync_all(&self, plans: &[(&Arc<Log>, SyncPlan)]) -> Result<(), StorageError> {
         for (_, plan) in plans {
             for (file, path) in &plan.files {
