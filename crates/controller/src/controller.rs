@@ -1,0 +1,73 @@
+//! What every decision looks at.
+
+use crate::random::Random;
+use crate::refusal::Refusal;
+use ottla_configs::BrokerConfig;
+use ottla_ids::{NodeId, Offset, Uuid};
+use ottla_metadata::{ConfigResource, DirectoryId, Image, MetadataVersion};
+use ottla_protocol::{ErrorCode, Text};
+use std::collections::BTreeMap;
+
+/// How many records one request may cause (Kafka's `MAX_RECORDS_PER_USER_OP`).
+pub const RECORDS_PER_REQUEST_MAX: usize = 10_000;
+
+/// The state, the time and the chance that a decision is made with. A decision changes none of the
+/// state; it returns records.
+#[derive(Debug)]
+pub struct Controller<'a> {
+    /// What is decided so far, not all of it committed yet.
+    pub image: &'a Image,
+    /// The node that decides: its own dynamic configurations give topics their defaults.
+    pub node: NodeId,
+    /// The node's configuration file.
+    pub configs: &'a BrokerConfig,
+    /// The offset that the first record of this decision will have.
+    pub next_offset: Offset,
+    /// The time, in ms since 1970.
+    pub now_ms: i64,
+    /// Chance: topic ids, and where placing starts.
+    pub random: &'a mut Random,
+}
+
+impl Controller<'_> {
+    /// The level that says which records may be written. The latest before the first one is finalized,
+    /// which only the bootstrap itself sees.
+    pub fn metadata_version(&self) -> MetadataVersion {
+        self.image.metadata_version().unwrap_or(MetadataVersion::LATEST)
+    }
+
+    /// The node's configuration file with what the image says above it, for all brokers and for this one.
+    pub fn effective_configs(&self) -> BrokerConfig {
+        let (all, own) = (ConfigResource::all_brokers(), ConfigResource::broker(self.node));
+        let layer = |resource| {
+            let configs = self.image.configs(resource).into_iter().flatten();
+            configs.map(|(key, value)| (key.as_str(), value.as_str()))
+        };
+        self.configs.with_dynamic(layer(&all), layer(&own))
+    }
+
+    /// The directory of a new replica on `node`: its only one, or its own choice (KIP-858).
+    pub(crate) fn default_directory(&self, node: NodeId) -> Uuid {
+        match self.image.broker(node).map(|broker| broker.directories.as_slice()) {
+            None => DirectoryId::UNASSIGNED,
+            Some([]) => DirectoryId::MIGRATING,
+            Some([only]) => *only,
+            Some(_) => DirectoryId::UNASSIGNED,
+        }
+    }
+}
+
+/// Kafka refuses what would take too many records as a whole.
+pub(crate) fn check_record_count(count: usize) -> Result<(), Refusal> {
+    if count <= RECORDS_PER_REQUEST_MAX {
+        return Ok(());
+    }
+    Err(Refusal::new(ErrorCode::PolicyViolation, "Unable to perform excessively large batch operation."))
+}
+
+/// Names that occur more than once in a list.
+pub(crate) fn duplicates<'a>(names: impl Iterator<Item = &'a Text>) -> Vec<&'a Text> {
+    let mut counts: BTreeMap<&Text, usize> = BTreeMap::new();
+    names.for_each(|name| *counts.entry(name).or_default() += 1);
+    counts.into_iter().filter(|(_, count)| *count > 1).map(|(name, _)| name).collect()
+}

@@ -1,0 +1,71 @@
+//! The records a cluster starts with, and its features (Kafka's `ActivationRecordsGenerator`).
+
+use crate::controller::Controller;
+use ottla_metadata::{METADATA_VERSION, MetadataRecord, ResourceType, SUPPORTED_FEATURES};
+use ottla_protocol::Text;
+use ottla_protocol::records::metadata::{
+    AbortTransactionRecord, BeginTransactionRecord, ConfigRecord, EndTransactionRecord, FeatureLevelRecord,
+};
+use ottla_state_machine::Decision;
+
+/// The feature that the quorum itself keeps, in control records; the log of data never names it.
+const KRAFT_VERSION: &str = "kraft.version";
+/// The feature with which the whole cluster needs a `min.insync.replicas` (KIP-966).
+const ELR_VERSION: &str = "eligible.leader.replicas.version";
+
+/// The levels that formatting finalizes, in Kafka's order: `metadata.version`, then by name.
+pub fn bootstrap_features() -> Vec<MetadataRecord> {
+    let mut features: Vec<_> = SUPPORTED_FEATURES
+        .iter()
+        .filter(|feature| feature.name != KRAFT_VERSION && feature.default_level > 0)
+        .collect();
+    features.sort_by_key(|feature| (feature.name != METADATA_VERSION, feature.name));
+    features
+        .into_iter()
+        .map(|feature| {
+            MetadataRecord::FeatureLevel(FeatureLevelRecord {
+                name: Text::from_static(feature.name),
+                feature_level: feature.default_level,
+                ..FeatureLevelRecord::default()
+            })
+        })
+        .collect()
+}
+
+impl Controller<'_> {
+    /// What a controller writes before anything else when it becomes active: on an empty log the
+    /// bootstrap records in a metadata transaction (KIP-868); else the end of a transaction that its
+    /// predecessor left open, if there is one.
+    pub fn activate(&mut self) -> Decision<(), MetadataRecord> {
+        let mut records = Vec::new();
+        if self.image.is_in_transaction() {
+            records.push(MetadataRecord::AbortTransaction(AbortTransactionRecord {
+                reason: Some(Text::from_static("Controller failover")),
+                ..AbortTransactionRecord::default()
+            }));
+        }
+        if self.image.visible().metadata_version().is_some() {
+            return Decision::write(records, ());
+        }
+        records.push(MetadataRecord::BeginTransaction(BeginTransactionRecord {
+            name: Some(Text::from_static("Bootstrap records")),
+            ..BeginTransactionRecord::default()
+        }));
+        let features = bootstrap_features();
+        let has_elr = features.iter().any(
+            |record| matches!(record, MetadataRecord::FeatureLevel(feature) if *feature.name == *ELR_VERSION),
+        );
+        records.extend(features);
+        if has_elr {
+            records.push(MetadataRecord::Config(ConfigRecord {
+                resource_type: ResourceType::Broker.id(),
+                resource_name: Text::default(),
+                name: Text::from_static("min.insync.replicas"),
+                value: Some(Text::from(self.configs.int("min.insync.replicas").to_string())),
+                ..ConfigRecord::default()
+            }));
+        }
+        records.push(MetadataRecord::EndTransaction(EndTransactionRecord::default()));
+        Decision::write(records, ())
+    }
+}

@@ -1,0 +1,164 @@
+//! A node's first start: what `kafka-storage format --standalone` writes.
+//!
+//! ```text
+//! <log dir>/bootstrap.checkpoint                                      levels of features (metadata dir only)
+//! <log dir>/__cluster_metadata-0/00000000000000000000-0000000000.checkpoint   who votes (metadata dir only)
+//! <log dir>/meta.properties                                           last: with it, a folder is formatted
+//! ```
+//!
+//! A folder that belongs to another cluster or node is never touched.
+
+use crate::METADATA_FOLDER;
+use crate::error::QuorumError;
+use crate::snapshot::{Snapshot, snapshot_bytes};
+use ottla_controller::bootstrap_features;
+use ottla_ids::{NodeId, QuorumEpoch, Uuid};
+use ottla_metadata::MetadataVersion;
+use ottla_raft::{SnapshotId, Voter, VoterEndpoint, VoterKey, VoterSet};
+use ottla_storage::{Disk, META_PROPERTIES, MetaProperties};
+use std::path::{Path, PathBuf};
+
+/// What a node is told about itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Identity {
+    /// `node.id`.
+    pub node: NodeId,
+    /// The cluster it is to belong to; `None` for whatever the folders say, or a random one at the first start.
+    pub cluster_id: Option<String>,
+}
+
+/// What the folders say, now that all of them are formatted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Formatted {
+    /// The cluster's id.
+    pub cluster_id: String,
+    /// The ids of the log directories, in the order of the folders.
+    pub directory_ids: Vec<Uuid>,
+    /// Whether the metadata log was created just now.
+    pub is_first_start: bool,
+}
+
+/// Formats what is not formatted among the log directories, and checks the others.
+///
+/// `metadata_dir` is the one with the metadata log (`metadata.log.dir`, or the first); `endpoints` are
+/// the node's controller listeners, for the voters' record. Either all folders are checked before
+/// anything is written, or nothing is.
+///
+/// # Errors
+/// A folder of another cluster or node, or one that cannot be written.
+pub fn format(
+    disk: &Disk,
+    log_dirs: &[PathBuf],
+    metadata_dir: &Path,
+    identity: &Identity,
+    endpoints: &[VoterEndpoint],
+    now_ms: i64,
+) -> Result<Formatted, QuorumError> {
+    let mut found = Vec::with_capacity(log_dirs.len());
+    for folder in log_dirs {
+        disk.create_folders(folder).map_err(|error| QuorumError::io("create", folder, error))?;
+        found.push(MetaProperties::read(disk, folder)?);
+    }
+    let mut cluster_id = identity.cluster_id.clone().map(|id| (id, None));
+    for (folder, meta) in log_dirs.iter().zip(&found) {
+        let Some(meta) = meta else { continue };
+        let path = folder.join(META_PROPERTIES);
+        if meta.node_id != identity.node {
+            return Err(QuorumError::OtherNode { path, found: meta.node_id, expected: identity.node });
+        }
+        match &cluster_id {
+            Some((expected, _)) if *expected == meta.cluster_id => {}
+            Some((expected, Some(other))) => {
+                return Err(QuorumError::TwoClusters {
+                    path,
+                    found: meta.cluster_id.clone(),
+                    other_path: PathBuf::clone(other),
+                    other: expected.clone(),
+                });
+            }
+            Some((expected, None)) => {
+                return Err(QuorumError::OtherCluster {
+                    path,
+                    found: meta.cluster_id.clone(),
+                    expected: expected.clone(),
+                });
+            }
+            None => cluster_id = Some((meta.cluster_id.clone(), Some(path))),
+        }
+    }
+    let cluster_id = cluster_id.map_or_else(|| Uuid::random().to_string(), |(id, _)| id);
+
+    let mut directory_ids = Vec::with_capacity(log_dirs.len());
+    let mut is_first_start = false;
+    for (folder, meta) in log_dirs.iter().zip(found) {
+        let known = meta.as_ref().and_then(|meta| meta.directory_id);
+        let directory_id = known.unwrap_or_else(Uuid::random);
+        directory_ids.push(directory_id);
+        if known.is_some() {
+            continue;
+        }
+        if folder == metadata_dir && meta.is_none() {
+            is_first_start = true;
+            let key = VoterKey { id: identity.node, directory_id };
+            write_metadata_dir(disk, folder, key, endpoints, now_ms)?;
+        }
+        let meta = MetaProperties {
+            cluster_id: cluster_id.clone(),
+            node_id: identity.node,
+            directory_id: Some(directory_id),
+        };
+        meta.write(disk, folder)?;
+    }
+    Ok(Formatted { cluster_id, directory_ids, is_first_start })
+}
+
+/// The two checkpoints. A folder without `meta.properties` is formatted anew, so what is in the metadata
+/// folder of one is refused: it could be somebody's only copy.
+fn write_metadata_dir(
+    disk: &Disk,
+    log_dir: &Path,
+    key: VoterKey,
+    endpoints: &[VoterEndpoint],
+    now_ms: i64,
+) -> Result<(), QuorumError> {
+    let folder = log_dir.join(METADATA_FOLDER);
+    let voters_path = folder.join(format!("{}{}", SnapshotId::BOOTSTRAP, SnapshotId::SUFFIX));
+    if disk.exists(&folder).map_err(|error| QuorumError::io("look at", &folder, error))? {
+        let entries = disk.list(&folder).map_err(|error| QuorumError::io("list", &folder, error))?;
+        if let Some(entry) = entries.iter().find(|entry| entry.name.ends_with(".log")) {
+            return Err(QuorumError::Unformatted {
+                path: log_dir.join(META_PROPERTIES),
+                log: folder.join(&entry.name),
+            });
+        }
+    } else {
+        disk.create_folder(&folder).map_err(|error| QuorumError::io("create", &folder, error))?;
+    }
+    // Without it a controller starts with the same features: it need not be durable before the rest.
+    let bootstrap = Snapshot {
+        last_contained_log_timestamp: 0,
+        kraft_version: 0,
+        voters: None,
+        records: bootstrap_features(),
+    };
+    let path = log_dir.join("bootstrap.checkpoint");
+    let bytes = snapshot_bytes(&bootstrap, QuorumEpoch(0), MetadataVersion::LATEST, now_ms)?;
+    write_unsynced(disk, &path, &bytes)?;
+
+    let voter = Voter { key, endpoints: endpoints.to_vec(), kraft_versions: (0, 1) };
+    let voters = Snapshot {
+        last_contained_log_timestamp: now_ms,
+        kraft_version: 1,
+        voters: Some(VoterSet::new([voter])),
+        records: Vec::new(),
+    };
+    let bytes = snapshot_bytes(&voters, QuorumEpoch(0), MetadataVersion::LATEST, now_ms)?;
+    disk.replace(&voters_path, &bytes)?;
+    Ok(())
+}
+
+fn write_unsynced(disk: &Disk, path: &Path, bytes: &[u8]) -> Result<(), QuorumError> {
+    let file = disk.create(path).map_err(|error| QuorumError::io("create", path, error))?;
+    file.write_all_at(&mut [std::io::IoSlice::new(bytes)], 0)
+        .map_err(|error| QuorumError::io("write", path, error))
+}

@@ -1,0 +1,240 @@
+//! What the quorum needs of a log: one on disk, or one in memory for tests.
+
+use bytes::Bytes;
+use ottla_ids::{LeaderEpoch, Offset, QuorumEpoch, TopicId, TopicPartition};
+use ottla_storage::{AppendInfo, Log, LogConfig, LogDirectory, Origin, StorageError};
+use std::fmt;
+use std::sync::Arc;
+
+/// The log failed; the text says what and why.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LogError(pub String);
+
+impl fmt::Display for LogError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for LogError {}
+
+/// The metadata log. Its one writer is the quorum's.
+pub trait MetadataLog: Send + 'static {
+    /// The first offset it still has.
+    fn start_offset(&self) -> Offset;
+
+    /// The offset after its last batch.
+    fn end_offset(&self) -> Offset;
+
+    /// Whole batches from the one that contains `from` on: at least one when there is one, and about
+    /// `size_max` bytes. Empty at the end.
+    fn read(&self, from: Offset, size_max: usize) -> Result<Bytes, LogError>;
+
+    /// Appends whole batches whose offsets follow the end.
+    fn append(&mut self, batches: &[u8], epoch: QuorumEpoch) -> Result<(), LogError>;
+
+    /// Makes everything appended durable.
+    fn sync(&mut self) -> Result<(), LogError>;
+
+    /// Forgets what is before `offset`; how much of it is removed is the log's choice.
+    fn delete_before(&mut self, offset: Offset) -> Result<(), LogError>;
+
+    /// Forgets everything, and goes on at `offset`: a snapshot reaches further than the log.
+    fn restart_at(&mut self, offset: Offset) -> Result<(), LogError>;
+
+    /// Its size, in bytes.
+    fn size(&self) -> u64;
+}
+
+/// The metadata log on disk.
+#[derive(Debug)]
+pub struct StorageLog {
+    directory: Arc<LogDirectory>,
+    log: Arc<Log>,
+    clock: fn() -> i64,
+}
+
+impl StorageLog {
+    /// Opens `__cluster_metadata-0` in a log directory; it is created if there is none. `tag` is the log's
+    /// name in the directory's commit queue, which never tells of it: the quorum syncs it itself.
+    ///
+    /// # Errors
+    /// The log cannot be read or written.
+    pub fn open(directory: Arc<LogDirectory>, tag: u64) -> Result<StorageLog, StorageError> {
+        let partition = TopicPartition::new(crate::METADATA_TOPIC, 0);
+        let config = LogConfig {
+            // Synced by the quorum after each batch of decisions, not by the directory's thread.
+            flush_messages: i64::MAX,
+            ..LogConfig::default()
+        };
+        let log = directory.open_log(&partition, TopicId::METADATA_TOPIC, config, tag)?;
+        Ok(StorageLog { directory, log, clock: crate::handle::now_ms })
+    }
+}
+
+fn text(error: impl std::error::Error) -> LogError {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text.push_str(&format!(": {cause}"));
+        source = cause.source();
+    }
+    LogError(text)
+}
+
+impl MetadataLog for StorageLog {
+    fn start_offset(&self) -> Offset {
+        self.log.log_start_offset()
+    }
+
+    fn end_offset(&self) -> Offset {
+        self.log.log_end_offset()
+    }
+
+    fn read(&self, from: Offset, size_max: usize) -> Result<Bytes, LogError> {
+        let read = self.log.read(from, size_max, self.log.log_end_offset(), true).map_err(text)?;
+        read.records.to_bytes().map_err(text)
+    }
+
+    fn append(&mut self, batches: &[u8], epoch: QuorumEpoch) -> Result<(), LogError> {
+        let info = AppendInfo {
+            leader_epoch: LeaderEpoch(epoch.0),
+            append_time: None,
+            origin: Origin::Coordinator,
+            now_ms: (self.clock)(),
+        };
+        self.log.append(batches, &info).map_err(text)?;
+        Ok(())
+    }
+
+    fn sync(&mut self) -> Result<(), LogError> {
+        self.directory.commit_queue().sync_log(&self.log).map_err(text)
+    }
+
+    fn delete_before(&mut self, offset: Offset) -> Result<(), LogError> {
+        self.log.delete_records(offset, (self.clock)()).map_err(text)?;
+        Ok(())
+    }
+
+    fn restart_at(&mut self, offset: Offset) -> Result<(), LogError> {
+        self.log.truncate_fully_and_start_at(offset).map_err(text)
+    }
+
+    fn size(&self) -> u64 {
+        self.log.size().unwrap_or(0)
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod memory {
+    use super::*;
+    use std::sync::Mutex;
+
+    /// A log in memory; clones are the same log, so that it outlives its quorum.
+    #[derive(Clone, Debug, Default)]
+    pub(crate) struct MemoryLog {
+        state: Arc<Mutex<State>>,
+    }
+
+    #[derive(Debug, Default)]
+    struct State {
+        start: Offset,
+        /// Base offset, next offset, bytes.
+        batches: Vec<(Offset, Offset, Bytes)>,
+        synced_count: usize,
+        syncs: usize,
+        fails: bool,
+    }
+
+    impl MemoryLog {
+        pub(crate) fn syncs(&self) -> usize {
+            self.state.lock().unwrap().syncs
+        }
+
+        pub(crate) fn fail(&self, fails: bool) {
+            self.state.lock().unwrap().fails = fails;
+        }
+
+        /// What was not synced is gone.
+        pub(crate) fn power_cut(&self) {
+            let mut state = self.state.lock().unwrap();
+            let synced = state.synced_count;
+            state.batches.truncate(synced);
+        }
+
+        pub(crate) fn all_bytes(&self) -> Vec<u8> {
+            let state = self.state.lock().unwrap();
+            state.batches.iter().flat_map(|(_, _, bytes)| bytes.iter().copied()).collect()
+        }
+    }
+
+    impl MetadataLog for MemoryLog {
+        fn start_offset(&self) -> Offset {
+            self.state.lock().unwrap().start
+        }
+
+        fn end_offset(&self) -> Offset {
+            let state = self.state.lock().unwrap();
+            state.batches.last().map_or(state.start, |(_, next, _)| *next)
+        }
+
+        fn read(&self, from: Offset, size_max: usize) -> Result<Bytes, LogError> {
+            let state = self.state.lock().unwrap();
+            let mut read = Vec::new();
+            for (_, _, bytes) in state.batches.iter().filter(|(_, next, _)| *next > from) {
+                if !read.is_empty() && read.len() + bytes.len() > size_max {
+                    break;
+                }
+                read.extend_from_slice(bytes);
+            }
+            Ok(read.into())
+        }
+
+        fn append(&mut self, batches: &[u8], epoch: QuorumEpoch) -> Result<(), LogError> {
+            let mut state = self.state.lock().unwrap();
+            if state.fails {
+                return Err(LogError("no more".to_owned()));
+            }
+            for batch in ottla_records::batches(batches) {
+                let batch = batch.unwrap();
+                let end = state.batches.last().map_or(state.start, |(_, next, _)| *next);
+                assert_eq!(batch.header().base_offset, end, "offsets follow each other");
+                assert_eq!(batch.header().leader_epoch.0, epoch.0);
+                let entry = (end, batch.header().next_offset(), Bytes::copy_from_slice(batch.bytes()));
+                state.batches.push(entry);
+            }
+            Ok(())
+        }
+
+        fn sync(&mut self) -> Result<(), LogError> {
+            let mut state = self.state.lock().unwrap();
+            if state.fails {
+                return Err(LogError("no more".to_owned()));
+            }
+            state.synced_count = state.batches.len();
+            state.syncs += 1;
+            Ok(())
+        }
+
+        fn delete_before(&mut self, offset: Offset) -> Result<(), LogError> {
+            let mut state = self.state.lock().unwrap();
+            state.batches.retain(|(_, next, _)| *next > offset);
+            state.synced_count = state.batches.len();
+            state.start = offset.max(state.start);
+            Ok(())
+        }
+
+        fn restart_at(&mut self, offset: Offset) -> Result<(), LogError> {
+            let mut state = self.state.lock().unwrap();
+            state.batches.clear();
+            state.synced_count = 0;
+            state.start = offset;
+            Ok(())
+        }
+
+        fn size(&self) -> u64 {
+            let state = self.state.lock().unwrap();
+            state.batches.iter().map(|(_, _, bytes)| bytes.len() as u64).sum()
+        }
+    }
+}
