@@ -1,0 +1,25 @@
+//! Scenarios as text: what happens, and below it, indented, what comes of it.
+//!
+//! A line is a time and an event; what the core answers and writes follows, indented by `>`. [`check`] lets the
+//! events happen and compares. After each scenario, and at each `restart`, the living state must equal its
+//! log, replayed; and no call may be answered twice.
+//!
+//! Member ids are written `a-1`: what the client calls itself, and the how-manieth id was made.
+
+mod harness;
+
+mod describe;
+mod expiry;
+mod join;
+mod laws;
+mod leave;
+mod limits;
+mod offsets;
+mod rebalance;
+mod records;
+mod restart;
+mod sessions;
+mod statics;
+mod sync;
+
+use harness::check;

@@ -1,0 +1,57 @@
+//! What is to happen later, by deadline.
+
+use ottla_protocol::Text;
+use std::collections::{BTreeSet, HashMap};
+
+/// Something that happens unless it is put off or cancelled in time.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) enum Timer {
+    /// A member of a classic group was not heard of for its session timeout.
+    Session { group: Text, member: Text },
+    /// A classic group has waited long enough for its members to join.
+    Join { group: Text },
+    /// A classic group has waited long enough for its members to ask for their assignment.
+    Sync { group: Text },
+    /// Offsets that nobody uses are looked for.
+    Expiry,
+}
+
+/// Deadlines in milliseconds of [`crate::Now::tick_ms`]. Each timer has at most one.
+#[derive(Debug, Default)]
+pub(crate) struct Timers {
+    due: BTreeSet<(i64, Timer)>,
+    at: HashMap<Timer, i64>,
+}
+
+impl Timers {
+    /// Sets `timer` to `at_ms`, whatever it was set to before.
+    pub fn set(&mut self, timer: Timer, at_ms: i64) {
+        if let Some(before) = self.at.insert(timer.clone(), at_ms) {
+            self.due.remove(&(before, timer.clone()));
+        }
+        self.due.insert((at_ms, timer));
+        debug_assert_eq!(self.due.len(), self.at.len(), "one deadline a timer");
+    }
+
+    /// `timer` will not fire.
+    pub fn cancel(&mut self, timer: &Timer) {
+        if let Some(before) = self.at.remove(timer) {
+            self.due.remove(&(before, timer.clone()));
+        }
+    }
+
+    /// When [`Timers::pop`] has something to give, at the earliest.
+    pub fn next(&self) -> Option<i64> {
+        self.due.first().map(|(at, _)| *at)
+    }
+
+    /// A timer whose deadline is `now_ms` or before, the earliest first.
+    pub fn pop(&mut self, now_ms: i64) -> Option<Timer> {
+        if self.next()? > now_ms {
+            return None;
+        }
+        let (_, timer) = self.due.pop_first()?;
+        self.at.remove(&timer);
+        Some(timer)
+    }
+}
