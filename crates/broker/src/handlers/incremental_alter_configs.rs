@@ -1,0 +1,51 @@
+//! IncrementalAlterConfigs (key 44), versions 0–1. Changes configurations of topics key by key (KIP-339);
+//! everything else is refused, since nothing would act on it yet. Rules and texts are in
+//! `ottla_controller`; each resource is answered by itself, in the order of the request.
+
+use crate::errors::Refusal;
+use ottla_protocol::Text;
+use ottla_protocol::messages::incremental_alter_configs::{
+    AlterConfigsResourceResponse, IncrementalAlterConfigsRequest, IncrementalAlterConfigsResponse,
+};
+use ottla_quorum::Quorum;
+
+/// Answers IncrementalAlterConfigs, once the change is committed.
+pub async fn incremental_alter_configs(
+    request: IncrementalAlterConfigsRequest,
+    quorum: &Quorum,
+) -> IncrementalAlterConfigsResponse {
+    let resources: Vec<(i8, Text)> = request
+        .resources
+        .iter()
+        .map(|resource| (resource.resource_type, resource.resource_name.clone()))
+        .collect();
+    let decided = quorum.decide(move |controller| controller.incremental_alter_configs(&request)).await;
+    let answers: Vec<Option<Refusal>> = match decided {
+        Ok(answers) => answers
+            .into_iter()
+            .map(|answer| answer.err().map(|refusal| Refusal::new(refusal.code, refusal.message)))
+            .collect(),
+        Err(error) => {
+            let refusal = Refusal::from(error);
+            resources.iter().map(|_| Some(refusal.clone())).collect()
+        }
+    };
+    let responses = resources
+        .into_iter()
+        .zip(answers)
+        .map(|((resource_type, resource_name), refusal)| {
+            let (error_code, error_message) = match refusal {
+                None => (0, None),
+                Some(refusal) => (refusal.code.into(), refusal.message.map(Text::from)),
+            };
+            AlterConfigsResourceResponse {
+                error_code,
+                error_message,
+                resource_type,
+                resource_name,
+                ..AlterConfigsResourceResponse::default()
+            }
+        })
+        .collect();
+    IncrementalAlterConfigsResponse { responses, ..IncrementalAlterConfigsResponse::default() }
+}
