@@ -9,6 +9,7 @@
 //! numbers are handed in. Start with [`Controller`], then any file of a request's name.
 
 mod assignment;
+mod automatic_topics;
 mod brokers;
 mod configs;
 mod controller;

@@ -3,6 +3,7 @@
 use crate::error::DecideError;
 use crate::handle::Quorum;
 use ottla_controller::{CreatedTopic, DeletedTopic, Refusal, TopicToDelete};
+use ottla_protocol::Text;
 use ottla_protocol::messages::create_partitions::CreatePartitionsRequest;
 use ottla_protocol::messages::create_topics::CreateTopicsRequest;
 
@@ -38,5 +39,35 @@ impl Quorum {
         request: CreatePartitionsRequest,
     ) -> Result<Result<Vec<Result<(), Refusal>>, Refusal>, DecideError> {
         self.decide(move |controller| controller.create_partitions(&request)).await
+    }
+
+    /// Creates topics that a client or a coordinator asked for without creating them itself, except those
+    /// that somebody is creating just now. Returns when the image has them, or they cannot be had, which is
+    /// logged: nobody waits for this answer but those who look into the image again.
+    pub async fn create_automatically(&self, names: Vec<Text>) {
+        // Also ends the creation when the caller goes away in the middle.
+        struct Creation<'a>(&'a Quorum, Vec<Text>);
+        impl Drop for Creation<'_> {
+            fn drop(&mut self) {
+                self.1.iter().for_each(|name| self.0.end_creation(name));
+            }
+        }
+        let names: Vec<Text> = names.into_iter().filter(|name| self.begin_creation(name)).collect();
+        if names.is_empty() {
+            return;
+        }
+        let creation = Creation(self, names);
+        let names = creation.1.clone();
+        match self.decide(move |controller| controller.create_automatically(&names)).await {
+            Ok(Ok(answers)) => {
+                for (name, answer) in creation.1.iter().zip(answers) {
+                    if let Err(refusal) = answer {
+                        tracing::warn!(%name, %refusal, "a topic could not be created automatically");
+                    }
+                }
+            }
+            Ok(Err(refusal)) => tracing::warn!(%refusal, "topics could not be created automatically"),
+            Err(error) => tracing::warn!(%error, "topics could not be created automatically"),
+        }
     }
 }

@@ -1,0 +1,42 @@
+//! CreatePartitions (key 37), versions 0–3. Rules and texts are in `ottla_controller`. Answers when the
+//! partitions are durable; they open at once behind that.
+
+use crate::errors::Refusal;
+use ottla_protocol::messages::create_partitions::{
+    CreatePartitionsRequest, CreatePartitionsResponse, CreatePartitionsTopicResult,
+};
+use ottla_protocol::{ErrorCode, Text};
+use ottla_quorum::Quorum;
+
+/// Answers CreatePartitions.
+pub async fn create_partitions(request: CreatePartitionsRequest, quorum: &Quorum) -> CreatePartitionsResponse {
+    let names: Vec<Text> = request.topics.iter().map(|topic| topic.name.clone()).collect();
+    let answers: Vec<Option<Refusal>> = match quorum.create_partitions(request).await {
+        Ok(Ok(answers)) => answers
+            .into_iter()
+            .map(|answer| answer.err().map(|refusal| Refusal::new(refusal.code, refusal.message)))
+            .collect(),
+        Ok(Err(refusal)) => {
+            let refusal = Refusal::new(refusal.code, refusal.message);
+            names.iter().map(|_| Some(refusal.clone())).collect()
+        }
+        Err(error) => {
+            let refusal = Refusal::from(error);
+            names.iter().map(|_| Some(refusal.clone())).collect()
+        }
+    };
+    let mut results: Vec<CreatePartitionsTopicResult> = Vec::with_capacity(names.len());
+    for (name, refusal) in names.into_iter().zip(answers) {
+        // A name that came twice is answered once.
+        if results.iter().any(|result| result.name == name) {
+            continue;
+        }
+        results.push(CreatePartitionsTopicResult {
+            name,
+            error_code: refusal.as_ref().map_or(ErrorCode::None, |refusal| refusal.code).into(),
+            error_message: refusal.and_then(|refusal| refusal.message).map(Text::from),
+            ..CreatePartitionsTopicResult::default()
+        });
+    }
+    CreatePartitionsResponse { results, ..CreatePartitionsResponse::default() }
+}
