@@ -6,13 +6,14 @@ const { Report, requireThat, requireEqual } = require('./report')
 
 const [bootstrap, prefix] = process.argv.slice(2)
 const kafka = new Kafka({ clientId: 'my-client', brokers: [bootstrap], logLevel: logLevel.NOTHING, retry: { retries: 6, initialRetryTime: 50 } })
-const admin = kafka.admin()
+const shared = kafka.admin()
 const EPOCH = 1700000000000
 const WAIT_MS = 40000
 
 // ---- shared steps ---------------------------------------------------------------------------
 
-async function topic(name, partitions, configs = {}) {
+// A client's own look at topics: kafkajs refuses everything after one topic that it knew is gone.
+async function topic(name, partitions, configs = {}, admin = shared) {
   name = prefix + name
   await admin.createTopics({
     waitForLeaders: false,
@@ -21,7 +22,9 @@ async function topic(name, partitions, configs = {}) {
   const known = async () => {
     try {
       const [found] = (await admin.fetchTopicMetadata({ topics: [name] })).topics
-      return found.partitions.length === partitions && found.partitions.every(one => one.leader >= 0 && one.partitionErrorCode === 0)
+      if (found.partitions.length !== partitions || found.partitions.some(one => one.leader < 0)) return false
+      // Known is not yet served; kafkajs sends a whole batch again where one partition of it is refused.
+      return (await admin.fetchTopicOffsets(name)).length === partitions
     } catch (error) {
       return false
     }
@@ -131,27 +134,40 @@ async function group() {
   return `after=${after}`
 }
 
+// Commits an offset of partition 0 as a member of the group that reads nothing. (The admin client's
+// setOffsets waits for a fetch that may never come.)
+async function commit(groupId, topic, offset) {
+  const consumer = kafka.consumer({ groupId, ...QUICK })
+  let joined = false
+  consumer.on(consumer.events.GROUP_JOIN, () => void (joined = true))
+  await consumer.connect()
+  await consumer.subscribe({ topics: [topic] })
+  await consumer.run({ autoCommit: false, eachMessage: async () => {} })
+  await until('the committing member has joined', () => joined)
+  await consumer.commitOffsets([{ topic, partition: 0, offset }])
+  await consumer.disconnect()
+}
+
 async function groupAdmin() {
   const where = await topic('described', 3)
   const groupId = prefix + 'described'
   await fill(where, 0, 0, 10)
   const member = await new Member(groupId).start(where)
   await until('all is read', () => member.values.length >= 10)
-  const [described] = (await admin.describeGroups([groupId])).groups
-  const listed = (await admin.listGroups()).groups.filter(one => one.groupId === groupId)
+  const [described] = (await shared.describeGroups([groupId])).groups
+  const listed = (await shared.listGroups()).groups.filter(one => one.groupId === groupId)
   const assignment = AssignerProtocol.MemberAssignment.decode(described.members[0].memberAssignment).assignment[where]
   await member.stop()
   const answers = [described.state, described.protocol, described.protocolType, described.members.length, described.members[0].clientId,
     described.members[0].clientHost, assignment, listed.map(one => one.protocolType)]
-  const offsets = async () => (await admin.fetchOffsets({ groupId, topics: [where] }))[0].partitions.map(one => `${one.partition}:${one.offset}`)
+  const offsets = async () => (await shared.fetchOffsets({ groupId, topics: [where] }))[0].partitions.map(one => `${one.partition}:${one.offset}`)
   answers.push(await offsets())
-  await admin.setOffsets({ groupId, topic: where, partitions: [{ partition: 0, offset: '3' }] })
+  await commit(groupId, where, '3')
   answers.push(await offsets())
   const again = await new Member(groupId).start(where)
   await until('it is read from the set offset', () => again.values.length >= 7)
   await again.stop()
   answers.push(again.values)
-  await admin.resetOffsets({ groupId, topic: where, earliest: true })
   return JSON.stringify(answers)
 }
 
@@ -180,7 +196,9 @@ async function commits() {
 // ---- topics ---------------------------------------------------------------------------------
 
 async function topics() {
-  const name = await topic('created', 3, { 'retention.ms': '1234' })
+  const admin = kafka.admin()
+  await admin.connect()
+  const name = await topic('created', 3, { 'retention.ms': '1234' }, admin)
   const create = one => errorOf(() => admin.createTopics({ waitForLeaders: false, topics: [one] }))
   const answers = {
     // kafkajs answers false where the topic exists.
@@ -203,6 +221,7 @@ async function topics() {
   const cluster = await admin.describeCluster()
   answers.brokers = cluster.brokers.length
   answers.clusterId = cluster.clusterId.length
+  await admin.disconnect()
   return JSON.stringify(answers)
 }
 
@@ -210,12 +229,12 @@ async function offsets() {
   const name = await topic('offsets', 2)
   await fill(name, 0, 0, 10)
   const answers = {
-    all: (await admin.fetchTopicOffsets(name)).sort((a, b) => a.partition - b.partition),
-    byTime: (await admin.fetchTopicOffsetsByTimestamp(name, EPOCH + 6500)).sort((a, b) => a.partition - b.partition),
+    all: (await shared.fetchTopicOffsets(name)).sort((a, b) => a.partition - b.partition),
+    byTime: (await shared.fetchTopicOffsetsByTimestamp(name, EPOCH + 6500)).sort((a, b) => a.partition - b.partition),
   }
-  await admin.deleteTopicRecords({ topic: name, partitions: [{ partition: 0, offset: '4' }] })
-  answers.afterDelete = (await admin.fetchTopicOffsets(name)).filter(one => one.partition === 0)
-  answers.beyond = await errorOf(() => admin.deleteTopicRecords({ topic: name, partitions: [{ partition: 0, offset: '99' }] }))
+  await shared.deleteTopicRecords({ topic: name, partitions: [{ partition: 0, offset: '4' }] })
+  answers.afterDelete = (await shared.fetchTopicOffsets(name)).filter(one => one.partition === 0)
+  answers.beyond = await errorOf(() => shared.deleteTopicRecords({ topic: name, partitions: [{ partition: 0, offset: '99' }] }))
   return JSON.stringify(answers)
 }
 
@@ -329,8 +348,8 @@ async function outOfRange() {
   const name = await topic('range', 1)
   await fill(name, 0, 0, 10)
   const groupId = prefix + 'range'
-  await admin.setOffsets({ groupId, topic: name, partitions: [{ partition: 0, offset: '1' }] })
-  await admin.deleteTopicRecords({ topic: name, partitions: [{ partition: 0, offset: '3' }] })
+  await commit(groupId, name, '1')
+  await shared.deleteTopicRecords({ topic: name, partitions: [{ partition: 0, offset: '3' }] })
   const member = await new Member(groupId).start(name)
   await until('it is read from the first offset there is', () => member.values.length >= 7)
   await member.stop()
@@ -344,13 +363,13 @@ async function unknown() {
     notCreated: await producing(producer => errorOf(() => producer.send({ topic: prefix + 'nobody', messages: [{ value: 'x' }] })),
       { allowAutoTopicCreation: false, retry: { retries: 1, initialRetryTime: 50 } }),
     badPartition: await producing(producer => errorOf(() => producer.send({ topic: name, messages: [{ partition: 9, value: 'x' }] })), { retry: { retries: 0 } }),
-    listed: (await admin.listTopics()).includes(prefix + 'nobody'),
+    listed: (await shared.listTopics()).includes(prefix + 'nobody'),
   })
 }
 
 async function main() {
   const report = new Report('kafkajs')
-  await admin.connect()
+  await shared.connect()
   await report.run({
     group,
     'group-admin': groupAdmin,
@@ -374,7 +393,7 @@ async function main() {
     'consume-out-of-range': outOfRange,
     unknown,
   }, 5, 90000)
-  await admin.disconnect()
+  await shared.disconnect()
   process.exit(report.failed ? 1 : 0)
 }
 
