@@ -192,9 +192,15 @@ impl Groups {
             .groups()
             .map(|(id, stored)| match &stored.classic {
                 Some(metadata) => Group::from_metadata(id.clone(), metadata),
-                None => Group::new(id.clone(), now.wall_ms),
+                None => Group::simple(id.clone()),
             })
             .collect();
+        // Who only appears in open transactions is a simple group, too.
+        for group in self.state.pending_groups() {
+            if self.state.group(group).is_none() && !self.classic.contains_key(group) {
+                self.classic.insert(group.clone(), Group::simple(group.clone()));
+            }
+        }
         for mut group in groups {
             let mut turn = Turn {
                 group: &mut group,

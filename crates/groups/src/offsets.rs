@@ -49,7 +49,7 @@ impl Groups {
             let name = self.known_topic_name(&commit.group, &topic.name);
             let mut partitions = Vec::with_capacity(topic.partitions.len());
             for partition in &topic.partitions {
-                let metadata = partition.metadata.as_ref().map(|text| &**text).unwrap_or_default();
+                let metadata = partition.metadata.as_deref().unwrap_or_default();
                 if java_length(metadata) > metadata_max {
                     partitions.push((partition.partition, Some(Refusal::OffsetMetadataTooLarge)));
                     continue;

@@ -132,6 +132,11 @@ impl State {
             .map(|(_, topic, partition)| (topic, *partition))
     }
 
+    /// The groups that open transactions have offsets for.
+    pub fn pending_groups(&self) -> impl Iterator<Item = &Text> {
+        self.pending.values().flat_map(|offsets| offsets.keys()).map(|(group, _, _)| group)
+    }
+
     fn forget_if_nothing(&mut self, group: &Text) {
         if self.groups.get(group).is_some_and(StoredGroup::is_nothing) {
             self.groups.remove(group);

@@ -69,6 +69,11 @@ impl Group {
         }
     }
 
+    /// A group of someone who assigns partitions by itself and only stores offsets.
+    pub fn simple(id: Text) -> Group {
+        Group { phase_since_ms: None, ..Group::new(id, 0) }
+    }
+
     /// The group that `metadata` was written down of.
     pub fn from_metadata(id: Text, metadata: &Metadata) -> Group {
         let mut members = Members::default();

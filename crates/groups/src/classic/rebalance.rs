@@ -59,17 +59,16 @@ impl Turn<'_> {
         if self.group.phase != Phase::PreparingRebalance {
             return;
         }
-        if let Some(first) = self.group.first_rebalance {
-            if first.member_added && first.remaining_ms > 0 {
+        match self.group.first_rebalance {
+            Some(first) if first.member_added && first.remaining_ms > 0 => {
                 let delay_ms = self.settings.initial_rebalance_delay_ms.max(0).min(first.remaining_ms);
                 let remaining_ms = (first.remaining_ms - first.delay_ms).max(0);
                 self.group.first_rebalance =
                     Some(FirstRebalance { delay_ms, remaining_ms, member_added: false });
                 self.timers.set(self.join_timer(), self.in_ms(delay_ms));
-                return;
             }
+            _ => self.complete_join(),
         }
-        self.complete_join();
     }
 
     /// Who has joined is in the next generation.

@@ -64,10 +64,6 @@ impl World {
         world
     }
 
-    /// What was answered and written since the last time, as text.
-    pub fn take_said(&mut self) -> String {
-        std::mem::take(&mut self.said)
-    }
 
     /// Calls that are not answered yet.
     pub fn unanswered(&self) -> usize {
@@ -195,7 +191,7 @@ impl World {
         let _ = writeln!(self.said, "> {}", shortened(&text));
     }
 
-    fn event(&mut self, line: &str) {
+    pub fn event(&mut self, line: &str) {
         let mut words = line.split(' ');
         let time = words.next().expect("a line starts with a time");
         self.advance(milliseconds(time));

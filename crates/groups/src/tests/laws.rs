@@ -1,1 +1,65 @@
+//! Whatever happens: the living state equals its log, replayed; a call is answered once; and in the end, when
+//! nobody is heard of any more, every group is empty and every call answered.
 
+use super::harness::World;
+use crate::Settings;
+use crate::classic::Phase;
+use proptest::prelude::*;
+
+/// Something that happens, as numbers to choose by.
+type Choice = (u8, u8, u8, u8);
+
+/// The event that `choice` stands for. Members, groups and generations are few, so that they meet.
+fn event((what, who, which, how): Choice) -> String {
+    let group = ["g", "h"][usize::from(which % 2)];
+    let client = ["a", "b", "c"][usize::from(who % 3)];
+    // Ids are counted over all; guess among those likely to exist.
+    let member = format!("{client}-{}", 1 + how % 12);
+    let instance = ["", " static=i", " static=j"][usize::from(which / 2 % 3)];
+    let generation = 1 + who / 3 % 4;
+    match what % 20 {
+        0 | 1 => format!("join {client} group={group} v={}{instance}", how % 10),
+        2 => format!("join {client} group={group} offers=sticky,range:u{instance} v=3"),
+        3 => format!("join {client} group={group} offers=sticky session=6s rebalance=1s v=3"),
+        4 | 5 => format!("join {member} group={group}{instance}"),
+        6 | 7 => format!("sync {member} group={group} gen={generation} {member}:x{instance}"),
+        8 => format!("beat {member} group={group} gen={generation}{instance}"),
+        9 => format!("leave {member} group={group}"),
+        10 => format!("leave -:i {member} group={group}"),
+        11 => format!("commit member={member} gen={generation} group={group} t-{}=1", how % 3),
+        12 => format!("commit group={group} t-{}=2 u-0=3 keep=1m", how % 3),
+        13 => format!("pending group={group} t-{}=4 producer={}", how % 3, who % 2),
+        14 => format!("{} producer={}", if how % 2 == 0 { "commits" } else { "aborts" }, who % 2),
+        15 => format!("delete {group}"),
+        16 => format!("forget t-{} u-0 group={group}", how % 3),
+        17 => "unwritable".to_owned(),
+        18 => "restart".to_owned(),
+        _ => format!("dropped {}", ["t", "u"][usize::from(how % 2)]),
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 400, ..ProptestConfig::default() })]
+
+    #[test]
+    fn the_living_state_equals_its_log_whatever_happens(
+        choices in prop::collection::vec((any::<Choice>(), 0..4_000_i64), 1..120),
+    ) {
+        let mut world = World::new(Settings { max_size: 3, ..Settings::default() });
+        for (choice, pause_ms) in choices {
+            let at_ms = world.now_ms() + pause_ms;
+            world.event(&format!("{at_ms}ms {}", event(choice)));
+            world.check_laws();
+        }
+        // Newcomers are waited for at most 5 minutes, static members for their sessions, and each of these may begin
+        // a rebalance of at most a minute.
+        world.advance(world.now_ms() + 3_600_000);
+        world.check_laws();
+        prop_assert_eq!(world.unanswered(), 0, "every call is answered");
+        for group in world.groups.classic.values() {
+            prop_assert_eq!(group.phase, Phase::Empty, "nobody is left");
+        }
+        world.restart();
+        world.check_laws();
+    }
+}
