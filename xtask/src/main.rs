@@ -1,6 +1,7 @@
-//! The project's own tasks: `cargo xtask codegen | test | bench | tidy`. Each lives in its own file.
+//! The project's own tasks: `cargo xtask codegen | docs | test | bench | tidy`. Each lives in its own file.
 
 mod codegen;
+mod docs;
 
 use anyhow::{Result, bail};
 
@@ -12,6 +13,7 @@ fn main() -> Result<()> {
     };
     match task {
         "codegen" => codegen::run(rest),
-        _ => bail!("usage: cargo xtask codegen [--check]"),
+        "docs" => docs::run(rest),
+        _ => bail!("usage: cargo xtask codegen [--check] | docs"),
     }
 }

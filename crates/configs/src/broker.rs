@@ -348,7 +348,7 @@ keys! {
         "Default of `message.timestamp.before.max.ms`.";
     "log.message.timestamp.type", String, Value("CreateTime"), OneOf(&["CreateTime", "LogAppendTime"]), ClusterWide, Medium, Honoured,
         "Default of `message.timestamp.type`.";
-    "log.preallocate", Boolean, Value("false"), Any, ClusterWide, Medium, Honoured,
+    "log.preallocate", Boolean, Value("false"), Any, ClusterWide, Medium, Refused(PREALLOCATE),
         "Default of `preallocate`.";
     "log.retention.bytes", Long, Value("-1"), Any, ClusterWide, High, Kept(RETENTION),
         "Default of `retention.bytes`.";
@@ -372,12 +372,12 @@ keys! {
         "Default of `segment.bytes`.";
     "log.segment.delete.delay.ms", Long, Value("60000"), AtLeast(0), ClusterWide, High, Honoured,
         "Default of `file.delete.delay.ms`.";
-    "max.connection.creation.rate", Int, Value("2147483647"), AtLeast(0), ClusterWide, Medium, Refused(QUOTAS),
-        "Most new connections a second.";
+    "max.connection.creation.rate", Int, Value("2147483647"), AtLeast(0), ClusterWide, Medium, Honoured,
+        "Most connections that are accepted in a second; more wait.";
     "max.connections", Int, Value("2147483647"), AtLeast(0), ClusterWide, Medium, Honoured,
-        "Most connections of the node at once; one more is closed or waits.";
+        "Most connections of the node at once; more wait until one ends.";
     "max.connections.per.ip", Int, Value("2147483647"), AtLeast(0), ClusterWide, Medium, Honoured,
-        "Most connections from one address at once.";
+        "Most connections from one address at once; more are closed.";
     "max.connections.per.ip.overrides", String, Value(""), Any, ClusterWide, Medium, Honoured,
         "Other limits for single addresses, as `host:count` separated by commas.";
     "max.incremental.fetch.session.cache.slots", Int, Value("1000"), AtLeast(0), ReadOnly, Medium, Honoured,
@@ -398,10 +398,10 @@ keys! {
         "Age at which a segment of the metadata log is closed.";
     "metadata.max.idle.interval.ms", Int, Value("500"), AtLeast(0), ReadOnly, Low, Refused(QUORUM),
         "How often a record that says nothing is written to an idle metadata log; 0 for never.";
-    "metadata.max.retention.bytes", Long, Value("104857600"), Any, ReadOnly, High, Refused(QUORUM),
-        "How much of the metadata log and its snapshots is kept.";
-    "metadata.max.retention.ms", Long, Value("604800000"), Any, ReadOnly, High, Refused(QUORUM),
-        "How long old parts of the metadata log and its snapshots are kept.";
+    "metadata.max.retention.bytes", Long, Value("104857600"), Any, ReadOnly, High, Honoured,
+        "How large the metadata log and its snapshots may become before what is old is removed; -1 for no limit.";
+    "metadata.max.retention.ms", Long, Value("604800000"), Any, ReadOnly, High, Honoured,
+        "How long old parts of the metadata log and its snapshots are kept; -1 for ever.";
     "metric.reporters", List, Value("org.apache.kafka.common.metrics.JmxReporter"), Distinct { empty: true }, ClusterWide, Low, Refused(JAVA),
         "Java classes that get the metrics.";
     "metrics.num.samples", Int, Value("2"), AtLeast(1), ReadOnly, Low, Refused(METRICS),

@@ -8,7 +8,7 @@ use std::fmt::{self, Write as _};
 const INTRODUCTION: &str = "\
 # Configuration keys
 
-<!-- Generated from the tables in crates/configs; do not edit. Anew: cargo run -p ottla-configs --example reference -->
+<!-- Generated from the tables in crates/configs; do not edit. Anew: cargo xtask docs -->
 
 Ottla reads Apache Kafka 4.3's keys: a node's from a file in the format of `server.properties`
 (`ottla serve --config FILE`) and from `--set key=value`, a topic's from the client that creates or

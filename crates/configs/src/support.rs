@@ -5,7 +5,7 @@ pub(crate) const ACLS: &str = "access control is not served yet";
 /// Buffer sizes without a counterpart.
 pub(crate) const BUFFERS: &str = "a buffer that Ottla sizes by what it reads and writes";
 /// Checkpoint intervals.
-pub(crate) const CHECKPOINTS: &str = "checkpoints are written when they matter, not by a clock";
+pub(crate) const CHECKPOINTS: &str = "the intervals of checkpoints cannot be set yet";
 /// Log compaction.
 pub(crate) const COMPACTION: &str = "logs are not compacted yet, so every record is kept";
 /// KIP-848.
@@ -25,6 +25,8 @@ pub(crate) const METRICS: &str = "metrics are not served yet";
 pub(crate) const NODES: &str = "the node is the whole cluster for now, without others to talk to";
 /// Several log directories.
 pub(crate) const ONE_DIRECTORY: &str = "the node keeps its data in one folder for now";
+/// Disk space in advance.
+pub(crate) const PREALLOCATE: &str = "segments take disk space as they are written, not in advance";
 /// Secrets from elsewhere.
 pub(crate) const PROVIDERS: &str = "values are not resolved from elsewhere yet; write them into the file";
 /// Purgatories.

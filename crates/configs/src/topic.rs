@@ -58,7 +58,7 @@ inherited_keys! {
         "How long a record stays uncompacted at least.";
     "min.insync.replicas", Int, Value("1"), AtLeast(1), Honoured, [same("min.insync.replicas")],
         "How many replicas must be in sync for a write with `acks=all`.";
-    "preallocate", Boolean, Value("false"), Any, Honoured, [same("log.preallocate")],
+    "preallocate", Boolean, Value("false"), Any, Refused(PREALLOCATE), [same("log.preallocate")],
         "Whether the disk space of a segment is allocated when it is created.";
     "remote.log.copy.disable", Boolean, Value("false"), Any, Kept(TIERING), [],
         "Whether a tiered topic stops copying segments to the remote storage.";

@@ -6,6 +6,6 @@ fn the_reference_is_fresh() {
     let committed = std::fs::read_to_string(file).unwrap_or_default();
     assert!(
         committed == ottla_configs::reference::markdown(),
-        "docs/reference/configs.md is stale: cargo run -p ottla-configs --example reference"
+        "docs/reference/configs.md is stale: cargo xtask docs"
     );
 }

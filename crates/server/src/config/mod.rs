@@ -90,6 +90,8 @@ pub struct Network {
     pub queued_max_request_bytes: Option<usize>,
     /// `max.connections`: of the whole node.
     pub max_connections: usize,
+    /// `max.connection.creation.rate`: accepted in a second.
+    pub max_connection_creation_rate: u32,
     /// `max.connections.per.ip`.
     pub max_connections_per_ip: usize,
     /// `max.connections.per.ip.overrides`, with host names resolved.
@@ -97,9 +99,9 @@ pub struct Network {
     /// `connections.max.idle.ms`; none: never closed for being idle.
     pub connections_max_idle: Option<Duration>,
     /// `socket.send.buffer.bytes`; none: as the system likes.
-    pub send_buffer_bytes: Option<usize>,
+    pub send_buffer_bytes: Option<u32>,
     /// `socket.receive.buffer.bytes`; none: as the system likes.
-    pub receive_buffer_bytes: Option<usize>,
+    pub receive_buffer_bytes: Option<u32>,
     /// `socket.listen.backlog.size`.
     pub listen_backlog: u32,
 }
@@ -152,6 +154,10 @@ pub struct Metadata {
     pub snapshot_after_bytes: u64,
     /// `metadata.log.max.snapshot.interval.ms`; none: not by time.
     pub snapshot_interval: Option<Duration>,
+    /// `metadata.max.retention.bytes`: of the log with its snapshots; none: no limit.
+    pub retention_bytes: Option<u64>,
+    /// `metadata.max.retention.ms`; none: no limit.
+    pub retention: Option<Duration>,
 }
 
 impl ServerConfig {
@@ -189,11 +195,12 @@ impl ServerConfig {
                 request_max_bytes: size(broker.int("socket.request.max.bytes").into()),
                 queued_max_request_bytes: positive(broker.long("queued.max.request.bytes")).map(size),
                 max_connections: size(broker.int("max.connections").into()),
+                max_connection_creation_rate: broker.int("max.connection.creation.rate").unsigned_abs(),
                 max_connections_per_ip: size(broker.int("max.connections.per.ip").into()),
                 max_connections_per_ip_overrides: overrides,
                 connections_max_idle: positive(broker.long("connections.max.idle.ms")).map(millis),
-                send_buffer_bytes: positive(broker.int("socket.send.buffer.bytes").into()).map(size),
-                receive_buffer_bytes: positive(broker.int("socket.receive.buffer.bytes").into()).map(size),
+                send_buffer_bytes: positive32(broker.int("socket.send.buffer.bytes")),
+                receive_buffer_bytes: positive32(broker.int("socket.receive.buffer.bytes")),
                 listen_backlog: broker.int("socket.listen.backlog.size").unsigned_abs(),
             },
             fetch: Fetch {
@@ -220,6 +227,8 @@ impl ServerConfig {
                     .long("metadata.log.max.record.bytes.between.snapshots")
                     .unsigned_abs(),
                 snapshot_interval: positive(broker.long("metadata.log.max.snapshot.interval.ms")).map(millis),
+                retention_bytes: u64::try_from(broker.long("metadata.max.retention.bytes")).ok(),
+                retention: not_negative(broker.long("metadata.max.retention.ms")).map(millis),
             },
             producer_id_expiration: millis(broker.int("producer.id.expiration.ms").into()),
             notes: settings.notes(&broker),
@@ -350,6 +359,16 @@ fn connection_overrides(broker: &BrokerConfig, host: &Host) -> Result<BTreeMap<I
 /// The number, if it is a limit at all.
 fn positive(number: i64) -> Option<i64> {
     (0 < number).then_some(number)
+}
+
+/// The same in 32 bits.
+fn positive32(number: i32) -> Option<u32> {
+    u32::try_from(number).ok().filter(|number| 0 < *number)
+}
+
+/// The number, where a negative one means no limit.
+fn not_negative(number: i64) -> Option<i64> {
+    (0 <= number).then_some(number)
 }
 
 /// A checked number of milliseconds.
