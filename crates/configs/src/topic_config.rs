@@ -294,3 +294,104 @@ impl ThrottledReplicas {
         ThrottledReplicas::These(entries.iter().filter_map(pair).collect())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    /// A topic with these settings on a broker with those.
+    fn resolve(broker: &[(&str, &str)], topic: &[(&str, &str)]) -> TopicConfig {
+        let broker = BrokerConfig::new(broker.iter().copied()).expect("valid settings of the broker");
+        TopicConfig::resolve(topic.iter().copied(), &broker.topic_defaults())
+    }
+
+    #[test]
+    fn a_topic_that_says_nothing_has_the_defaults_of_its_broker() {
+        let config = resolve(&[], &[]);
+        assert_eq!(config.cleanup_policy, CleanupPolicy { delete: true, compact: false });
+        assert_eq!(config.compression, TopicCompression::Producer);
+        assert_eq!((config.flush_messages, config.flush_ms), (1, i64::MAX));
+        assert_eq!((config.segment_bytes, config.segment_ms), (1 << 30, 604_800_000));
+        assert_eq!((config.retention_ms, config.local_retention_ms), (604_800_000, 604_800_000));
+        assert_eq!(config.leader_replication_throttled_replicas, ThrottledReplicas::These(Vec::new()));
+    }
+
+    #[test]
+    fn what_the_topic_says_goes_before_what_the_broker_says() {
+        let broker = [("log.segment.bytes", "2097152"), ("message.max.bytes", "5000")];
+        let config = resolve(&broker, &[("segment.bytes", "3145728")]);
+        assert_eq!((config.segment_bytes, config.max_message_bytes), (3_145_728, 5_000));
+    }
+
+    #[test]
+    fn the_first_of_the_brokers_keys_counts_in_its_own_unit() {
+        let retention = |broker: &[(&str, &str)]| resolve(broker, &[]).retention_ms;
+        assert_eq!(retention(&[("log.retention.hours", "2")]), 7_200_000);
+        assert_eq!(retention(&[("log.retention.hours", "2"), ("log.retention.minutes", "3")]), 180_000);
+        assert_eq!(retention(&[("log.retention.minutes", "3"), ("log.retention.ms", "5")]), 5);
+        assert_eq!(retention(&[("log.retention.minutes", "-1")]), -1);
+        assert_eq!(resolve(&[("log.flush.scheduler.interval.ms", "7")], &[]).flush_ms, 7);
+    }
+
+    #[test]
+    fn a_codec_comes_with_its_own_level() {
+        let levels = [("compression.gzip.level", "4"), ("compression.zstd.level", "-5")];
+        let with = |codec| {
+            let mut settings = levels.to_vec();
+            settings.push(("compression.type", codec));
+            resolve(&[("compression.lz4.level", "12")], &settings).compression
+        };
+        assert_eq!(with("gzip"), TopicCompression::Gzip { level: 4 });
+        assert_eq!(with("zstd"), TopicCompression::Zstd { level: -5 });
+        assert_eq!(with("lz4"), TopicCompression::Lz4 { level: 12 });
+        assert_eq!(with("snappy"), TopicCompression::Snappy);
+        assert_eq!(with("uncompressed"), TopicCompression::Uncompressed);
+        assert_eq!(with("producer"), TopicCompression::Producer);
+    }
+
+    #[test]
+    fn lists_become_fields() {
+        let policy = |text| resolve(&[], &[("cleanup.policy", text)]).cleanup_policy;
+        assert_eq!(policy("compact,delete"), CleanupPolicy { delete: true, compact: true });
+        assert_eq!(policy(""), CleanupPolicy { delete: false, compact: false });
+        let name = "follower.replication.throttled.replicas";
+        let throttled = |text| resolve(&[], &[(name, text)]).follower_replication_throttled_replicas;
+        assert_eq!(throttled("*"), ThrottledReplicas::All);
+        assert_eq!(throttled("0:1, 1:2"), ThrottledReplicas::These(vec![(0, 1), (1, 2)]));
+    }
+
+    #[test]
+    fn the_metadata_may_override_the_brokers_file() {
+        let broker = BrokerConfig::new([("min.insync.replicas", "2")]).expect("valid");
+        let both = broker.with_dynamic([("min.insync.replicas", "3")], [("min.insync.replicas", "4")]);
+        let min = |broker: &BrokerConfig| broker.topic_defaults().config().min_insync_replicas;
+        assert_eq!(min(&broker), 2);
+        assert_eq!(min(&broker.with_dynamic([("min.insync.replicas", "3")], [])), 3);
+        assert_eq!(min(&both), 4);
+    }
+
+    #[test]
+    fn what_others_wrote_into_the_metadata_is_not_trusted() {
+        let config =
+            resolve(&[], &[("segment.bytes", "x"), ("message.format.version", "3.0"), ("flush.ms", "9")]);
+        assert_eq!((config.segment_bytes, config.flush_ms), (1 << 30, 9));
+    }
+
+    proptest! {
+        #[test]
+        fn no_text_makes_a_key_panic(text in ".*", number in any::<i64>()) {
+            for key in topic::KEYS.iter().chain(crate::broker::KEYS) {
+                for text in [text.as_str(), &number.to_string()] {
+                    if let Ok(value) = key.parse(text) {
+                        // The canonical text means the same.
+                        let again = key.parse(&value.to_text());
+                        prop_assert!(again.is_ok_and(|again| again.to_text() == value.to_text()), "{}", key.name);
+                    }
+                }
+            }
+            let settings = topic::KEYS.iter().map(|key| (key.name, text.as_str()));
+            let _ = TopicConfig::resolve(settings, &BrokerConfig::default().topic_defaults());
+        }
+    }
+}
