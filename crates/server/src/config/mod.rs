@@ -99,9 +99,9 @@ pub struct Network {
     /// `connections.max.idle.ms`; none: never closed for being idle.
     pub connections_max_idle: Option<Duration>,
     /// `socket.send.buffer.bytes`; none: as the system likes.
-    pub send_buffer_bytes: Option<u32>,
+    pub send_buffer_bytes: Option<usize>,
     /// `socket.receive.buffer.bytes`; none: as the system likes.
-    pub receive_buffer_bytes: Option<u32>,
+    pub receive_buffer_bytes: Option<usize>,
     /// `socket.listen.backlog.size`.
     pub listen_backlog: u32,
 }
@@ -199,8 +199,8 @@ impl ServerConfig {
                 max_connections_per_ip: size(broker.int("max.connections.per.ip").into()),
                 max_connections_per_ip_overrides: overrides,
                 connections_max_idle: positive(broker.long("connections.max.idle.ms")).map(millis),
-                send_buffer_bytes: positive32(broker.int("socket.send.buffer.bytes")),
-                receive_buffer_bytes: positive32(broker.int("socket.receive.buffer.bytes")),
+                send_buffer_bytes: positive(broker.int("socket.send.buffer.bytes").into()).map(size),
+                receive_buffer_bytes: positive(broker.int("socket.receive.buffer.bytes").into()).map(size),
                 listen_backlog: broker.int("socket.listen.backlog.size").unsigned_abs(),
             },
             fetch: Fetch {
@@ -359,11 +359,6 @@ fn connection_overrides(broker: &BrokerConfig, host: &Host) -> Result<BTreeMap<I
 /// The number, if it is a limit at all.
 fn positive(number: i64) -> Option<i64> {
     (0 < number).then_some(number)
-}
-
-/// The same in 32 bits.
-fn positive32(number: i32) -> Option<u32> {
-    u32::try_from(number).ok().filter(|number| 0 < *number)
 }
 
 /// The number, where a negative one means no limit.

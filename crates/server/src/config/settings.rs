@@ -271,4 +271,11 @@ mod tests {
     fn a_damaged_escape_is_an_error() {
         assert!(read_properties(b"broker.rack=\\u12\n").is_err());
     }
+
+    proptest::proptest! {
+        #[test]
+        fn no_file_makes_the_reader_panic(file in proptest::collection::vec(proptest::num::u8::ANY, 0..200)) {
+            let _ = read_properties(&file);
+        }
+    }
 }
