@@ -1,0 +1,19 @@
+//! Heartbeat (key 12), versions 0–4. While the group is being loaded the answer is that all is well, so that
+//! members do not give up a generation because their coordinator has just started.
+
+use super::join_group::number;
+use ottla_coordinator::GroupCoordinator;
+use ottla_groups::Heartbeat;
+use ottla_protocol::messages::heartbeat::{HeartbeatRequest, HeartbeatResponse};
+
+/// Answers Heartbeat.
+pub async fn heartbeat(request: HeartbeatRequest, groups: &GroupCoordinator) -> HeartbeatResponse {
+    let heartbeat = Heartbeat {
+        group: request.group_id,
+        generation: request.generation_id,
+        member_id: request.member_id,
+        instance_id: request.group_instance_id,
+    };
+    let answer = groups.heartbeat(heartbeat).await;
+    HeartbeatResponse { error_code: number(answer.err()), ..Default::default() }
+}

@@ -1,0 +1,171 @@
+//! OffsetFetch (key 9), versions 1–10. One group up to v7, several from v8 on (KIP-709). No topics means all that
+//! there are (v2). v7 refuses offsets that an open transaction is about to change, if asked to (KIP-447). v10 names
+//! topics by id (KIP-848).
+
+use super::join_group::number;
+use crate::call::Call;
+use ottla_coordinator::GroupCoordinator;
+use ottla_groups::{FetchOffsets, FetchTopic, FetchedPartition, FetchedTopic, Refusal};
+use ottla_ids::Uuid;
+use ottla_metadata::Image;
+use ottla_protocol::ErrorCode;
+use ottla_protocol::Text;
+use ottla_protocol::messages::offset_fetch::{
+    OffsetFetchRequest, OffsetFetchRequestGroup, OffsetFetchRequestTopic, OffsetFetchRequestTopics,
+    OffsetFetchResponse, OffsetFetchResponseGroup, OffsetFetchResponsePartition, OffsetFetchResponsePartitions,
+    OffsetFetchResponseTopic, OffsetFetchResponseTopics,
+};
+
+/// Answers OffsetFetch.
+pub async fn offset_fetch(
+    call: &Call, request: OffsetFetchRequest, image: &Image, groups: &GroupCoordinator,
+) -> OffsetFetchResponse {
+    let stable = request.require_stable;
+    if call.api_version < 8 {
+        return one_group(call, request.group_id, request.topics, stable, groups).await;
+    }
+    let mut answers = Vec::with_capacity(request.groups.len());
+    for group in request.groups {
+        answers.push(if call.api_version < 10 {
+            by_name(group, stable, groups).await
+        } else {
+            by_id(group, stable, image, groups).await
+        });
+    }
+    OffsetFetchResponse { groups: answers, ..Default::default() }
+}
+
+/// Versions 1 to 7.
+async fn one_group(
+    call: &Call, group: Text, topics: Option<Vec<OffsetFetchRequestTopic>>, require_stable: bool,
+    groups: &GroupCoordinator,
+) -> OffsetFetchResponse {
+    let wanted = |topic: &OffsetFetchRequestTopic| FetchTopic {
+        name: topic.name.clone(),
+        topic_id: Uuid::ZERO,
+        partitions: topic.partition_indexes.clone(),
+    };
+    let wanted: Option<Vec<FetchTopic>> = topics.as_ref().map(|topics| topics.iter().map(wanted).collect());
+    let (error_code, fetched) =
+        match groups.fetch_offsets(FetchOffsets { group, require_stable, topics: wanted }).await {
+            Ok(fetched) => (0, fetched),
+            // Version 1 has no room for an error but at each partition.
+            Err(refusal) if call.api_version < 2 => {
+                let refused = |topic: OffsetFetchRequestTopic| FetchedTopic {
+                    name: topic.name,
+                    topic_id: Uuid::ZERO,
+                    partitions: topic.partition_indexes.iter().map(|at| missing(*at, Some(refusal))).collect(),
+                };
+                (0, topics.into_iter().flatten().map(refused).collect())
+            }
+            Err(refusal) => (number(Some(refusal)), Vec::new()),
+        };
+    let topics = fetched.into_iter().map(|topic| OffsetFetchResponseTopic {
+        name: topic.name,
+        partitions: topic
+            .partitions
+            .into_iter()
+            .map(|it| OffsetFetchResponsePartition {
+                partition_index: it.partition,
+                committed_offset: it.offset,
+                committed_leader_epoch: it.leader_epoch,
+                metadata: Some(it.metadata),
+                error_code: number(it.refusal),
+                ..Default::default()
+            })
+            .collect(),
+        ..Default::default()
+    });
+    OffsetFetchResponse { topics: topics.collect(), error_code, ..Default::default() }
+}
+
+/// Versions 8 and 9.
+async fn by_name(
+    group: OffsetFetchRequestGroup, require_stable: bool, groups: &GroupCoordinator,
+) -> OffsetFetchResponseGroup {
+    let wanted = |topic: OffsetFetchRequestTopics| FetchTopic {
+        name: topic.name,
+        topic_id: Uuid::ZERO,
+        partitions: topic.partition_indexes,
+    };
+    let topics = group.topics.map(|topics| topics.into_iter().map(wanted).collect());
+    let fetch = FetchOffsets { group: group.group_id.clone(), require_stable, topics };
+    match groups.fetch_offsets(fetch).await {
+        Err(refusal) => refused(group.group_id, refusal),
+        Ok(fetched) => OffsetFetchResponseGroup {
+            group_id: group.group_id,
+            topics: fetched.into_iter().map(answered).collect(),
+            ..Default::default()
+        },
+    }
+}
+
+/// Version 10.
+async fn by_id(
+    group: OffsetFetchRequestGroup, require_stable: bool, image: &Image, groups: &GroupCoordinator,
+) -> OffsetFetchResponseGroup {
+    let mut unknown = Vec::new();
+    let topics = group.topics.map(|topics| {
+        let mut wanted = Vec::with_capacity(topics.len());
+        for topic in topics {
+            match image.topic_by_id(topic.topic_id) {
+                Some(found) => wanted.push(FetchTopic {
+                    name: found.name.clone(),
+                    topic_id: topic.topic_id,
+                    partitions: topic.partition_indexes,
+                }),
+                None => unknown.push(topic),
+            }
+        }
+        wanted
+    });
+    let all = topics.is_none();
+    let fetch = FetchOffsets { group: group.group_id.clone(), require_stable, topics };
+    let fetched = match groups.fetch_offsets(fetch).await {
+        Err(refusal) => return refused(group.group_id, refusal),
+        Ok(fetched) => fetched,
+    };
+    let known = fetched.into_iter().filter_map(|topic| {
+        // When all were wanted, those of topics that are no more have no id to name them by.
+        let topic_id = if all { image.topic(&topic.name)?.id } else { topic.topic_id };
+        Some(OffsetFetchResponseTopics { name: Text::default(), topic_id, ..answered(topic) })
+    });
+    let mut topics: Vec<OffsetFetchResponseTopics> = known.collect();
+    topics.extend(unknown.into_iter().map(|topic| OffsetFetchResponseTopics {
+        topic_id: topic.topic_id,
+        partitions: topic
+            .partition_indexes
+            .into_iter()
+            .map(|at| OffsetFetchResponsePartitions {
+                error_code: ErrorCode::UnknownTopicId.into(),
+                ..partition(missing(at, None))
+            })
+            .collect(),
+        ..Default::default()
+    }));
+    OffsetFetchResponseGroup { group_id: group.group_id, topics, ..Default::default() }
+}
+
+fn refused(group_id: Text, refusal: Refusal) -> OffsetFetchResponseGroup {
+    OffsetFetchResponseGroup { group_id, error_code: number(Some(refusal)), ..Default::default() }
+}
+
+fn answered(topic: FetchedTopic) -> OffsetFetchResponseTopics {
+    let partitions = topic.partitions.into_iter().map(partition);
+    OffsetFetchResponseTopics { name: topic.name, partitions: partitions.collect(), ..Default::default() }
+}
+
+fn partition(fetched: FetchedPartition) -> OffsetFetchResponsePartitions {
+    OffsetFetchResponsePartitions {
+        partition_index: fetched.partition,
+        committed_offset: fetched.offset,
+        committed_leader_epoch: fetched.leader_epoch,
+        metadata: Some(fetched.metadata),
+        error_code: number(fetched.refusal),
+        ..Default::default()
+    }
+}
+
+fn missing(partition: i32, refusal: Option<Refusal>) -> FetchedPartition {
+    FetchedPartition { partition, offset: -1, leader_epoch: -1, metadata: Text::default(), refusal }
+}
