@@ -25,8 +25,8 @@ pub struct Listener {
     /// Where to listen. An empty host means every interface, in IPv4 and IPv6; port 0 means any that is
     /// free.
     pub bind: Address,
-    /// What clients are told. None: they are not told of this listener. Port 0 stands for the port that
-    /// is bound.
+    /// What clients are told, or, of a controller's listener, other controllers. None: clients are not told
+    /// of this listener. Port 0 stands for the port that is bound.
     pub advertised: Option<Address>,
 }
 
@@ -149,13 +149,18 @@ impl Listeners {
         let mut listeners =
             Listeners { broker: Vec::new(), controller: Vec::new(), inter_broker: String::new() };
         for endpoint in endpoints {
-            let told = match &advertised {
-                None => Some(&endpoint),
-                Some(advertised) => advertised.iter().find(|one| one.name == endpoint.name),
-            };
             let for_controllers = is_controllers(&endpoint.name);
+            let named =
+                advertised.as_ref().map(|advertised| advertised.iter().find(|one| one.name == endpoint.name));
+            let told = match named {
+                None => Some((&endpoint, false)),
+                Some(Some(named)) => Some((named, true)),
+                // Controllers find each other although clients are not told of them.
+                Some(None) if for_controllers => Some((&endpoint, false)),
+                Some(None) => None,
+            };
             let told = match told {
-                Some(told) => Some(advertise(told, for_controllers, listed.is_some(), host)?),
+                Some((told, explicitly)) => Some(advertise(told, for_controllers, explicitly, host)?),
                 None => None,
             };
             let listener = Listener { name: endpoint.name, bind: endpoint.address, advertised: told };

@@ -56,7 +56,16 @@ fn a_listener_on_every_interface_is_told_by_the_name_of_the_machine() {
 fn advertised_listeners_replace_what_is_told() {
     check(
         "listeners=PLAINTEXT://0.0.0.0:9092,CONTROLLER://:9093\nadvertised.listeners=PLAINTEXT://localhost:19092",
-        "PLAINTEXT://0.0.0.0:9092 told as localhost:19092, CONTROLLER://:9093 not told; brokers by PLAINTEXT",
+        "PLAINTEXT://0.0.0.0:9092 told as localhost:19092, CONTROLLER://:9093 told as localhost:9093; brokers by PLAINTEXT",
+    );
+}
+
+#[test]
+fn a_listener_that_is_not_advertised_is_not_told() {
+    check(
+        "listeners=PLAINTEXT://10.0.0.1:9092,BACK://10.0.0.1:9094\nadvertised.listeners=PLAINTEXT://a:9092\n\
+         listener.security.protocol.map=PLAINTEXT:PLAINTEXT,BACK:PLAINTEXT",
+        "PLAINTEXT://10.0.0.1:9092 told as a:9092, BACK://10.0.0.1:9094 not told; brokers by PLAINTEXT",
     );
 }
 
