@@ -73,9 +73,7 @@ pub(crate) struct Loaded {
     voters_in_log: bool,
     position: LogPosition,
     max_timestamp: i64,
-    /// The newest snapshot.
-    snapshot: Option<SnapshotId>,
-    /// How many bytes the log has behind it.
+    /// How many bytes the log has behind the newest snapshot.
     bytes_since_snapshot: u64,
 }
 
@@ -118,7 +116,6 @@ pub(crate) fn load<L: MetadataLog>(disk: &Disk, folder: &Path, log: &mut L) -> R
         voters_in_log: false,
         position: LogPosition::default(),
         max_timestamp: 0,
-        snapshot: newest,
         bytes_since_snapshot: 0,
     };
     if let Some(id) = newest {

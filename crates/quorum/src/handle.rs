@@ -16,7 +16,7 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot, watch};
 
@@ -67,6 +67,7 @@ struct Shared {
     image: Arc<ArcSwap<Image>>,
     images: Arc<watch::Sender<Arc<Image>>>,
     end_offset: Arc<AtomicI64>,
+    failure: Arc<OnceLock<Arc<str>>>,
     /// A place among those that wait for the writer.
     places: Arc<Semaphore>,
     writer: Sender<Message>,
@@ -146,10 +147,12 @@ impl Quorum {
         }
         let broker_epoch = image.load().broker(node).map_or(BrokerEpoch(-1), |broker| broker.epoch);
         let kraft_version = driver.kraft_version();
+        let failure = Arc::new(OnceLock::new());
+        let writers_failure = failure.clone();
         let (writer, messages) = channel();
         let thread = std::thread::Builder::new()
             .name("metadata-writer".to_owned())
-            .spawn(move || write(driver, &messages))
+            .spawn(move || write(driver, &messages, &writers_failure))
             .map_err(|error| QuorumError::Io {
                 action: "start a thread for",
                 path: PathBuf::from(crate::METADATA_FOLDER),
@@ -164,6 +167,7 @@ impl Quorum {
                 image,
                 images,
                 end_offset,
+                failure,
                 places: Arc::new(Semaphore::new(WAITING_MAX)),
                 writer,
                 thread: Mutex::new(Some(thread)),
@@ -206,6 +210,11 @@ impl Quorum {
     /// The offset after the last durable metadata record; clients are told it as the features' epoch.
     pub fn offset(&self) -> Offset {
         Offset(self.shared.end_offset.load(Ordering::Acquire))
+    }
+
+    /// Why nothing is decided any more until a restart: the log could not be written.
+    pub fn failure(&self) -> Option<Arc<str>> {
+        self.shared.failure.get().cloned()
     }
 
     /// Makes a decision: `decide` sees all that was decided before it. When this returns, its records are
@@ -342,7 +351,7 @@ fn start_jobs(
 }
 
 /// The writer's thread: takes what waits, decides it as one batch.
-fn write<L: MetadataLog>(mut driver: Driver<L>, messages: &Receiver<Message>) {
+fn write<L: MetadataLog>(mut driver: Driver<L>, messages: &Receiver<Message>, failure: &OnceLock<Arc<str>>) {
     loop {
         driver.tend();
         let first = match messages.recv_timeout(IDLE_INTERVAL) {
@@ -364,6 +373,9 @@ fn write<L: MetadataLog>(mut driver: Driver<L>, messages: &Receiver<Message>) {
             }
         }
         driver.run(jobs);
+        if let Some(reason) = driver.failure() {
+            failure.get_or_init(|| reason.clone());
+        }
         if is_last {
             break;
         }

@@ -32,6 +32,7 @@ pub use crate::error::{DecideError, QuorumError};
 pub use crate::format::{Formatted, Identity, format};
 pub use crate::handle::{NodeSettings, Quorum, WAITING_MAX};
 pub use crate::log::{LogError, MetadataLog, StorageLog};
+pub use ottla_raft::VoterEndpoint;
 pub use crate::snapshot::{Snapshot, list_snapshots, read_snapshot};
 
 /// The folder of the metadata log in its log directory.
