@@ -109,7 +109,7 @@ impl<'a> Iterator for RecordIter<'a> {
 }
 
 /// Takes the bytes of one record, without their size, from the front of `rest`; `None` where more are needed.
-#[inline]
+#[inline(always)]
 pub(crate) fn take_record_bytes<'a>(rest: &mut &'a [u8]) -> Result<Option<&'a [u8]>, &'static str> {
     let mut behind = *rest;
     let Some(size) = take_varint(&mut behind) else {
@@ -124,7 +124,7 @@ pub(crate) fn take_record_bytes<'a>(rest: &mut &'a [u8]) -> Result<Option<&'a [u
 }
 
 /// Reads a record whose bytes are `body`.
-#[inline]
+#[inline(always)]
 pub(crate) fn parse_record<'a>(mut body: &'a [u8], base: &Base) -> Result<RecordView<'a>, &'static str> {
     // The attributes byte has no meaning yet.
     body = body.get(1..).ok_or("it is too small")?;
@@ -158,7 +158,7 @@ fn take_header<'a>(rest: &mut &'a [u8]) -> Result<Header<'a>, &'static str> {
 }
 
 /// Takes what a length stands before; a negative length is "none".
-#[inline]
+#[inline(always)]
 fn take_bytes<'a>(rest: &mut &'a [u8]) -> Option<Option<&'a [u8]>> {
     let Ok(size) = usize::try_from(take_varint(rest)?) else {
         return Some(None);

@@ -352,7 +352,7 @@ impl<'a> RecordCheck<'a> {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     fn on_record(&mut self, record: &RecordView<'_>) -> ControlFlow<Infallible> {
         self.seen.is_in_order &= record.offset.0 == i64::from(self.index);
         self.seen.max_timestamp = self.seen.max_timestamp.max(record.timestamp);

@@ -6,16 +6,24 @@ pub const VARINT_SIZE_MAX: usize = 5;
 pub const VARLONG_SIZE_MAX: usize = 10;
 
 /// Takes an `i32` from the front of `input`; `None` where the bytes end early or go on for too long.
-#[inline]
+///
+/// Most numbers of a record take one byte or two: these are read without a loop.
+#[inline(always)]
 pub fn take_varint(input: &mut &[u8]) -> Option<i32> {
-    let (&first, rest) = input.split_first()?;
-    if first < 0x80 {
-        *input = rest;
-        return Some(unzigzag32(u32::from(first)));
+    match **input {
+        [a @ 0..0x80, ref rest @ ..] => {
+            *input = rest;
+            Some(unzigzag32(u32::from(a)))
+        }
+        [a, b @ 0..0x80, ref rest @ ..] => {
+            *input = rest;
+            Some(unzigzag32(u32::from(a & 0x7f) | u32::from(b) << 7))
+        }
+        _ => take_long_varint(input),
     }
-    take_long_varint(input)
 }
 
+#[inline(never)]
 fn take_long_varint(input: &mut &[u8]) -> Option<i32> {
     let mut raw = 0u32;
     for (index, &byte) in input.iter().take(VARINT_SIZE_MAX).enumerate() {
@@ -29,13 +37,23 @@ fn take_long_varint(input: &mut &[u8]) -> Option<i32> {
 }
 
 /// Takes an `i64` from the front of `input`; `None` where the bytes end early or go on for too long.
-#[inline]
+#[inline(always)]
 pub fn take_varlong(input: &mut &[u8]) -> Option<i64> {
-    let (&first, rest) = input.split_first()?;
-    if first < 0x80 {
-        *input = rest;
-        return Some(unzigzag64(u64::from(first)));
+    match **input {
+        [a @ 0..0x80, ref rest @ ..] => {
+            *input = rest;
+            Some(unzigzag64(u64::from(a)))
+        }
+        [a, b @ 0..0x80, ref rest @ ..] => {
+            *input = rest;
+            Some(unzigzag64(u64::from(a & 0x7f) | u64::from(b) << 7))
+        }
+        _ => take_long_varlong(input),
     }
+}
+
+#[inline(never)]
+fn take_long_varlong(input: &mut &[u8]) -> Option<i64> {
     let mut raw = 0u64;
     for (index, &byte) in input.iter().take(VARLONG_SIZE_MAX).enumerate() {
         raw |= u64::from(byte & 0x7f) << (7 * index);

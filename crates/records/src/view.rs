@@ -239,7 +239,7 @@ mod walk {
     }
 
     /// Walks the records that are whole within `data`, and leaves the rest in it.
-    #[inline]
+    #[inline(always)]
     fn whole_records<R>(
         data: &mut &[u8],
         base: &Base,
