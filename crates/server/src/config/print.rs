@@ -51,6 +51,14 @@ impl ServerConfig {
     /// same again.
     pub fn to_text(&self) -> String {
         let mut text = String::new();
+        for listener in &self.listeners.broker {
+            let told = match &listener.advertised {
+                Some(told) => format!("clients are told {told}"),
+                None => "clients are not told".to_owned(),
+            };
+            let _ = writeln!(text, "# Listens on {listener}; {told}");
+        }
+        let _ = writeln!(text, "# Keeps its data in {}\n", self.data.display());
         let all = self.effective();
         let (set, defaults): (Vec<&Effective>, Vec<&Effective>) =
             all.iter().partition(|one| one.origin.is_some());
@@ -60,10 +68,7 @@ impl ServerConfig {
                 writeln!(text, "# {origin}{}", if one.support == "honoured" { "" } else { ", does not act" });
             let _ = writeln!(text, "{}", line(one));
         }
-        if !text.is_empty() {
-            text.push('\n');
-        }
-        text.push_str("# Not set: these are the defaults\n");
+        text.push_str("\n# Not set: these are the defaults\n");
         for one in defaults {
             let kafka = one.kafka_default.map(|default| format!("   (Apache Kafka's: {default})"));
             let _ = writeln!(text, "#{}{}", line(one), kafka.unwrap_or_default());

@@ -263,6 +263,8 @@ fn the_printed_configuration_gives_the_same_again() {
     let printed = config.to_text();
     assert!(printed.contains("server.properties:1\nbroker.rack=K\\u00f6ln"), "{printed}");
     assert!(printed.contains("# --set\nlog.dirs=/data"), "{printed}");
+    let place = "# Listens on PLAINTEXT://127.0.0.1:9092; clients are told 127.0.0.1:9092\n";
+    assert!(printed.starts_with(place), "{printed}");
     assert!(
         printed.contains("\n#log.flush.interval.messages=1   (Apache Kafka's: 9223372036854775807)"),
         "{printed}"
