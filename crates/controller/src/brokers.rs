@@ -129,9 +129,17 @@ impl Controller<'_> {
             in_controlled_shutdown: if in_shutdown { -1 } else { 0 },
             ..BrokerRegistrationChangeRecord::default()
         })];
+        let defaults = self.effective_configs();
         for topic in self.image.topics() {
+            if topic.partitions.values().all(|partition| partition.leader.is_some()) {
+                continue;
+            }
+            let own = self.image.topic_configs(&topic.name).and_then(|configs| configs.get(MIN_ISR));
+            let min_isr = own
+                .and_then(|text| text.parse().ok())
+                .unwrap_or_else(|| usize::try_from(defaults.int(MIN_ISR)).unwrap_or(1));
             for (index, partition) in &topic.partitions {
-                if let Some(change) = elected(partition, node) {
+                if let Some(change) = elected(partition, node, min_isr) {
                     records.push(MetadataRecord::PartitionChange(PartitionChangeRecord {
                         partition_id: *index,
                         topic_id: topic.id,
@@ -255,9 +263,13 @@ impl Controller<'_> {
     }
 }
 
+/// The configuration that says how many in-sync replicas make ELR superfluous.
+const MIN_ISR: &str = "min.insync.replicas";
+
 /// What makes `node` the leader of a partition that has none, when it may be: as an in-sync or an
 /// eligible replica, or, when there is nobody else left, as the last one known to be eligible (KIP-966).
-fn elected(partition: &Partition, node: NodeId) -> Option<PartitionChangeRecord> {
+/// Once there are `min_isr` in-sync replicas again, nobody is eligible beside them.
+fn elected(partition: &Partition, node: NodeId, min_isr: usize) -> Option<PartitionChangeRecord> {
     if partition.leader.is_some() {
         return None;
     }
@@ -271,14 +283,18 @@ fn elected(partition: &Partition, node: NodeId) -> Option<PartitionChangeRecord>
     if !eligible && !last_known {
         return None;
     }
-    let others =
-        |nodes: &[NodeId]| nodes.iter().filter(|other| **other != node).map(|other| other.0).collect();
+    let is_enough = min_isr.min(partition.replicas.len()) <= 1;
+    let left = |nodes: &[NodeId]| -> Option<Vec<i32>> {
+        let stays = |other: &&NodeId| !is_enough && **other != node;
+        let left: Vec<i32> = nodes.iter().filter(stays).map(|other| other.0).collect();
+        (left.len() != nodes.len()).then_some(left)
+    };
     Some(PartitionChangeRecord {
         leader: node.0,
         isr: Some(vec![node.0]),
-        leader_recovery_state: if last_known { 1 } else { -1 },
-        eligible_leader_replicas: eligible.then(|| others(&partition.eligible_leader_replicas)),
-        last_known_elr: last_known.then(Vec::new),
+        leader_recovery_state: if eligible { -1 } else { 1 },
+        eligible_leader_replicas: left(&partition.eligible_leader_replicas),
+        last_known_elr: left(&partition.last_known_elr),
         ..PartitionChangeRecord::default()
     })
 }

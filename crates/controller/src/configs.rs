@@ -92,7 +92,7 @@ impl Controller<'_> {
             ResourceType::Broker => self.alter_broker(resource).map(|()| Vec::new()),
             ResourceType::BrokerLogger => {
                 self.check_node(&resource.resource_name, "Unexpected node id. Expected")?;
-                invalid("Log levels cannot be changed while the broker runs yet; set them when it starts".into())
+                invalid("Log levels of a running broker cannot be changed yet; set them when it starts".into())
             }
             ResourceType::ClientMetrics => invalid(
                 "Subscriptions to client metrics are not honoured yet, since clients' metrics are not collected"
@@ -436,7 +436,7 @@ mod tests {
             (4, "2", "set log.retention.ms=5", "42 Unexpected broker id, expected 1, but received 2"),
             (4, "x", "set log.retention.ms=5", "42 Node id must be an integer, but it is: x"),
             (8, "2", "set kafka=INFO", "42 Unexpected node id. Expected 1, but received 2"),
-            (8, "1", "set kafka=INFO", "42 Log levels cannot be changed"),
+            (8, "1", "set kafka=INFO", "42 Log levels of a running broker cannot be changed"),
             (16, "m", "set interval.ms=5", "42 Subscriptions to client metrics are not honoured yet"),
             (32, "g", "set consumer.session.timeout.ms=5", "40 Configurations of single groups are not"),
             (32, "", "set consumer.session.timeout.ms=5", "42 Default group resources are not allowed."),

@@ -33,3 +33,6 @@ pub use crate::producer_ids::{PRODUCER_IDS_PER_BLOCK, ProducerIdBlock};
 pub use crate::random::Random;
 pub use crate::refusal::Refusal;
 pub use crate::topic_name::{INTERNAL_TOPICS, TopicNameError, is_internal_topic, validate_topic_name};
+
+#[cfg(test)]
+mod tests;

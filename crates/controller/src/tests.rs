@@ -1,0 +1,695 @@
+//! Decisions as sentences: a cluster, what is asked, what comes of it.
+//!
+//! A cluster is told as `1 2@rack 3! 4~` (`!` fenced, `~` in controlled shutdown), followed by topics that
+//! are created first. What comes of a request is its refusal, or the records it writes.
+
+use crate::{Controller, Random, Registration, TopicToDelete};
+use ottla_configs::BrokerConfig;
+use ottla_ids::{BrokerEpoch, NodeId, Offset, Uuid};
+use ottla_metadata::{Endpoint, Image, MetadataRecord, VersionRange};
+use ottla_protocol::Text;
+use ottla_protocol::messages::create_partitions::{
+    CreatePartitionsAssignment, CreatePartitionsRequest, CreatePartitionsTopic,
+};
+use ottla_protocol::messages::create_topics::{
+    CreatableReplicaAssignment, CreatableTopic, CreatableTopicConfig, CreateTopicsRequest,
+};
+use ottla_protocol::records::metadata::{BrokerRegistrationChangeRecord, PartitionChangeRecord};
+use ottla_state_machine::{Decision, Machine};
+
+/// A cluster whose log is kept, so that the law can be checked after every step.
+struct Cluster {
+    image: Image,
+    log: Vec<MetadataRecord>,
+    configs: BrokerConfig,
+    random: Random,
+}
+
+impl Cluster {
+    fn empty() -> Cluster {
+        Cluster {
+            image: Image::default(),
+            log: Vec::new(),
+            configs: BrokerConfig::default(),
+            random: Random::new(7),
+        }
+    }
+
+    fn new(brokers: &str) -> Cluster {
+        let mut cluster = Cluster::empty();
+        cluster.decide(|controller| controller.activate());
+        for word in brokers.split_whitespace() {
+            let (fenced, stopping) = (word.contains('!'), word.contains('~'));
+            let word = word.trim_end_matches(['!', '~']);
+            let (id, rack) = word.split_once('@').map_or((word, None), |(id, rack)| (id, Some(rack)));
+            let id: i32 = id.parse().unwrap();
+            let mut registration = registration(id);
+            registration.rack = rack.map(Text::from);
+            let epoch = cluster.decide(|controller| controller.register_broker(&registration)).unwrap();
+            if !fenced {
+                cluster.decide(|controller| controller.unfence_broker(NodeId(id), epoch)).unwrap();
+            }
+            if stopping {
+                cluster.write(MetadataRecord::BrokerRegistrationChange(BrokerRegistrationChangeRecord {
+                    broker_id: id,
+                    broker_epoch: epoch.0,
+                    in_controlled_shutdown: 1,
+                    ..BrokerRegistrationChangeRecord::default()
+                }));
+            }
+        }
+        cluster
+    }
+
+    fn with_topics(mut self, topics: &str) -> Cluster {
+        let answers = self.decide(|controller| controller.create_topics(&topics_of(topics))).unwrap();
+        answers.into_iter().for_each(|answer| drop(answer.unwrap()));
+        self
+    }
+
+    fn write(&mut self, record: MetadataRecord) {
+        self.image.replay(&record);
+        self.log.push(record);
+    }
+
+    fn decide<Answer>(
+        &mut self,
+        decide: impl FnOnce(&mut Controller<'_>) -> Decision<Answer, MetadataRecord>,
+    ) -> Answer {
+        let next_offset = Offset(self.log.len() as i64);
+        let mut controller = Controller {
+            image: &self.image,
+            node: NodeId(1),
+            configs: &self.configs,
+            next_offset,
+            now_ms: 1_000,
+            random: &mut self.random,
+        };
+        let Decision { records, answer } = decide(&mut controller);
+        records.into_iter().for_each(|record| self.write(record));
+        self.check_laws();
+        answer
+    }
+
+    fn check_laws(&self) {
+        let mut replayed = Image::default();
+        self.log.iter().for_each(|record| replayed.replay(record));
+        assert_eq!(replayed, self.image, "the living image equals its log, replayed");
+        let mut restored = Image::default();
+        self.image.to_records().iter().for_each(|record| restored.replay(record));
+        assert_eq!(restored, self.image, "a snapshot gives the image back");
+    }
+
+    fn epoch(&self, id: i32) -> BrokerEpoch {
+        self.image.broker(NodeId(id)).unwrap().epoch
+    }
+
+    /// `name: 0=1,2* 1=2*,3` with the leader starred; replicas outside the ISR in brackets.
+    fn topic(&self, name: &str) -> String {
+        let Some(topic) = self.image.topic(name) else { return "gone".to_owned() };
+        let partition = |(index, partition): (&i32, &std::sync::Arc<ottla_metadata::Partition>)| {
+            let replica = |node: &NodeId| {
+                let star = if partition.leader == Some(*node) { "*" } else { "" };
+                if partition.isr.contains(node) { format!("{node}{star}") } else { format!("({node}{star})") }
+            };
+            let replicas: Vec<String> = partition.replicas.iter().map(replica).collect();
+            format!("{index}={}", replicas.join(","))
+        };
+        topic.partitions.iter().map(partition).collect::<Vec<_>>().join(" ")
+    }
+}
+
+fn directory(id: i32) -> Uuid {
+    Uuid::from_u128(1_000_000 + id as u128)
+}
+
+fn registration(id: i32) -> Registration {
+    Registration {
+        node: NodeId(id),
+        incarnation_id: Uuid::from_u128(2_000_000 + id as u128),
+        endpoints: vec![Endpoint {
+            listener: Text::from("PLAINTEXT"),
+            host: Text::from("localhost"),
+            port: 9092,
+            security_protocol: 0,
+        }],
+        features: Registration::supported_features(),
+        rack: None,
+        directories: vec![directory(id)],
+    }
+}
+
+/// `name/partitions/replicas key=value 0=1,2 1=2,3`, one topic a line.
+fn topics_of(text: &str) -> CreateTopicsRequest {
+    let topic = |line: &str| {
+        let mut words = line.split_whitespace();
+        let mut parts = words.next().unwrap_or_default().split('/');
+        let mut topic = CreatableTopic {
+            name: Text::from(parts.next().unwrap()),
+            num_partitions: parts.next().map_or(-1, |text| text.parse().unwrap()),
+            replication_factor: parts.next().map_or(-1, |text| text.parse().unwrap()),
+            ..CreatableTopic::default()
+        };
+        for word in words {
+            let (key, value) = word.split_once('=').unwrap();
+            match key.parse() {
+                Ok(partition_index) => topic.assignments.push(CreatableReplicaAssignment {
+                    partition_index,
+                    broker_ids: nodes(value),
+                    ..CreatableReplicaAssignment::default()
+                }),
+                Err(_) => topic.configs.push(CreatableTopicConfig {
+                    name: Text::from(key),
+                    value: (value != "null").then(|| Text::from(value)),
+                    ..CreatableTopicConfig::default()
+                }),
+            }
+        }
+        topic
+    };
+    CreateTopicsRequest { topics: text.lines().map(topic).collect(), ..CreateTopicsRequest::default() }
+}
+
+fn nodes(text: &str) -> Vec<i32> {
+    text.split(',').filter(|id| !id.is_empty()).map(|id| id.parse().unwrap()).collect()
+}
+
+/// Creates topics on a cluster; per topic what it is then, or the refusal.
+#[track_caller]
+fn check_create(brokers: &str, topics: &str, expected: &str) {
+    check_create_on(Cluster::new(brokers), topics, expected);
+}
+
+#[track_caller]
+fn check_create_on(mut cluster: Cluster, topics: &str, expected: &str) {
+    let request = topics_of(topics);
+    let found = match cluster.decide(|controller| controller.create_topics(&request)) {
+        Err(refusal) => format!("all {refusal}"),
+        Ok(answers) => request
+            .topics
+            .iter()
+            .zip(answers)
+            .map(|(topic, answer)| match answer {
+                Ok(created) => {
+                    assert_eq!(cluster.image.topic(&topic.name).unwrap().id, created.id);
+                    cluster.topic(&topic.name)
+                }
+                Err(refusal) => refusal.to_string(),
+            })
+            .collect::<Vec<_>>()
+            .join("\n"),
+    };
+    assert_eq!(found, expected);
+}
+
+#[test]
+fn a_topic_gets_what_the_configuration_says_by_default() {
+    check_create("1", "flights", "0=1*");
+    let mut cluster = Cluster::new("1");
+    cluster.configs = BrokerConfig::new([("num.partitions", "3")]).unwrap();
+    check_create_on(cluster, "flights", "0=1* 1=1* 2=1*");
+}
+
+#[test]
+fn names_are_refused_as_kafka_does() {
+    check_create(
+        "1",
+        "a+b/1/1\n../1/1",
+        "InvalidTopicException: Topic name is invalid: 'a+b' contains one or more characters other than ASCII \
+         alphanumerics, '.', '_' and '-'\n\
+         InvalidTopicException: Topic name is invalid: '..' is not allowed",
+    );
+}
+
+#[test]
+fn a_name_that_collides_or_exists_is_refused() {
+    check_create_on(
+        Cluster::new("1").with_topics("a.b/1/1"),
+        "a_b/1/1\na.b/1/1\na-b/1/1",
+        "InvalidTopicException: Topic 'a_b' collides with existing topic: a.b\n\
+         TopicAlreadyExists: Topic 'a.b' already exists.\n\
+         0=1*",
+    );
+}
+
+#[test]
+fn a_name_given_twice_is_refused() {
+    check_create(
+        "1",
+        "a/1/1\nb/1/1\na/2/1",
+        "InvalidRequest: Duplicate topic name.\n0=1*\nInvalidRequest: Duplicate topic name.",
+    );
+}
+
+#[test]
+fn the_metadata_topic_is_nobodys_to_create() {
+    check_create(
+        "1",
+        "__cluster_metadata/1/1",
+        "InvalidRequest: Creation of internal topic __cluster_metadata is prohibited.",
+    );
+}
+
+#[test]
+fn counts_that_cannot_be_are_refused() {
+    check_create(
+        "1",
+        "a/0/1\nb/-2/1\nc/1/0\nd/1/-2\ne/1/2",
+        "InvalidPartitions: Number of partitions was set to an invalid non-positive value.\n\
+         InvalidPartitions: Number of partitions was set to an invalid non-positive value.\n\
+         InvalidReplicationFactor: Replication factor must be larger than 0, or -1 to use the default value.\n\
+         InvalidReplicationFactor: Replication factor must be larger than 0, or -1 to use the default value.\n\
+         InvalidReplicationFactor: Unable to replicate the partition 2 time(s): The target replication factor \
+         of 2 cannot be reached because only 1 broker(s) are registered or some brokers have all their log \
+         directories cordoned.",
+    );
+}
+
+#[test]
+fn too_many_partitions_are_refused_as_a_whole() {
+    let refusal = "all PolicyViolation: Excessively large number of partitions per request.";
+    check_create("1", "a/10001/1", refusal);
+    check_create("1", "a/6000/1\nb/6000/1", refusal);
+    check_create(
+        "1",
+        "a/10000/1",
+        "all PolicyViolation: Unable to perform excessively large batch operation.",
+    );
+}
+
+#[test]
+fn configurations_are_checked_and_written_before_the_partitions() {
+    let mut cluster = Cluster::new("1").with_topics("a/1/1 cleanup.policy=compact retention.ms=1000");
+    assert_eq!(cluster.image.topic_configs("a").unwrap().len(), 2);
+    let kinds: Vec<&str> = cluster.log.iter().rev().take(4).map(|record| record.name()).collect();
+    assert_eq!(kinds, ["PartitionRecord", "ConfigRecord", "ConfigRecord", "TopicRecord"]);
+    let request = topics_of("b/1/1 retention.ms=soon\nc/1/1 no.such.key=1\nd/1/1 retention.ms=null");
+    let answers = cluster.decide(|controller| controller.create_topics(&request)).unwrap();
+    for answer in answers {
+        assert_eq!(answer.unwrap_err().code, ottla_protocol::ErrorCode::InvalidConfig);
+    }
+}
+
+#[test]
+fn validate_only_writes_nothing() {
+    let mut cluster = Cluster::new("1");
+    let before = cluster.log.len();
+    let request = CreateTopicsRequest { validate_only: true, ..topics_of("a/3/1") };
+    let answers = cluster.decide(|controller| controller.create_topics(&request)).unwrap();
+    assert_eq!(answers[0].as_ref().unwrap().partition_count, 3);
+    assert_eq!(cluster.log.len(), before);
+}
+
+#[test]
+fn manual_assignments_are_taken_as_they_are() {
+    check_create("1 2 3", "a 0=1,2 1=3,1", "0=1*,2 1=3*,1");
+    check_create("1! 2 3~", "a 0=1,2 1=3,2", "0=(1),2* 1=(3),2*");
+}
+
+#[test]
+fn manual_assignments_that_cannot_be_are_refused() {
+    let refused = |topic: &str, message: &str| check_create("1 2! 3", topic, message);
+    refused(
+        "a/1 0=1",
+        "InvalidRequest: A manual partition assignment was specified, but numPartitions was not set to -1.",
+    );
+    refused(
+        "a/-1/1 0=1",
+        "InvalidRequest: A manual partition assignment was specified, but replication factor was not set to -1.",
+    );
+    refused(
+        "a 0=1 0=3",
+        "InvalidReplicaAssignment: Found multiple manual partition assignments for partition 0",
+    );
+    refused(
+        "a 0=1 2=3",
+        "InvalidReplicaAssignment: partitions should be a consecutive 0-based integer sequence",
+    );
+    refused(
+        "a 0=",
+        "InvalidReplicaAssignment: The manual partition assignment includes an empty replica list.",
+    );
+    refused(
+        "a 0=9",
+        "InvalidReplicaAssignment: The manual partition assignment includes broker 9, but no such broker is \
+         registered.",
+    );
+    refused(
+        "a 0=1,1",
+        "InvalidReplicaAssignment: The manual partition assignment includes the broker 1 more than once.",
+    );
+    refused(
+        "a 0=1 1=1,3",
+        "InvalidReplicaAssignment: The manual partition assignment includes a partition with 2 replica(s), but \
+         this is not consistent with previous partitions, which have 1 replica(s).",
+    );
+    refused(
+        "a 0=2",
+        "InvalidReplicaAssignment: All brokers specified in the manual partition assignment for partition 0 are \
+         fenced or in controlled shutdown.",
+    );
+}
+
+#[test]
+fn without_a_live_broker_nothing_is_placed() {
+    check_create(
+        "1!",
+        "a/1/1",
+        "InvalidReplicationFactor: Unable to replicate the partition 1 time(s): All brokers are currently fenced, \
+         or have all their log directories cordoned.",
+    );
+    check_create(
+        "1~",
+        "a/1/1",
+        "InvalidReplicationFactor: Unable to replicate the partition 1 time(s): All brokers are currently fenced \
+         or in controlled shutdown.",
+    );
+}
+
+#[test]
+fn an_internal_topic_fits_the_cluster_it_is_in() {
+    let mut cluster = Cluster::new("1 2");
+    let names = [Text::from("__consumer_offsets"), Text::from("__transaction_state"), Text::from("mine")];
+    let answers = cluster.decide(|controller| controller.create_automatically(&names)).unwrap();
+    let shapes: Vec<(i32, i16)> = answers
+        .into_iter()
+        .map(|answer| answer.map(|topic| (topic.partition_count, topic.replication_factor)).unwrap())
+        .collect();
+    assert_eq!(shapes, [(50, 2), (50, 2), (1, 1)]);
+    let configs = cluster.image.topic_configs("__transaction_state").unwrap();
+    assert_eq!(configs.get("min.insync.replicas").map(Text::as_str), Some("2"));
+}
+
+/// Adds partitions to topic `t`: what it is then, or the refusal.
+#[track_caller]
+fn check_widen(mut cluster: Cluster, count: i32, assignments: Option<&str>, expected: &str) {
+    let assignments = assignments.map(|text| {
+        let assignment = |ids: &str| CreatePartitionsAssignment {
+            broker_ids: nodes(ids),
+            ..CreatePartitionsAssignment::default()
+        };
+        text.split_whitespace().map(assignment).collect()
+    });
+    let topic = CreatePartitionsTopic {
+        name: Text::from("t"),
+        count,
+        assignments,
+        ..CreatePartitionsTopic::default()
+    };
+    let request = CreatePartitionsRequest { topics: vec![topic], ..CreatePartitionsRequest::default() };
+    let answers = cluster.decide(|controller| controller.create_partitions(&request)).unwrap();
+    let found = match &answers[0] {
+        Ok(()) => cluster.topic("t"),
+        Err(refusal) => refusal.to_string(),
+    };
+    assert_eq!(found, expected);
+}
+
+#[test]
+fn a_topic_is_widened() {
+    check_widen(Cluster::new("1").with_topics("t/1/1"), 3, None, "0=1* 1=1* 2=1*");
+    check_widen(Cluster::new("1 2").with_topics("t 0=1"), 2, Some("2"), "0=1* 1=2*");
+}
+
+#[test]
+fn a_topic_is_never_narrowed() {
+    let cluster = || Cluster::new("1 2").with_topics("t 0=1,2 1=1,2");
+    check_widen(cluster(), 2, None, "InvalidPartitions: Topic already has 2 partition(s).");
+    check_widen(
+        cluster(),
+        1,
+        None,
+        "InvalidPartitions: The topic t currently has 2 partition(s); 1 would not be an increase.",
+    );
+    check_widen(
+        cluster(),
+        4,
+        Some("1,2"),
+        "InvalidReplicaAssignment: Attempted to add 2 additional partition(s), but only 1 assignment(s) were \
+         specified.",
+    );
+    check_widen(
+        cluster(),
+        3,
+        Some("1"),
+        "InvalidReplicaAssignment: The manual partition assignment includes a partition with 1 replica(s), but \
+         this is not consistent with previous partitions, which have 2 replica(s).",
+    );
+    check_widen(
+        Cluster::new("1"),
+        4,
+        None,
+        "UnknownTopicOrPartition: This server does not host this topic-partition.",
+    );
+    check_widen(
+        cluster(),
+        i32::MAX,
+        None,
+        "PolicyViolation: Unable to perform excessively large batch operation.",
+    );
+}
+
+/// Deletes topics: names, `#name` for a topic's id, `#?` for an unknown id.
+#[track_caller]
+fn check_delete(mut cluster: Cluster, topics: &str, expected: &str) {
+    let topic = |word: &str| match word.strip_prefix('#') {
+        Some("?") => TopicToDelete { name: None, id: Uuid::from_u128(77_777) },
+        Some(name) => TopicToDelete { name: None, id: cluster.image.topic(name).unwrap().id },
+        None => TopicToDelete { name: Some(Text::from(word)), id: Uuid::ZERO },
+    };
+    let topics: Vec<TopicToDelete> = topics.split_whitespace().map(topic).collect();
+    let answers = cluster.decide(|controller| controller.delete_topics(&topics));
+    let found = match answers {
+        Err(refusal) => format!("all {refusal}"),
+        Ok(answers) => {
+            let mut lines: Vec<String> = answers
+                .iter()
+                .map(|answer| {
+                    let name = answer.name.as_ref().map_or("?", Text::as_str);
+                    match &answer.result {
+                        Ok(()) => format!("{name} {}", cluster.topic(name)),
+                        Err(refusal) => format!("{name} {refusal}"),
+                    }
+                })
+                .collect();
+            lines.sort();
+            lines.join("\n")
+        }
+    };
+    assert_eq!(found, expected);
+}
+
+#[test]
+fn topics_are_deleted_by_name_and_by_id() {
+    check_delete(Cluster::new("1").with_topics("a/1/1\nb/1/1\nc/1/1"), "a #b", "a gone\nb gone");
+}
+
+#[test]
+fn what_is_not_there_cannot_be_deleted() {
+    check_delete(
+        Cluster::new("1"),
+        "a #?",
+        "? UnknownTopicId: This server does not host this topic ID.\n\
+         a UnknownTopicOrPartition: This server does not host this topic-partition.",
+    );
+}
+
+#[test]
+fn a_topic_named_twice_is_not_deleted() {
+    let cluster = || Cluster::new("1").with_topics("a/1/1");
+    check_delete(cluster(), "a a", "a InvalidRequest: Duplicate topic name.");
+    check_delete(cluster(), "#a #a", "? InvalidRequest: Duplicate topic id.");
+    check_delete(
+        cluster(),
+        "a #a",
+        "a InvalidRequest: The provided topic name maps to an ID that was already supplied.",
+    );
+}
+
+#[test]
+fn with_deletion_switched_off_nothing_is_deleted() {
+    let mut cluster = Cluster::new("1").with_topics("a/1/1");
+    cluster.configs = BrokerConfig::new([("delete.topic.enable", "false")]).unwrap();
+    check_delete(cluster, "a", "all TopicDeletionDisabled: Topic deletion is disabled.");
+}
+
+#[test]
+fn a_deleted_topics_configurations_are_gone_with_it() {
+    let mut cluster = Cluster::new("1").with_topics("a.b/1/1 retention.ms=1");
+    let topics = [TopicToDelete { name: Some(Text::from("a.b")), id: Uuid::ZERO }];
+    cluster.decide(|controller| controller.delete_topics(&topics)).unwrap();
+    assert_eq!(cluster.image.topic_configs("a.b"), None);
+    check_create_on(cluster, "a_b/1/1", "0=1*");
+}
+
+#[test]
+fn the_broker_epoch_is_the_offset_of_its_record() {
+    let cluster = Cluster::new("1 2");
+    for id in [1, 2] {
+        let epoch = cluster.epoch(id);
+        let record = &cluster.log[epoch.0 as usize];
+        assert!(matches!(record, MetadataRecord::RegisterBroker(record) if record.broker_id == id));
+    }
+}
+
+#[test]
+fn the_same_incarnation_keeps_its_epoch() {
+    let mut cluster = Cluster::new("1");
+    let epoch = cluster.epoch(1);
+    let again = registration(1);
+    assert_eq!(cluster.decide(|controller| controller.register_broker(&again)), Ok(epoch));
+    assert!(cluster.image.is_active(NodeId(1)), "still unfenced");
+    let other = Registration { incarnation_id: Uuid::from_u128(9_999_999), ..registration(1) };
+    let newer = cluster.decide(|controller| controller.register_broker(&other)).unwrap();
+    assert!(newer > epoch);
+    assert!(!cluster.image.is_active(NodeId(1)), "another incarnation starts fenced");
+}
+
+#[track_caller]
+fn check_registration(registration: Registration, expected: &str) {
+    let mut cluster = Cluster::new("1");
+    let answer = cluster.decide(|controller| controller.register_broker(&registration));
+    assert_eq!(answer.unwrap_err().to_string(), expected);
+}
+
+#[test]
+fn a_broker_whose_directories_cannot_be_is_refused() {
+    let with = |directories: Vec<Uuid>| Registration { directories, ..registration(2) };
+    check_registration(with(vec![]), "InvalidRegistration: No directories specified in request");
+    check_registration(
+        with(vec![Uuid::from_u128(1)]),
+        "InvalidRegistration: Reserved directory ID in request",
+    );
+    check_registration(
+        with(vec![directory(2), directory(2)]),
+        "InvalidRegistration: Duplicate directory ID in request",
+    );
+    let taken =
+        format!("InvalidRegistration: Broker 1 is already registered with directory {}", directory(1));
+    check_registration(with(vec![directory(1)]), &taken);
+}
+
+#[test]
+fn a_broker_that_lacks_a_feature_is_refused() {
+    let features = |change: &dyn Fn(&mut Vec<(Text, VersionRange)>)| {
+        let mut registration = registration(2);
+        change(&mut registration.features);
+        registration
+    };
+    check_registration(
+        features(&|features| features.retain(|(name, _)| &**name != "metadata.version")),
+        "InvalidRegistration: Request features do not contain 'metadata.version'",
+    );
+    check_registration(
+        features(&|features| features.retain(|(name, _)| &**name != "group.version")),
+        "UnsupportedVersion: Unable to register because the broker does not support finalized version 1 of \
+         group.version. The broker wants a version between 0 and 0, inclusive.",
+    );
+    check_registration(
+        features(&|features| {
+            let found = features.iter_mut().find(|(name, _)| &**name == "metadata.version");
+            found.unwrap().1.max = 29;
+        }),
+        "UnsupportedVersion: Unable to register because the broker does not support finalized version 30 of \
+         metadata.version. The broker wants a version between 7 and 29, inclusive.",
+    );
+}
+
+#[test]
+fn a_stale_broker_is_not_trusted() {
+    let mut cluster = Cluster::new("1!");
+    let stale = BrokerEpoch(cluster.epoch(1).0 - 1);
+    let answer = cluster.decide(|controller| controller.unfence_broker(NodeId(1), stale));
+    assert_eq!(answer.unwrap_err().code, ottla_protocol::ErrorCode::StaleBrokerEpoch);
+}
+
+/// A partition that Kafka's controller left without a leader when its only broker stopped.
+#[track_caller]
+fn check_elected(change: PartitionChangeRecord, expected: &str) {
+    let mut cluster = Cluster::new("1").with_topics("t/1/1");
+    let topic_id = cluster.image.topic("t").unwrap().id;
+    cluster.write(MetadataRecord::PartitionChange(PartitionChangeRecord {
+        topic_id,
+        partition_id: 0,
+        leader: -1,
+        ..change
+    }));
+    let again = Registration { incarnation_id: Uuid::from_u128(9_999_999), ..registration(1) };
+    let epoch = cluster.decide(|controller| controller.register_broker(&again)).unwrap();
+    cluster.decide(|controller| controller.unfence_broker(NodeId(1), epoch)).unwrap();
+    let partition = cluster.image.partition("t", 0).unwrap();
+    let found = format!(
+        "{} epoch {} {:?} elr {:?} {:?}",
+        cluster.topic("t"),
+        partition.leader_epoch,
+        partition.leader_recovery_state,
+        partition.eligible_leader_replicas,
+        partition.last_known_elr,
+    );
+    assert_eq!(found, expected);
+}
+
+#[test]
+fn a_partition_without_a_leader_gets_the_broker_that_comes_back() {
+    let change =
+        |isr: Option<Vec<i32>>, elr: Option<Vec<i32>>, last: Option<Vec<i32>>| PartitionChangeRecord {
+            isr,
+            eligible_leader_replicas: elr,
+            last_known_elr: last,
+            ..PartitionChangeRecord::default()
+        };
+    check_elected(change(None, None, None), "0=1* epoch 2 Recovered elr [] []");
+    check_elected(change(Some(vec![]), Some(vec![1]), Some(vec![1])), "0=1* epoch 2 Recovered elr [] []");
+    check_elected(change(Some(vec![]), None, Some(vec![1])), "0=1* epoch 2 Recovering elr [] []");
+    check_elected(change(Some(vec![]), None, None), "0=(1) epoch 1 Recovered elr [] []");
+}
+
+#[test]
+fn producer_ids_come_in_blocks_that_never_overlap() {
+    let mut cluster = Cluster::new("1");
+    let epoch = cluster.epoch(1);
+    for first in [0, 1000, 2000] {
+        let block = cluster.decide(|controller| controller.allocate_producer_ids(NodeId(1), epoch)).unwrap();
+        assert_eq!((block.first.0, block.count), (first, 1000));
+    }
+    let stale = cluster.decide(|controller| controller.allocate_producer_ids(NodeId(1), BrokerEpoch(-1)));
+    assert_eq!(stale.unwrap_err().code, ottla_protocol::ErrorCode::StaleBrokerEpoch);
+}
+
+#[test]
+fn an_empty_log_gets_the_bootstrap_records_in_a_transaction() {
+    let mut cluster = Cluster::empty();
+    cluster.decide(|controller| controller.activate());
+    let kinds: Vec<&str> = cluster.log.iter().map(|record| record.name()).collect();
+    assert_eq!(kinds.first(), Some(&"BeginTransactionRecord"));
+    assert_eq!(kinds.last(), Some(&"EndTransactionRecord"));
+    assert_eq!(kinds.len(), 9);
+    assert_eq!(cluster.image.feature("transaction.version"), 2);
+    cluster.decide(|controller| controller.activate());
+    assert_eq!(cluster.log.len(), 9, "the second time there is nothing to do");
+}
+
+#[test]
+fn a_transaction_that_a_predecessor_left_open_is_aborted() {
+    let mut cluster = Cluster::empty();
+    let mut whole = Cluster::empty();
+    whole.decide(|controller| controller.activate());
+    // The predecessor died in the middle of the bootstrap.
+    whole.log[..4].iter().for_each(|record| cluster.write(record.clone()));
+    assert!(cluster.image.is_in_transaction());
+    assert_eq!(cluster.image.visible().metadata_version(), None);
+    let mut records = Vec::new();
+    {
+        let mut controller = Controller {
+            image: &cluster.image,
+            node: NodeId(1),
+            configs: &cluster.configs,
+            next_offset: Offset(4),
+            now_ms: 0,
+            random: &mut cluster.random,
+        };
+        records.extend(controller.activate().records);
+    }
+    records.into_iter().for_each(|record| cluster.write(record));
+    assert_eq!(cluster.image, whole.image);
+}
