@@ -70,7 +70,7 @@ keys! {
         "Threads for background work.";
     "broker.heartbeat.interval.ms", Int, Value("2000"), Any, ReadOnly, Medium, Refused(NODES),
         "How often a broker reports to the controller.";
-    "broker.id", Int, Value("-1"), Any, ReadOnly, High, Honoured,
+    "broker.id", Int, Value("1"), Any, ReadOnly, High, Honoured, kafka Value("-1"),
         "The former name of `node.id`; if both are set they must agree.";
     "broker.rack", String, Null, Any, ReadOnly, Medium, Honoured,
         "Where the node stands; told to clients, for replicas near them.";

@@ -59,6 +59,13 @@ impl BrokerConfig {
         for (name, value) in settings {
             config.given.insert(name.into(), value.into());
         }
+        // One setting by two names: whichever is there is told under both.
+        for (name, other) in [("node.id", "broker.id"), ("broker.id", "node.id")] {
+            if let (Some(value), None) = (config.given.get(name), config.given.get(other)) {
+                let value = value.clone();
+                config.given.insert(other.to_owned(), value);
+            }
+        }
         let check = |(name, text): (&String, &String)| match broker::key(name) {
             Some(key) => key.parse(text).err(),
             None => Some(InvalidConfig::new(format!("Unknown broker config name: {name}"))),

@@ -367,7 +367,7 @@ fn inter_broker(broker: &BrokerConfig, listeners: &Listeners) -> Result<String, 
 fn check_quorum(broker: &BrokerConfig, listeners: &Listeners) -> Result<(), String> {
     let voters = broker.find_list("controller.quorum.voters").unwrap_or_default();
     let servers = broker.find_list("controller.quorum.bootstrap.servers").unwrap_or_default();
-    let id = super::node_id(broker).to_string();
+    let id = broker.int("node.id").to_string();
     let ids: Vec<&str> = voters.iter().filter_map(|voter| Some(voter.split_once('@')?.0)).collect();
     if !ids.is_empty() && !ids.contains(&id.as_str()) {
         return Err(format!(

@@ -181,7 +181,7 @@ impl ServerConfig {
             return Err(ConfigError { problems });
         };
         Ok(ServerConfig {
-            node: Node { id: NodeId(node_id(&broker)), rack: broker.find_text("broker.rack") },
+            node: Node { id: NodeId(broker.int("node.id")), rack: broker.find_text("broker.rack") },
             listeners,
             data,
             topics: Topics {
@@ -238,14 +238,6 @@ impl ServerConfig {
     }
 }
 
-/// `node.id`, or its former name.
-fn node_id(broker: &BrokerConfig) -> i32 {
-    match broker.given("node.id") {
-        None if broker.given("broker.id").is_some() => broker.int("broker.id"),
-        _ => broker.int("node.id"),
-    }
-}
-
 /// What Kafka checks between several keys, in Kafka's words.
 fn cross_check(broker: &BrokerConfig) -> Vec<String> {
     let mut problems = Vec::new();
@@ -281,12 +273,10 @@ fn cross_check(broker: &BrokerConfig) -> Vec<String> {
         lags.0 <= lags.1,
         "log.cleaner.min.compaction.lag.ms must not be greater than log.cleaner.max.compaction.lag.ms",
     );
-    let (given, former) = (broker.given("node.id").is_some(), broker.given("broker.id").is_some());
     require(
-        !(given && former) || broker.int("node.id") == broker.int("broker.id"),
+        broker.int("node.id") == broker.int("broker.id"),
         "You must set `node.id` to the same value as `broker.id`.",
     );
-    require(0 <= node_id(broker), "node.id must not be negative");
     let (queued, request) = (broker.long("queued.max.request.bytes"), broker.int("socket.request.max.bytes"));
     require(
         queued <= 0 || i64::from(request) <= queued,

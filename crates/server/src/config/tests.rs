@@ -198,7 +198,9 @@ fn the_last_of_two_settings_counts_and_the_command_line_goes_before_the_file() {
 
 #[test]
 fn the_former_name_of_the_node_id_still_works() {
-    assert_eq!(load("broker.id=7", &[], &LAPTOP).expect("it is fine").node.id, NodeId(7));
+    let config = load("broker.id=7", &[], &LAPTOP).expect("it is fine");
+    assert_eq!((config.node.id, config.broker.given("node.id")), (NodeId(7), Some("7")));
+    check_refused("broker.id=-1", "Value must be at least 0");
 }
 
 #[test]
