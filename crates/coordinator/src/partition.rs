@@ -65,7 +65,9 @@ fn append_error(error: AppendError) -> LogError {
         AppendError::Log(ottla_storage::AppendError::Storage(error @ StorageError::DiskFull { .. })) => {
             LogError::Busy(error.into())
         }
-        AppendError::Log(ottla_storage::AppendError::Storage(StorageError::Closed { .. })) => LogError::NotLeader,
+        AppendError::Log(ottla_storage::AppendError::Storage(StorageError::Closed { .. })) => {
+            LogError::NotLeader
+        }
         other => LogError::Storage(other.into()),
     }
 }

@@ -2,10 +2,10 @@
 
 use crate::core::{Core, Unavailable};
 use crate::log::PartitionLog;
-use crate::shard::{self, Message};
+use crate::shard::{self, Message, Setup};
 use ottla_ids::LeaderEpoch;
 use std::collections::HashMap;
-use std::sync::{PoisonError, RwLock};
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot, watch};
 use tracing::info;
@@ -25,7 +25,7 @@ pub struct Options {
 /// One core for each partition of an internal topic that this node leads.
 pub struct Coordinator<C: Core> {
     options: Options,
-    new_core: Box<dyn Fn() -> C + Send + Sync>,
+    new_core: Arc<dyn Fn() -> C + Send + Sync>,
     shards: RwLock<HashMap<i32, Shard<C>>>,
     /// Told when a partition is added.
     leading: watch::Sender<()>,
@@ -37,13 +37,18 @@ struct Shard<C: Core> {
     epoch: LeaderEpoch,
     queue: mpsc::Sender<Message<C>>,
     loaded: watch::Receiver<bool>,
-    _stop: oneshot::Sender<()>,
+    _stop: watch::Sender<()>,
 }
 
 impl<C: Core> Coordinator<C> {
     /// A coordinator that leads nothing yet; `new_core` makes an empty core.
     pub fn new(options: Options, new_core: impl Fn() -> C + Send + Sync + 'static) -> Coordinator<C> {
-        Coordinator { options, new_core: Box::new(new_core), shards: RwLock::default(), leading: watch::Sender::new(()) }
+        Coordinator {
+            options,
+            new_core: Arc::new(new_core),
+            shards: RwLock::default(),
+            leading: watch::Sender::new(()),
+        }
     }
 
     /// This node leads `partition` in `epoch`: its log is loaded in the background. Saying it again, or of an
@@ -54,16 +59,18 @@ impl<C: Core> Coordinator<C> {
             return;
         }
         let (queue, requests) = mpsc::channel(QUEUE_MAX);
-        let (stop, stopped) = oneshot::channel();
+        let (stop, stopped) = watch::channel(());
         let (loaded_sender, loaded) = watch::channel(false);
-        let owner = shard::Owner::new(
-            format!("{}-{partition}", self.options.topic),
-            (self.new_core)(),
+        let setup = Setup {
+            name: format!("{}-{partition}", self.options.topic),
             log,
-            self.options.commit_timeout,
-            loaded_sender,
-        );
-        tokio::spawn(owner.run(requests, stopped));
+            commit_timeout: self.options.commit_timeout,
+            loaded: loaded_sender,
+            requests,
+            stopped,
+        };
+        let new_core = self.new_core.clone();
+        tokio::spawn(shard::own(setup, move || new_core()));
         // The owner before, if any, ends as its entry is replaced.
         shards.insert(partition, Shard { epoch, queue, loaded, _stop: stop });
         self.leading.send_replace(());

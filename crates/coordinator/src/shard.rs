@@ -10,7 +10,7 @@ use std::collections::{HashMap, VecDeque};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{Mutex, mpsc, oneshot, watch};
 use tokio::time::Instant;
 use tracing::{error, info, warn};
 
@@ -51,14 +51,62 @@ struct Pending<C: Core> {
 /// The partition cannot be served here any more.
 struct Over;
 
+/// The requests for one partition; held by its owner.
+type Requests<C> = Arc<Mutex<mpsc::Receiver<Message<C>>>>;
+
+/// What an owner needs to begin.
+pub(crate) struct Setup<C: Core, L> {
+    /// The partition's name, for the log.
+    pub name: String,
+    pub log: L,
+    pub commit_timeout: Duration,
+    pub loaded: watch::Sender<bool>,
+    pub requests: mpsc::Receiver<Message<C>>,
+    /// Closed when the owner is to stop.
+    pub stopped: watch::Receiver<()>,
+}
+
+/// How long an owner that failed by a bug of ours stays away before it loads the partition again.
+const RESTART_DELAY: Duration = Duration::from_secs(1);
+
+/// Owns a partition until told to stop or until it is lost. Should a request reveal a bug, those who wait are told
+/// to look for the coordinator again, and the partition is loaded anew.
+pub(crate) async fn own<C: Core, L: PartitionLog>(setup: Setup<C, L>, new_core: impl Fn() -> C) {
+    let Setup { name, log, commit_timeout, loaded, requests, stopped } = setup;
+    let (log, loaded) = (Arc::new(log), Arc::new(loaded));
+    let requests = Arc::new(Mutex::new(requests));
+    loop {
+        let owner = Owner {
+            name: name.clone(),
+            core: new_core(),
+            log: log.clone(),
+            commit_timeout,
+            loaded: loaded.clone(),
+            started: Instant::now(),
+            calls: 0,
+            waiting: HashMap::new(),
+            parked: VecDeque::new(),
+            written: Offset::ZERO,
+        };
+        match tokio::spawn(owner.run(requests.clone(), stopped.clone())).await {
+            Err(failure) if failure.is_panic() => {
+                error!("the coordinator of {name} failed by a bug; it is loaded again");
+                loaded.send_replace(false);
+                tokio::time::sleep(RESTART_DELAY).await;
+            }
+            _ => return,
+        }
+    }
+}
+
 /// The owner of one partition.
-pub(crate) struct Owner<C: Core, L> {
+struct Owner<C: Core, L> {
     /// The partition's name, for the log.
     name: String,
     core: C,
     log: Arc<L>,
     commit_timeout: Duration,
-    loaded: watch::Sender<bool>,
+    loaded: Arc<watch::Sender<bool>>,
     /// When [`Now::tick_ms`] was 0.
     started: Instant,
     calls: u64,
@@ -71,33 +119,13 @@ pub(crate) struct Owner<C: Core, L> {
 }
 
 impl<C: Core, L: PartitionLog> Owner<C, L> {
-    pub fn new(
-        name: String,
-        core: C,
-        log: L,
-        commit_timeout: Duration,
-        loaded: watch::Sender<bool>,
-    ) -> Owner<C, L> {
-        Owner {
-            name,
-            core,
-            log: Arc::new(log),
-            commit_timeout,
-            loaded,
-            started: Instant::now(),
-            calls: 0,
-            waiting: HashMap::new(),
-            parked: VecDeque::new(),
-            written: Offset::ZERO,
-        }
-    }
-
     /// Loads, then serves until told to stop or until the partition is lost. Whatever is not answered then is
     /// dropped, which those who wait take for "not the coordinator".
-    pub async fn run(mut self, mut requests: mpsc::Receiver<Message<C>>, mut stopped: oneshot::Receiver<()>) {
+    async fn run(mut self, requests: Requests<C>, mut stopped: watch::Receiver<()>) {
+        let mut requests = requests.lock_owned().await;
         tokio::select! {
             biased;
-            _ = &mut stopped => {}
+            _ = stopped.changed() => {}
             served = self.load_and_serve(&mut requests) => if let Err(Over) = served {
                 warn!("{} is not served here any more", self.name);
             },

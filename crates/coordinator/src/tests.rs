@@ -1,1 +1,400 @@
+//! The runtime over a log in memory: what waits for what, and what becomes of it when the log refuses.
 
+mod memory;
+
+use crate::{GroupCoordinator, LogError};
+use bytes::Bytes;
+use memory::MemoryLog;
+use ottla_groups::{
+    CommitOffsets, CommitPartition, CommitTopic, FetchOffsets, Heartbeat, Join, JoinAnswer, ListFilter,
+    Protocol, Refusal, Settings, TopicOutcome,
+};
+use ottla_ids::{LeaderEpoch, Offset, ProducerEpoch, ProducerId, Uuid};
+use ottla_protocol::Text;
+use ottla_records::{BatchBuilder, Compression, EndTransactionMarker};
+use std::sync::Arc;
+use std::time::Duration;
+
+const TIMEOUT: Duration = Duration::from_secs(5);
+
+fn coordinator() -> Arc<GroupCoordinator> {
+    Arc::new(GroupCoordinator::new(Settings::default(), 1, TIMEOUT))
+}
+
+/// A coordinator that has loaded `log`.
+async fn leading(log: &MemoryLog) -> Arc<GroupCoordinator> {
+    let groups = coordinator();
+    groups.lead(0, LeaderEpoch(1), log.clone());
+    assert!(groups.wait_loaded(0, TIMEOUT).await);
+    groups
+}
+
+fn commit(partition: i32, offset: i64) -> CommitOffsets {
+    CommitOffsets {
+        group: "g".into(),
+        generation: -1,
+        member_id: Text::default(),
+        instance_id: None,
+        retention_ms: None,
+        knows_missing_groups: true,
+        topics: vec![CommitTopic {
+            name: "t".into(),
+            topic_id: Uuid::ZERO,
+            partitions: vec![CommitPartition { partition, offset, leader_epoch: -1, metadata: None }],
+        }],
+    }
+}
+
+fn committed(partition: i32) -> Result<Vec<TopicOutcome>, Refusal> {
+    Ok(vec![TopicOutcome { name: "t".into(), topic_id: Uuid::ZERO, partitions: vec![(partition, None)] }])
+}
+
+fn join(member: &str) -> Join {
+    Join {
+        group: "g".into(),
+        member_id: member.into(),
+        instance_id: None,
+        client_id: "c".into(),
+        client_host: "/192.0.2.1".into(),
+        session_timeout_ms: 10_000,
+        rebalance_timeout_ms: 60_000,
+        protocol_type: "consumer".into(),
+        protocols: vec![Protocol { name: "range".into(), metadata: Bytes::new() }],
+        reason: None,
+        requires_member_id: false,
+        skips_assignment: false,
+        fresh_id: Uuid::from_u128(1),
+    }
+}
+
+/// All offsets of the group, as text.
+async fn offsets(groups: &Arc<GroupCoordinator>) -> Result<String, Refusal> {
+    let fetch = FetchOffsets { group: "g".into(), require_stable: false, topics: None };
+    let topics = groups.fetch_offsets(fetch).await?;
+    let offsets = topics.iter().flat_map(|topic| {
+        topic.partitions.iter().map(move |it| format!("{}-{}={}", topic.name, it.partition, it.offset))
+    });
+    Ok(offsets.collect::<Vec<_>>().join(" "))
+}
+
+/// Lets everything happen that can without time passing.
+async fn settle() {
+    for _ in 0..100 {
+        tokio::task::yield_now().await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_waits_for_its_commit() {
+    let log = MemoryLog::default();
+    let groups = leading(&log).await;
+    log.hold_commits(true);
+    let asked = tokio::spawn({
+        let groups = groups.clone();
+        async move { groups.commit_offsets(commit(0, 5)).await }
+    });
+    settle().await;
+    assert_eq!(log.batches(), 1, "it is written");
+    assert!(!asked.is_finished(), "but not answered");
+    log.hold_commits(false);
+    assert_eq!(asked.await.unwrap(), committed(0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn nobody_is_told_what_is_not_committed() {
+    let log = MemoryLog::default();
+    let groups = leading(&log).await;
+    log.hold_commits(true);
+    let committing = tokio::spawn({
+        let groups = groups.clone();
+        async move { groups.commit_offsets(commit(0, 5)).await }
+    });
+    settle().await;
+    let reading = tokio::spawn({
+        let groups = groups.clone();
+        async move { offsets(&groups).await }
+    });
+    settle().await;
+    assert!(!reading.is_finished(), "the reader has seen the offset, so it waits too");
+    log.hold_commits(false);
+    assert_eq!(reading.await.unwrap(), Ok("t-0=5".into()));
+    assert_eq!(committing.await.unwrap(), committed(0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_commit_that_takes_too_long_is_given_up() {
+    let log = MemoryLog::default();
+    let groups = leading(&log).await;
+    log.hold_commits(true);
+    assert_eq!(groups.commit_offsets(commit(0, 5)).await, Err(Refusal::CoordinatorNotAvailable));
+    log.hold_commits(false);
+    assert_eq!(offsets(&groups).await, Ok("t-0=5".into()), "it was written nevertheless");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_the_log_refuses_never_was() {
+    for (refusal, told) in [
+        (LogError::NotEnoughReplicas, Refusal::CoordinatorNotAvailable),
+        (LogError::Busy("full".into()), Refusal::CoordinatorNotAvailable),
+        (LogError::TooLarge, Refusal::NotWritable),
+    ] {
+        let log = MemoryLog::default();
+        let groups = leading(&log).await;
+        assert_eq!(groups.commit_offsets(commit(0, 5)).await, committed(0));
+        log.refuse(refusal);
+        assert_eq!(groups.commit_offsets(commit(0, 6)).await, Err(told));
+        assert_eq!(offsets(&groups).await, Ok("t-0=5".into()));
+        assert_eq!(groups.commit_offsets(commit(0, 7)).await, committed(0), "and it goes on");
+        assert_eq!(offsets(&leading(&log).await).await, Ok("t-0=7".into()));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_partition_that_is_lost_is_coordinated_no_more() {
+    for refusal in [LogError::NotLeader, LogError::Storage("broken".into())] {
+        let log = MemoryLog::default();
+        let groups = leading(&log).await;
+        let joining = tokio::spawn({
+            let groups = groups.clone();
+            async move { groups.join(Join { group: "h".into(), ..join("") }).await }
+        });
+        settle().await;
+        log.refuse(refusal);
+        assert_eq!(groups.commit_offsets(commit(0, 6)).await, Err(Refusal::NotCoordinator));
+        assert_eq!(joining.await.unwrap().refusal, Some(Refusal::NotCoordinator), "who waits is told too");
+        assert_eq!(offsets(&groups).await, Err(Refusal::NotCoordinator));
+        groups.lead(0, LeaderEpoch(1), log.clone());
+        assert!(groups.wait_loaded(0, TIMEOUT).await, "it can be led again");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_resigns_answers_nobody() {
+    let log = MemoryLog::default();
+    let groups = leading(&log).await;
+    let joining = tokio::spawn({
+        let groups = groups.clone();
+        async move { groups.join(join("")).await }
+    });
+    settle().await;
+    groups.resign(0, LeaderEpoch(0));
+    assert_eq!(groups.partitions(), [0], "an epoch gone by says nothing");
+    groups.resign(0, LeaderEpoch(2));
+    assert_eq!(joining.await.unwrap().refusal, Some(Refusal::NotCoordinator));
+    assert_eq!(offsets(&groups).await, Err(Refusal::NotCoordinator));
+}
+
+#[tokio::test(start_paused = true)]
+async fn being_told_again_changes_nothing() {
+    let log = MemoryLog::default();
+    let groups = leading(&log).await;
+    let joining = tokio::spawn({
+        let groups = groups.clone();
+        async move { groups.join(join("")).await }
+    });
+    settle().await;
+    groups.lead(0, LeaderEpoch(1), log.clone());
+    groups.lead(0, LeaderEpoch(0), log.clone());
+    assert_eq!(joining.await.unwrap().refusal, None, "the join was not forgotten");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_partition_that_is_being_loaded_says_so() {
+    let log = MemoryLog::default();
+    assert_eq!(leading(&log).await.commit_offsets(commit(0, 5)).await, committed(0));
+    log.hold_reads(true);
+    let groups = coordinator();
+    assert_eq!(offsets(&groups).await, Err(Refusal::NotCoordinator), "before it is led");
+    groups.lead(0, LeaderEpoch(1), log.clone());
+    settle().await;
+    assert_eq!(offsets(&groups).await, Err(Refusal::CoordinatorLoadInProgress));
+    let heartbeat = Heartbeat { group: "g".into(), generation: 1, member_id: "m".into(), instance_id: None };
+    assert_eq!(groups.heartbeat(heartbeat).await, Ok(()), "members need not worry");
+    assert_eq!(groups.list_groups(ListFilter::default()).await, Err(Refusal::CoordinatorLoadInProgress));
+    log.hold_reads(false);
+    assert!(groups.wait_loaded(0, TIMEOUT).await);
+    assert_eq!(offsets(&groups).await, Ok("t-0=5".into()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_long_log_is_loaded_piece_by_piece() {
+    let log = MemoryLog::default();
+    let groups = leading(&log).await;
+    for offset in 0..200 {
+        assert_eq!(groups.commit_offsets(commit(0, offset)).await, committed(0));
+    }
+    log.read_one_batch_at_a_time();
+    assert_eq!(offsets(&leading(&log).await).await, Ok("t-0=199".into()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_log_whose_start_was_cut_is_loaded_from_there() {
+    let log = MemoryLog::default();
+    let groups = leading(&log).await;
+    for partition in 0..3 {
+        assert_eq!(groups.commit_offsets(commit(partition, 1)).await, committed(partition));
+    }
+    log.cut_before(Offset(2));
+    assert_eq!(offsets(&leading(&log).await).await, Ok("t-2=1".into()));
+}
+
+fn batch(records: &[(&[u8], Option<&[u8]>)]) -> Bytes {
+    let mut builder = BatchBuilder::new(Offset::ZERO, Compression::None);
+    for (key, value) in records {
+        builder.append(0, Some(key), *value, &[]).unwrap();
+    }
+    builder.finish().unwrap()
+}
+
+const OFFSET_KEY: &[u8] = b"\0\x01\0\x01g\0\x01t\0\0\0\0";
+const OFFSET_VALUE: &[u8] = b"\0\x03\0\0\0\0\0\0\0\x05\xff\xff\xff\xff\0\0\0\0\0\0\0\0\0\0";
+
+#[tokio::test(start_paused = true)]
+async fn records_of_unknown_kinds_are_passed_over() {
+    let log = MemoryLog::default();
+    log.put(batch(&[(b"\x7f\xff?", Some(b"?")), (OFFSET_KEY, Some(OFFSET_VALUE)), (b"\0\x03\0\x01g", None)]));
+    assert_eq!(offsets(&leading(&log).await).await, Ok("t-0=5".into()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_damaged_log_is_not_coordinated() {
+    let good = batch(&[(OFFSET_KEY, Some(OFFSET_VALUE))]);
+    let mut flipped = good.to_vec();
+    *flipped.last_mut().unwrap() ^= 1;
+    for damaged in
+        [Bytes::from(flipped), good.slice(..good.len() - 1), batch(&[(OFFSET_KEY, Some(b"\0\x03?"))])]
+    {
+        let log = MemoryLog::default();
+        log.put(damaged);
+        let groups = coordinator();
+        groups.lead(0, LeaderEpoch(1), log);
+        assert!(!groups.wait_loaded(0, TIMEOUT).await);
+        assert_eq!(offsets(&groups).await, Err(Refusal::NotCoordinator));
+    }
+}
+
+fn transactional(producer: i64) -> Bytes {
+    let mut builder = BatchBuilder::new(Offset::ZERO, Compression::None)
+        .producer(ProducerId(producer), ProducerEpoch(0), 0)
+        .transactional(true);
+    builder.append(0, Some(OFFSET_KEY), Some(OFFSET_VALUE), &[]).unwrap();
+    builder.finish().unwrap()
+}
+
+fn marker(producer: i64, commit: bool) -> Bytes {
+    let marker = EndTransactionMarker { commit, coordinator_epoch: 0 };
+    let (id, epoch) = (ProducerId(producer), ProducerEpoch(0));
+    BatchBuilder::end_transaction(Offset::ZERO, LeaderEpoch(0), 0, id, epoch, marker).unwrap()
+}
+
+#[tokio::test(start_paused = true)]
+async fn offsets_of_a_transaction_count_once_it_is_committed() {
+    for (markers, expected) in [
+        (vec![], ""),
+        (vec![marker(7, false)], ""),
+        (vec![marker(8, true)], ""),
+        (vec![marker(7, true)], "t-0=5"),
+        (vec![marker(7, false), marker(7, true)], ""),
+    ] {
+        let log = MemoryLog::default();
+        log.put(transactional(7));
+        markers.into_iter().for_each(|marker| log.put(marker));
+        assert_eq!(offsets(&leading(&log).await).await, Ok(expected.into()));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn commits_that_arrive_together_are_written_together() {
+    let log = MemoryLog::default();
+    let groups = leading(&log).await;
+    let asked: Vec<_> = (0..100)
+        .map(|partition| {
+            let groups = groups.clone();
+            tokio::spawn(async move { groups.commit_offsets(commit(partition, 1)).await })
+        })
+        .collect();
+    for (partition, asked) in (0..).zip(asked) {
+        assert_eq!(asked.await.unwrap(), committed(partition));
+    }
+    assert!(log.batches() < 100, "{} batches", log.batches());
+    assert_eq!(offsets(&groups).await.unwrap().split(' ').count(), 100);
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_batch_is_larger_than_the_log_takes() {
+    let log = MemoryLog::default();
+    let groups = leading(&log).await;
+    log.batch_size_max(2_000);
+    let asked: Vec<_> = (0..200)
+        .map(|partition| {
+            let groups = groups.clone();
+            tokio::spawn(async move { groups.commit_offsets(commit(partition, 1)).await })
+        })
+        .collect();
+    for asked in asked {
+        assert!(asked.await.unwrap().is_ok());
+    }
+    assert_eq!(groups.delete_groups(vec!["g".into()]).await, [("g".into(), None)]);
+    assert!(log.largest_batch() <= 2_000, "{} bytes", log.largest_batch());
+    assert_eq!(offsets(&groups).await, Ok(String::new()));
+    assert_eq!(offsets(&leading(&log).await).await, Ok(String::new()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn time_makes_a_rebalance_complete() {
+    let log = MemoryLog::default();
+    let groups = leading(&log).await;
+    let JoinAnswer { refusal, generation, member_id, leader, .. } = groups.join(join("")).await;
+    assert_eq!((refusal, generation), (None, 1));
+    assert_eq!(member_id, leader);
+    let heartbeat =
+        || Heartbeat { group: "g".into(), generation: 1, member_id: member_id.clone(), instance_id: None };
+    tokio::time::sleep(Duration::from_secs(9)).await;
+    assert_eq!(groups.heartbeat(heartbeat()).await, Ok(()));
+    tokio::time::sleep(Duration::from_secs(11)).await;
+    assert_eq!(groups.heartbeat(heartbeat()).await, Err(Refusal::UnknownMemberId));
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_goes_away_is_not_missed() {
+    let log = MemoryLog::default();
+    let groups = leading(&log).await;
+    let asked = tokio::spawn({
+        let groups = groups.clone();
+        async move { groups.join(join("")).await }
+    });
+    settle().await;
+    asked.abort();
+    let other = Join { fresh_id: Uuid::from_u128(2), ..join("") };
+    assert_eq!(groups.join(other).await.generation, 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_bug_ends_neither_the_partition_nor_others() {
+    let log = MemoryLog::default();
+    let groups = leading(&log).await;
+    assert_eq!(groups.commit_offsets(commit(0, 5)).await, committed(0));
+    let waiting = tokio::spawn({
+        let groups = groups.clone();
+        async move { groups.join(join("")).await }
+    });
+    settle().await;
+    // An id that was there before cannot be made by a random number: it takes a bug.
+    assert_eq!(groups.join(join("")).await.refusal, Some(Refusal::NotCoordinator));
+    assert_eq!(waiting.await.unwrap().refusal, Some(Refusal::NotCoordinator));
+    assert!(groups.wait_loaded(0, TIMEOUT).await);
+    assert_eq!(offsets(&groups).await, Ok("t-0=5".into()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn groups_of_other_partitions_are_coordinated_elsewhere() {
+    let groups = Arc::new(GroupCoordinator::new(Settings::default(), 50, TIMEOUT));
+    groups.lead(groups.partition_for("g"), LeaderEpoch(1), MemoryLog::default());
+    assert!(groups.wait_loaded(groups.partition_for("g"), TIMEOUT).await);
+    assert_eq!(offsets(&groups).await, Ok(String::new()));
+    let described = groups.describe_groups(vec!["g".into(), "h".into()]).await;
+    let refusals: Vec<_> = described.iter().map(|it| (it.group.to_string(), it.refusal)).collect();
+    assert!(refusals.contains(&("g".into(), Some(Refusal::GroupIdNotFound))), "{refusals:?}");
+    assert!(refusals.contains(&("h".into(), Some(Refusal::NotCoordinator))), "{refusals:?}");
+    assert!(!groups.wait_loaded(groups.partition_for("h"), TIMEOUT).await);
+}

@@ -28,7 +28,7 @@ pub(crate) use group::Group;
 pub(crate) use turn::Turn;
 
 /// Kafka's name of this kind of group.
-pub(crate) const TYPE_NAME: &str = "Classic";
+pub(crate) const TYPE_NAME: &str = "classic";
 
 pub use metadata::{Metadata, StoredMember};
 pub use phase::Phase;

@@ -60,7 +60,7 @@ pub async fn find_coordinator(
         coordinators.push(if place < KEYS_MAX {
             find(call, request.key_type, key, groups, topics).await
         } else {
-            refused(key, ErrorCode::InvalidRequest)
+            refused(call, key, ErrorCode::InvalidRequest)
         });
     }
     FindCoordinatorResponse { coordinators, ..Default::default() }
@@ -72,8 +72,12 @@ async fn find(
     let topic = match key_type {
         GROUP => OFFSETS_TOPIC,
         TRANSACTION => TRANSACTIONS_TOPIC,
-        SHARE => return refused(key, ErrorCode::InvalidRequest),
-        _ => return refused(key, ErrorCode::InvalidRequest),
+        // Switched off, which Kafka says in this way.
+        SHARE => return refused(call, key, ErrorCode::InvalidRequest),
+        _ => {
+            let message = Some(Text::from_static(ErrorCode::InvalidRequest.message()));
+            return Coordinator { error_message: message, ..refused(call, key, ErrorCode::InvalidRequest) };
+        }
     };
     let mut image = topics.image();
     let is_new = image.topic(topic).is_none();
@@ -81,7 +85,7 @@ async fn find(
         topics.make(topic).await;
         image = topics.image();
     }
-    let Some(found) = image.topic(topic) else { return refused(key, ErrorCode::CoordinatorNotAvailable) };
+    let Some(found) = image.topic(topic) else { return refused(call, key, ErrorCode::CoordinatorNotAvailable) };
     let partition = partition_for(&key, found.partition_count().max(1));
     if topic == OFFSETS_TOPIC {
         // Groups are placed by the number of partitions that there really are.
@@ -89,7 +93,7 @@ async fn find(
     }
     let leader = found.partition(partition).and_then(|partition| partition.leader);
     let Some((node, host, port)) = leader.and_then(|leader| endpoint(&image, leader, &call.listener)) else {
-        return refused(key, ErrorCode::CoordinatorNotAvailable);
+        return refused(call, key, ErrorCode::CoordinatorNotAvailable);
     };
     if is_new && topic == OFFSETS_TOPIC && groups.partitions().contains(&partition) {
         // When it takes longer the client is told by its next request that its group is being loaded.
@@ -114,14 +118,15 @@ fn endpoint(image: &Image, leader: NodeId, listener: &str) -> Option<(NodeId, Te
     Some((leader, endpoint.host.clone(), endpoint.port))
 }
 
-fn refused(key: Text, code: ErrorCode) -> Coordinator {
+fn refused(call: &Call, key: Text, code: ErrorCode) -> Coordinator {
     Coordinator {
         key,
         node_id: -1,
         host: Text::default(),
         port: -1,
         error_code: code.into(),
-        error_message: Some(Text::from_static(code.message())),
+        // From version 4 on Kafka says nothing besides the number.
+        error_message: Some(Text::from_static(if call.api_version < 4 { code.message() } else { "" })),
         ..Default::default()
     }
 }

@@ -46,7 +46,7 @@ pub async fn offset_commit(
             });
         }
         if !partitions.is_empty() {
-            topics.push((answers.len(), CommitTopic { name: found.name.clone(), topic_id: topic.topic_id, partitions }));
+            topics.push((answers.len(), CommitTopic { name: found.name.clone(), topic_id: found.id, partitions }));
         }
         answers.push(answer);
     }

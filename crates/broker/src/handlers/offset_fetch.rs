@@ -22,12 +22,12 @@ pub async fn offset_fetch(
 ) -> OffsetFetchResponse {
     let stable = request.require_stable;
     if call.api_version < 8 {
-        return one_group(call, request.group_id, request.topics, stable, groups).await;
+        return one_group(call, request.group_id, request.topics, stable, image, groups).await;
     }
     let mut answers = Vec::with_capacity(request.groups.len());
     for group in request.groups {
         answers.push(if call.api_version < 10 {
-            by_name(group, stable, groups).await
+            by_name(group, stable, image, groups).await
         } else {
             by_id(group, stable, image, groups).await
         });
@@ -37,12 +37,12 @@ pub async fn offset_fetch(
 
 /// Versions 1 to 7.
 async fn one_group(
-    call: &Call, group: Text, topics: Option<Vec<OffsetFetchRequestTopic>>, require_stable: bool,
+    call: &Call, group: Text, topics: Option<Vec<OffsetFetchRequestTopic>>, require_stable: bool, image: &Image,
     groups: &GroupCoordinator,
 ) -> OffsetFetchResponse {
     let wanted = |topic: &OffsetFetchRequestTopic| FetchTopic {
         name: topic.name.clone(),
-        topic_id: Uuid::ZERO,
+        topic_id: present_id(image, &topic.name),
         partitions: topic.partition_indexes.clone(),
     };
     let wanted: Option<Vec<FetchTopic>> = topics.as_ref().map(|topics| topics.iter().map(wanted).collect());
@@ -81,11 +81,11 @@ async fn one_group(
 
 /// Versions 8 and 9.
 async fn by_name(
-    group: OffsetFetchRequestGroup, require_stable: bool, groups: &GroupCoordinator,
+    group: OffsetFetchRequestGroup, require_stable: bool, image: &Image, groups: &GroupCoordinator,
 ) -> OffsetFetchResponseGroup {
     let wanted = |topic: OffsetFetchRequestTopics| FetchTopic {
+        topic_id: present_id(image, &topic.name),
         name: topic.name,
-        topic_id: Uuid::ZERO,
         partitions: topic.partition_indexes,
     };
     let topics = group.topics.map(|topics| topics.into_iter().map(wanted).collect());
@@ -130,8 +130,8 @@ async fn by_id(
         let topic_id = if all { image.topic(&topic.name)?.id } else { topic.topic_id };
         Some(OffsetFetchResponseTopics { name: Text::default(), topic_id, ..answered(topic) })
     });
-    let mut topics: Vec<OffsetFetchResponseTopics> = known.collect();
-    topics.extend(unknown.into_iter().map(|topic| OffsetFetchResponseTopics {
+    let known: Vec<OffsetFetchResponseTopics> = known.collect();
+    let unknown = unknown.into_iter().map(|topic| OffsetFetchResponseTopics {
         topic_id: topic.topic_id,
         partitions: topic
             .partition_indexes
@@ -142,8 +142,14 @@ async fn by_id(
             })
             .collect(),
         ..Default::default()
-    }));
+    });
+    let topics = unknown.chain(known).collect();
     OffsetFetchResponseGroup { group_id: group.group_id, topics, ..Default::default() }
+}
+
+/// The id of the topic that has this name now: offsets of an earlier one of the name do not count.
+fn present_id(image: &Image, name: &str) -> Uuid {
+    image.topic(name).map_or(Uuid::ZERO, |topic| topic.id)
 }
 
 fn refused(group_id: Text, refusal: Refusal) -> OffsetFetchResponseGroup {

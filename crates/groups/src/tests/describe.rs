@@ -58,7 +58,7 @@ fn a_simple_group_has_no_protocol() {
          0s describe g
            > describe: g Empty - -
          0s list
-           > list: g Classic Empty -",
+           > list: g classic Empty -",
     );
 }
 
@@ -73,15 +73,15 @@ fn groups_are_listed_by_state_and_type() {
          3s list
            > at 3s:
            > join a: a-1 in generation 1 of range led by a-1: a-1
-           > list: m Classic CompletingRebalance consumer, s Classic Empty -
+           > list: m classic CompletingRebalance consumer, s classic Empty -
          3s list state=empty
-           > list: s Classic Empty -
+           > list: s classic Empty -
          3s list state=COMPLETINGREBALANCE
-           > list: m Classic CompletingRebalance consumer
+           > list: m classic CompletingRebalance consumer
          3s list state=Dead
            > list: -
          3s list type=classic
-           > list: m Classic CompletingRebalance consumer, s Classic Empty -
+           > list: m classic CompletingRebalance consumer, s classic Empty -
          3s list type=consumer
            > list: -",
     );

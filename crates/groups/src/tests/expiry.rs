@@ -128,7 +128,7 @@ fn a_group_that_a_member_is_about_to_join_stays() {
            > join a: MemberIdRequired a-1
          10m wait
          10m list
-           > list: g Classic Empty -",
+           > list: g classic Empty -",
     );
 }
 

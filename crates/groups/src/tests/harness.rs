@@ -64,7 +64,6 @@ impl World {
         world
     }
 
-
     /// Calls that are not answered yet.
     pub fn unanswered(&self) -> usize {
         self.labels.len()

@@ -69,7 +69,7 @@ fn the_session_timeout_must_lie_within_the_brokers_bounds() {
          0s join b session=1800001ms group=k
            > join b: InvalidSessionTimeout
          0s list
-           > list: g Classic Empty -, h Classic Empty -",
+           > list: g classic Empty -, h classic Empty -",
     );
 }
 

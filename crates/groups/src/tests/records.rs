@@ -16,7 +16,10 @@ fn hex(text: &str) -> Vec<u8> {
 fn check(record: Record, key: &str, value: Option<&str>) {
     let (key, value) = (hex(key), value.map(hex));
     let encoded = record.encode().unwrap();
-    assert_eq!((encoded.key.to_vec(), encoded.value.map(|value| value.to_vec())), (key.clone(), value.clone()));
+    assert_eq!(
+        (encoded.key.to_vec(), encoded.value.map(|value| value.to_vec())),
+        (key.clone(), value.clone())
+    );
     let decoded = Record::decode(Some(&key), value.as_deref(), Batch::Plain).unwrap();
     assert_eq!(decoded, Some(record));
 }
@@ -180,6 +183,7 @@ fn damaged_records_are_refused() {
 
 #[test]
 fn a_text_that_is_too_long_cannot_be_written() {
-    let record = Record::Offset { group: "g".repeat(32_768).into(), topic: "t".into(), partition: 0, commit: None };
+    let record =
+        Record::Offset { group: "g".repeat(32_768).into(), topic: "t".into(), partition: 0, commit: None };
     assert!(record.encode().is_err());
 }

@@ -112,7 +112,7 @@ fn offsets_stay() {
          3s fetch t-0 t-1 t-2
            > fetch: t-0=7, t-1=6@m, t-2=-1
          3s list
-           > list: g Classic Empty -",
+           > list: g classic Empty -",
     );
 }
 
@@ -163,7 +163,7 @@ fn a_group_that_was_only_begun_is_found_again() {
            > join a: MemberIdRequired a-1
          1s restart
          1s list
-           > list: g Classic Empty -
+           > list: g classic Empty -
          1s describe g
            > describe: g Empty - -",
     );
