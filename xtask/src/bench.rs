@@ -435,7 +435,8 @@ impl Bench {
             self.drive(broker, &[&["consume"], &written[..]].concat())?;
         }
         self.drive(broker, &["create", "-topic", "warm-paced"])?;
-        self.drive(broker, &["round-trip", "-topic", "warm-paced", "-rate", "2000", "-duration", "3s"])?;
+        self.drive(broker, &["latency", "-topic", "warm-paced", "-rate", "5000", "-duration", "6s"])?;
+        self.drive(broker, &["round-trip", "-topic", "warm-paced", "-rate", "1000", "-duration", "5s"])?;
         for topic in ["warm-1k", "warm-100", "warm-small", "warm-paced"] {
             self.delete(broker, topic);
         }
@@ -457,11 +458,13 @@ impl Bench {
                     {
                         continue;
                     }
-                    let name = workload.name;
+                    let (name, writes) = (workload.name, workload.reads.is_none());
                     let topic = format!("{}-{}-{round}", workload.reads.unwrap_or(name), side.id());
                     let measured = self.measure_one(broker, workload, side, &topic)?;
                     self.tell(name, side.id(), round, measured);
-                    written.push((side, topic));
+                    if writes {
+                        written.push((side, topic));
+                    }
                 }
             }
             // The last round's data stays: it is what a killed broker starts with.
