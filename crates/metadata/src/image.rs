@@ -484,6 +484,10 @@ impl Machine for Image {
             }
             MetadataRecord::Topic(record) => {
                 let name = record.name.detached();
+                // Ids are never used twice; a log in which one is still names one topic by it.
+                if self.topic_names.get(&record.topic_id).is_some_and(|other| *other != name) {
+                    self.remove_topic(record.topic_id);
+                }
                 let topic = Topic { name: name.clone(), id: record.topic_id, partitions: BTreeMap::new() };
                 if let Some(replaced) = self.topics.insert(name.clone(), Arc::new(topic)) {
                     self.topic_names.remove(&replaced.id);
@@ -603,3 +607,6 @@ fn detached_token(record: &DelegationTokenRecord) -> DelegationTokenRecord {
         ..record.clone()
     }
 }
+
+#[cfg(test)]
+mod tests;
