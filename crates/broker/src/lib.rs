@@ -1,1 +1,125 @@
-//! Dispatch and one handler per API key.
+//! Dispatch and one handler per API key: from a frame to an answer.
+//!
+//! A handler translates: request in, calls of the services below, response out. Its parameters are the
+//! list of what it needs; nobody but `dispatch` sees the whole [`Broker`]. Rules of Kafka live in the
+//! cores; what is here is the order in which they are asked, and Kafka's numbers for what they refuse
+//! (`errors`, the only place that knows them).
+//!
+//! It does not know sockets (`network`), files (`storage`) or who leads the quorum (`quorum`).
+//! Kafka's own name: `KafkaApis`. Start reading at `dispatch.rs`, then any file of `handlers`.
+
+mod dispatch;
+pub mod handlers;
+
+mod fetch_sessions;
+mod follow;
+mod topic_creation;
+mod topics;
+
+mod call;
+mod clock;
+mod errors;
+
+pub use call::Call;
+pub use clock::Clock;
+pub use errors::Refusal;
+pub use fetch_sessions::FetchSessions;
+
+use ottla_configs::BrokerConfig;
+use ottla_coordinator::GroupCoordinator;
+use ottla_partition::Partitions;
+use ottla_protocol::ApiKey;
+use ottla_quorum::Quorum;
+use std::sync::Arc;
+
+/// What is served, in the order of the keys; nothing else is advertised, and everything else closes its
+/// connection.
+pub const SERVED: &[ApiKey] = &[
+    ApiKey::Produce,
+    ApiKey::Fetch,
+    ApiKey::ListOffsets,
+    ApiKey::Metadata,
+    ApiKey::OffsetCommit,
+    ApiKey::OffsetFetch,
+    ApiKey::FindCoordinator,
+    ApiKey::JoinGroup,
+    ApiKey::Heartbeat,
+    ApiKey::LeaveGroup,
+    ApiKey::SyncGroup,
+    ApiKey::DescribeGroups,
+    ApiKey::ListGroups,
+    ApiKey::ApiVersions,
+    ApiKey::CreateTopics,
+    ApiKey::DeleteTopics,
+    ApiKey::DeleteRecords,
+    ApiKey::InitProducerId,
+    ApiKey::OffsetForLeaderEpoch,
+    ApiKey::DescribeConfigs,
+    ApiKey::CreatePartitions,
+    ApiKey::DeleteGroups,
+    ApiKey::IncrementalAlterConfigs,
+    ApiKey::OffsetDelete,
+    ApiKey::DescribeCluster,
+    ApiKey::DescribeTopicPartitions,
+];
+
+/// Everything a broker's handlers draw on. Made once; shared by all connections.
+#[derive(Clone)]
+pub struct Broker {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    quorum: Quorum,
+    partitions: Arc<Partitions>,
+    groups: GroupCoordinator,
+    fetch_sessions: FetchSessions,
+    configs: BrokerConfig,
+    settings: Settings,
+    clock: Clock,
+}
+
+/// The bounds that handlers keep to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Settings {
+    /// `fetch.max.bytes`: most bytes of one fetch's answer, beyond a first batch that is larger.
+    pub fetch_max_bytes: usize,
+    /// `max.incremental.fetch.session.cache.slots`.
+    pub fetch_session_slots: usize,
+    /// `max.request.partition.size.limit`: partitions in one answer to DescribeTopicPartitions.
+    pub describe_partitions_max: usize,
+    /// `auto.create.topics.enable`.
+    pub auto_create_topics: bool,
+    /// `delete.topic.enable`.
+    pub delete_topics: bool,
+    /// `offsets.topic.num.partitions`.
+    pub offsets_topic_partitions: i32,
+    /// `offsets.topic.replication.factor`: at most so many replicas; fewer while fewer brokers live.
+    pub offsets_topic_replication_factor_max: i16,
+    /// `offsets.topic.segment.bytes`.
+    pub offsets_topic_segment_bytes: i32,
+}
+
+impl Broker {
+    /// A broker on these services. Within a tokio runtime.
+    pub fn new(
+        quorum: Quorum, partitions: Arc<Partitions>, groups: GroupCoordinator, configs: BrokerConfig,
+        settings: Settings,
+    ) -> Broker {
+        let fetch_sessions = FetchSessions::new(settings.fetch_session_slots);
+        let clock = Clock;
+        Broker {
+            shared: Arc::new(Shared { quorum, partitions, groups, fetch_sessions, configs, settings, clock }),
+        }
+    }
+
+    /// The partitions that live here.
+    pub fn partitions(&self) -> &Arc<Partitions> {
+        &self.shared.partitions
+    }
+
+    /// Coordinates no group any more: clients are told to look elsewhere.
+    pub fn resign(&self) {
+        self.shared.groups.resign_all();
+    }
+}

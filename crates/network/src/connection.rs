@@ -69,7 +69,7 @@ impl Connection {
     }
 
     /// The name of the listener it came in at, such as `PLAINTEXT`.
-    pub fn listener(&self) -> &str {
+    pub fn listener(&self) -> &Arc<str> {
         &self.listener
     }
 

@@ -31,5 +31,5 @@ mod tests;
 pub use answer::{Answer, FileRange, Outcome, Piece, Service};
 pub use connection::{ClientSoftware, Connection, Principal};
 pub use limits::Limits;
-pub use network::{ListenError, Network};
+pub use network::{Bound, ListenError, Network};
 pub use stats::Stats;

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use tokio::net::TcpStream;
+use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout_at};
@@ -56,6 +56,30 @@ pub struct ListenError {
     pub source: io::Error,
 }
 
+/// An open port that is not served yet: who connects waits. So a node can know its ports, tell others
+/// of them, and only then be ready.
+#[derive(Debug)]
+pub struct Bound {
+    name: Arc<str>,
+    listener: TcpListener,
+    address: SocketAddr,
+}
+
+impl Bound {
+    /// Opens a plaintext listener called `name` (such as `PLAINTEXT`). To be called within a tokio runtime.
+    pub fn open(name: &str, address: SocketAddr, limits: &Limits) -> Result<Bound, ListenError> {
+        let fail = |source| ListenError { listener: name.to_owned(), address, source };
+        let listener = bind(address, limits).map_err(fail)?;
+        let address = listener.local_addr().map_err(fail)?;
+        Ok(Bound { name: Arc::from(name), listener, address })
+    }
+
+    /// The address it really listens on: port 0 let the operating system choose one.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+}
+
 impl<S: Service> Network<S> {
     /// A network without listeners yet, whose frames `service` handles.
     pub fn new(limits: Limits, service: S) -> Network<S> {
@@ -79,13 +103,18 @@ impl<S: Service> Network<S> {
     /// the address it really listens on (port 0 lets the operating system choose one). To be
     /// called within a tokio runtime: connections run there.
     pub fn listen(&self, name: &str, address: SocketAddr) -> Result<SocketAddr, ListenError> {
-        let fail = |source| ListenError { listener: name.to_owned(), address, source };
-        let listener = bind(address, &self.shared.around.limits).map_err(fail)?;
-        let bound = listener.local_addr().map_err(fail)?;
+        let bound = Bound::open(name, address, &self.shared.around.limits)?;
+        let address = bound.address();
+        self.serve(bound);
+        Ok(address)
+    }
+
+    /// Serves who connects to `bound`, and who did already. To be called within a tokio runtime:
+    /// connections run there.
+    pub fn serve(&self, bound: Bound) {
         let acceptor =
-            tokio::spawn(accept(self.shared.clone(), listener, Arc::from(name), self.stopping.subscribe()));
+            tokio::spawn(accept(self.shared.clone(), bound.listener, bound.name, self.stopping.subscribe()));
         self.acceptors.lock().unwrap_or_else(PoisonError::into_inner).push(acceptor);
-        Ok(bound)
     }
 
     /// The counters; they outlive the network.
@@ -144,7 +173,7 @@ impl<S: Service> Shared<S> {
         let end = End { shared: self.clone(), id, _slot: slot };
         tokio::spawn(async move {
             let ended = run(&end.shared.around, &connection, Transport::Plaintext(stream), &control).await;
-            debug!(id, %peer, listener = connection.listener(), reason = %ended, "connection ended");
+            debug!(id, %peer, listener = %connection.listener(), reason = %ended, "connection ended");
         });
     }
 

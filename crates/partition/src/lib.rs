@@ -1,1 +1,25 @@
 //! A partition that lives here: append, read, wait.
+//!
+//! Joins one log ([`ottla_storage::Log`]) with the rules of a leader: what a producer may append
+//! ([`Partition::append`]), up to where consumers may read ([`Partition::high_watermark`]), and who
+//! waits for what ([`Ticket`], [`Partition::watch`]). On a single replica the high watermark is the
+//! durable end of the log: nobody reads, and nobody is promised, what a power cut could take back.
+//!
+//! It does not know requests, sessions or clients; nor who else keeps a copy.
+//! Kafka's own names: `ReplicaManager`, `Partition`.
+//!
+//! Start reading at [`Partition`].
+
+mod partition;
+mod partitions;
+
+mod committer;
+mod rules;
+mod waiters;
+
+pub use partition::{
+    Acks, AppendError, Appended, DeleteRecordsError, Found, Isolation, OffsetSpec, Origin, Partition, Read,
+};
+pub use ottla_storage::RecordRange;
+pub use partitions::{OpenError, Partitions};
+pub use waiters::{Offline, Ticket};

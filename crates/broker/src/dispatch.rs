@@ -1,0 +1,242 @@
+//! From a frame to its handler and back to an answer.
+//!
+//! What cannot be understood closes the connection, as Kafka does: an unknown key, a version that is
+//! not served, bytes that are no request. The one exception is ApiVersions (KIP-511).
+
+use crate::call::Call;
+use crate::handlers::produce::Produced;
+use crate::handlers::{
+    api_versions,
+    create_partitions,
+    create_topics,
+    delete_groups,
+    delete_records,
+    delete_topics,
+    describe_cluster,
+    describe_configs,
+    describe_groups,
+    describe_topic_partitions,
+    fetch,
+    find_coordinator,
+    heartbeat,
+    incremental_alter_configs,
+    init_producer_id,
+    join_group,
+    leave_group,
+    list_groups,
+    list_offsets,
+    metadata,
+    offset_commit,
+    offset_delete,
+    offset_fetch,
+    offset_for_leader_epoch,
+    produce,
+    sync_group,
+};
+use crate::{Broker, SERVED, Shared};
+use bytes::Bytes;
+use ottla_network::{Answer, Connection, FileRange, Outcome, Piece, Service};
+use ottla_partition::RecordRange;
+use ottla_protocol::{
+    ApiKey, EncodedFrame, Message, Reader, Request, decode_exact, decode_request_header,
+    encode_response_frame,
+};
+use std::sync::Arc;
+
+/// Where an answer goes: which request it answers, in which version.
+#[derive(Clone, Copy)]
+struct ReplyTo {
+    key: ApiKey,
+    version: i16,
+    correlation_id: i32,
+}
+
+/// The request cannot be answered; the reason is for a log line at debug level.
+struct Unanswerable(String);
+
+impl Service for Broker {
+    async fn call(&self, connection: &Arc<Connection>, frame: Bytes) -> Outcome {
+        match self.answer(connection, frame).await {
+            Ok(outcome) => outcome,
+            Err(Unanswerable(reason)) => {
+                tracing::debug!(peer = %connection.peer(), reason, "request closes its connection");
+                Outcome::Close
+            }
+        }
+    }
+}
+
+impl Broker {
+    async fn answer(&self, connection: &Arc<Connection>, frame: Bytes) -> Result<Outcome, Unanswerable> {
+        let (key, header, reader) =
+            decode_request_header(frame).map_err(|error| Unanswerable(error.to_string()))?;
+        let to = ReplyTo { key, version: header.request_api_version, correlation_id: header.correlation_id };
+        if !SERVED.contains(&key) {
+            return Err(Unanswerable(format!("{} is not served", key.name())));
+        }
+        if !key.valid_versions().contains(&to.version) {
+            if key == ApiKey::ApiVersions {
+                let to = ReplyTo { version: 0, ..to };
+                return to.reply(&api_versions::unsupported_version());
+            }
+            return Err(Unanswerable(format!("{} version {} is not served", key.name(), to.version)));
+        }
+        let call = Call {
+            api_version: to.version,
+            client_id: header.client_id.unwrap_or_default(),
+            client_host: connection.peer().ip(),
+            listener: Arc::clone(connection.listener()),
+        };
+        self.handle(&call, to, reader).await
+    }
+
+    /// One arm an API key, in the order of `SERVED`.
+    async fn handle(&self, call: &Call, to: ReplyTo, reader: Reader) -> Result<Outcome, Unanswerable> {
+        let Shared { quorum, partitions, groups, fetch_sessions, configs, settings, clock } = &*self.shared;
+        let image = quorum.image();
+        let now_ms = clock.now_ms();
+        match to.key {
+            ApiKey::Produce => {
+                let request = to.decode(reader)?;
+                match produce::produce(call, request, &image, partitions, now_ms) {
+                    Produced::Now(response) => to.reply(&response),
+                    Produced::Later(response) => Ok(Outcome::Later(Box::pin(async move {
+                        match to.encode(&response.await) {
+                            Ok(frame) => Answer::from(frame.bytes),
+                            // The connection is closed by the panic, as it is for an answer that cannot
+                            // be encoded at once.
+                            Err(Unanswerable(reason)) => panic!("a produce answer cannot be sent: {reason}"),
+                        }
+                    }))),
+                    Produced::Unasked { failed: false } => Ok(Outcome::Nothing),
+                    Produced::Unasked { failed: true } => {
+                        Err(Unanswerable("a produce request with acks=0 was refused".into()))
+                    }
+                }
+            }
+            ApiKey::Fetch => {
+                let request = to.decode(reader)?;
+                let max_bytes = settings.fetch_max_bytes;
+                let now_ms = || clock.now_ms();
+                let fetched =
+                    fetch::fetch(call, request, &image, partitions, fetch_sessions, max_bytes, now_ms).await;
+                Ok(Outcome::Answer(with_ranges(to.encode(&fetched.response)?, fetched.ranges)))
+            }
+            ApiKey::ListOffsets => {
+                to.reply(&list_offsets::list_offsets(call, &to.decode(reader)?, &image, partitions))
+            }
+            ApiKey::Metadata => {
+                let request = to.decode(reader)?;
+                let create = settings.auto_create_topics;
+                let metadata::Described { response, missing } =
+                    metadata::metadata(call, &request, &image, quorum.cluster_id(), create);
+                self.create_in_background(missing);
+                to.reply(&response)
+            }
+            ApiKey::OffsetCommit => {
+                to.reply(&offset_commit::offset_commit(call, to.decode(reader)?, &image, groups).await)
+            }
+            ApiKey::OffsetFetch => {
+                to.reply(&offset_fetch::offset_fetch(call, to.decode(reader)?, &image, groups).await)
+            }
+            ApiKey::FindCoordinator => {
+                let topics = &*self.shared;
+                to.reply(&find_coordinator::find_coordinator(call, to.decode(reader)?, groups, topics).await)
+            }
+            ApiKey::JoinGroup => to.reply(&join_group::join_group(call, to.decode(reader)?, groups).await),
+            ApiKey::Heartbeat => to.reply(&heartbeat::heartbeat(to.decode(reader)?, groups).await),
+            ApiKey::LeaveGroup => to.reply(&leave_group::leave_group(call, to.decode(reader)?, groups).await),
+            ApiKey::SyncGroup => to.reply(&sync_group::sync_group(call, to.decode(reader)?, groups).await),
+            ApiKey::DescribeGroups => {
+                to.reply(&describe_groups::describe_groups(call, to.decode(reader)?, groups).await)
+            }
+            ApiKey::ListGroups => to.reply(&list_groups::list_groups(to.decode(reader)?, groups).await),
+            ApiKey::ApiVersions => {
+                let request = to.decode(reader)?;
+                to.reply(&api_versions::api_versions(call, &request, SERVED, &image, quorum.offset()))
+            }
+            ApiKey::CreateTopics => {
+                let response = create_topics::create_topics(to.decode(reader)?, quorum).await;
+                to.reply(&response)
+            }
+            ApiKey::DeleteTopics => {
+                to.reply(&delete_topics::delete_topics(call, to.decode(reader)?, quorum).await)
+            }
+            ApiKey::DeleteRecords => {
+                to.reply(&delete_records::delete_records(&to.decode(reader)?, &image, partitions, now_ms))
+            }
+            ApiKey::InitProducerId => {
+                to.reply(&init_producer_id::init_producer_id(&to.decode(reader)?, quorum).await)
+            }
+            ApiKey::OffsetForLeaderEpoch => {
+                let request = to.decode(reader)?;
+                to.reply(&offset_for_leader_epoch::offset_for_leader_epoch(&request, &image, partitions))
+            }
+            ApiKey::DescribeConfigs => {
+                let request = to.decode(reader)?;
+                to.reply(&describe_configs::describe_configs(&request, &image, quorum.node(), configs))
+            }
+            ApiKey::CreatePartitions => {
+                to.reply(&create_partitions::create_partitions(to.decode(reader)?, quorum).await)
+            }
+            ApiKey::DeleteGroups => to.reply(&delete_groups::delete_groups(to.decode(reader)?, groups).await),
+            ApiKey::IncrementalAlterConfigs => {
+                let request = to.decode(reader)?;
+                to.reply(&incremental_alter_configs::incremental_alter_configs(request, quorum).await)
+            }
+            ApiKey::OffsetDelete => {
+                to.reply(&offset_delete::offset_delete(to.decode(reader)?, &image, groups).await)
+            }
+            ApiKey::DescribeCluster => {
+                let request = to.decode(reader)?;
+                to.reply(&describe_cluster::describe_cluster(call, &request, &image, quorum.cluster_id()))
+            }
+            ApiKey::DescribeTopicPartitions => {
+                let request = to.decode(reader)?;
+                let max = i32::try_from(settings.describe_partitions_max).unwrap_or(i32::MAX);
+                to.reply(&describe_topic_partitions::describe_topic_partitions(call, &request, &image, max))
+            }
+            other => Err(Unanswerable(format!("{} has no handler", other.name()))),
+        }
+    }
+}
+
+impl ReplyTo {
+    fn decode<R: Request>(self, reader: Reader) -> Result<R, Unanswerable> {
+        decode_exact(reader.into_rest(), self.version).map_err(|error| Unanswerable(error.to_string()))
+    }
+
+    fn encode<M: Message>(self, response: &M) -> Result<EncodedFrame, Unanswerable> {
+        encode_response_frame(self.correlation_id, self.key, self.version, response).map_err(|error| {
+            // A handler set a field that the version cannot say: a bug of ours, told loudly.
+            tracing::error!(api = self.key.name(), version = self.version, %error, "an answer cannot be encoded");
+            Unanswerable(error.to_string())
+        })
+    }
+
+    fn reply<M: Message>(self, response: &M) -> Result<Outcome, Unanswerable> {
+        Ok(Outcome::Answer(self.encode(response)?.bytes.into()))
+    }
+}
+
+/// The frame with its gaps filled by ranges of files.
+fn with_ranges(frame: EncodedFrame, ranges: Vec<RecordRange>) -> Answer {
+    let mut ranges: Vec<Option<RecordRange>> = ranges.into_iter().map(Some).collect();
+    let mut answer = Answer::default();
+    let mut rest = frame.bytes;
+    let mut done = 0;
+    for gap in frame.gaps {
+        let before = rest.split_to(gap.position - done);
+        done = gap.position;
+        answer.pieces.push(Piece::Bytes(before));
+        let range = ranges.get_mut(gap.ticket).and_then(Option::take).expect("one gap for each range");
+        answer.pieces.push(match range {
+            RecordRange::File(ottla_storage::FileRange { file, position, size }) => {
+                Piece::File(FileRange { file, position, size })
+            }
+            RecordRange::Bytes(bytes) => Piece::Bytes(bytes),
+        });
+    }
+    answer.pieces.push(Piece::Bytes(rest));
+    answer
+}

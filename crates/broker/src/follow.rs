@@ -1,0 +1,56 @@
+//! Following the cluster: what the image says lives here is opened, led and coordinated here.
+
+use crate::{Broker, Shared};
+use ottla_coordinator::OFFSETS_TOPIC;
+use ottla_metadata::Image;
+use std::sync::Arc;
+
+impl Broker {
+    /// Follows the images until the quorum ends. Partitions are opened as they appear; those that existed
+    /// before are opened in the background, so that a start need not wait for them.
+    pub async fn follow(&self) {
+        let mut images = self.shared.quorum.watch();
+        let mut before = Arc::new(Image::default());
+        loop {
+            let image = images.borrow_and_update().clone();
+            let shared = Arc::clone(&self.shared);
+            let step = {
+                let image = Arc::clone(&image);
+                tokio::task::spawn_blocking(move || shared.follow_step(&image, &before))
+            };
+            if step.await.is_err() {
+                tracing::error!("following the cluster's metadata failed: some partitions may not be served");
+            }
+            self.shared.lead_groups(&image).await;
+            before = image;
+            if images.changed().await.is_err() {
+                return;
+            }
+        }
+    }
+}
+
+impl Shared {
+    fn follow_step(&self, image: &Image, before: &Image) {
+        let changes = image.changes_since(before);
+        for (partition, error) in self.partitions.follow(image, &changes, self.clock.now_ms()) {
+            tracing::error!(%partition, %error, "the partition is not served");
+        }
+    }
+
+    /// Coordinates the groups of every partition of `__consumer_offsets` that this node leads.
+    pub(crate) async fn lead_groups(&self, image: &Image) {
+        let Some(topic) = image.topic(OFFSETS_TOPIC) else { return };
+        self.groups.set_partitions(topic.partition_count());
+        for (index, state) in &topic.partitions {
+            if state.leader != Some(self.partitions.node()) {
+                self.groups.resign(*index, state.leader_epoch);
+                continue;
+            }
+            match self.partitions.get_or_open(image, topic, *index) {
+                Ok(partition) => self.groups.lead(*index, state.leader_epoch, partition),
+                Err(error) => tracing::error!(%error, "groups of {OFFSETS_TOPIC}-{index} are not coordinated"),
+            }
+        }
+    }
+}

@@ -1,0 +1,93 @@
+//! ListOffsets (key 2), versions 1–11. The first and last offset, the offset of the greatest timestamp
+//! (v7), or of the first record at or after a time. Read-committed ends at the last stable offset.
+//! The special timestamps of tiered storage answer as Kafka does where nothing is tiered.
+
+use crate::call::Call;
+use crate::errors::Refusal;
+use crate::topics::{self, TopicKey};
+use ottla_metadata::Image;
+use ottla_partition::{Found, Isolation, OffsetSpec, Partitions};
+use ottla_protocol::ErrorCode;
+use ottla_protocol::messages::list_offsets::{
+    ListOffsetsPartition, ListOffsetsPartitionResponse, ListOffsetsRequest, ListOffsetsResponse,
+    ListOffsetsTopicResponse,
+};
+use std::collections::HashSet;
+
+/// Answers ListOffsets.
+pub fn list_offsets(
+    call: &Call, request: &ListOffsetsRequest, image: &Image, partitions: &Partitions,
+) -> ListOffsetsResponse {
+    let mut seen = HashSet::new();
+    let mut doubled = HashSet::new();
+    for topic in &request.topics {
+        for it in &topic.partitions {
+            if !seen.insert((&topic.name, it.partition_index)) {
+                doubled.insert((&topic.name, it.partition_index));
+            }
+        }
+    }
+    let isolation =
+        if request.isolation_level == 1 { Isolation::ReadCommitted } else { Isolation::ReadUncommitted };
+    let topics = request
+        .topics
+        .iter()
+        .map(|topic| ListOffsetsTopicResponse {
+            name: topic.name.clone(),
+            partitions: topic
+                .partitions
+                .iter()
+                .map(|it| {
+                    let key = TopicKey::Name(topic.name.clone());
+                    let found = if doubled.contains(&(&topic.name, it.partition_index)) {
+                        Err(ErrorCode::InvalidRequest.into())
+                    } else {
+                        find(call, it, &key, isolation, image, partitions)
+                    };
+                    answer(it.partition_index, found)
+                })
+                .collect(),
+            ..Default::default()
+        })
+        .collect();
+    ListOffsetsResponse { topics, ..Default::default() }
+}
+
+/// The special timestamps, each from the version that knows it.
+fn spec(timestamp: i64, version: i16) -> Result<OffsetSpec, Refusal> {
+    match (timestamp, version) {
+        (0.., _) => Ok(OffsetSpec::Timestamp(timestamp)),
+        (-1, _) => Ok(OffsetSpec::Latest),
+        (-2, _) => Ok(OffsetSpec::Earliest),
+        (-3, 7..) => Ok(OffsetSpec::MaxTimestamp),
+        (-4, 8..) => Ok(OffsetSpec::EarliestLocal),
+        (-5, 9..) => Ok(OffsetSpec::LatestTiered),
+        (-6, 11..) => Ok(OffsetSpec::EarliestPendingUpload),
+        _ => Err(ErrorCode::UnsupportedVersion.into()),
+    }
+}
+
+fn find(
+    call: &Call, wanted: &ListOffsetsPartition, key: &TopicKey, isolation: Isolation, image: &Image,
+    partitions: &Partitions,
+) -> Result<Option<Found>, Refusal> {
+    let spec = spec(wanted.timestamp, call.api_version)?;
+    let topic = topics::find(image, key)?;
+    let partition = topics::partition(image, topic, wanted.partition_index, partitions)?;
+    topics::check_epoch(&partition, wanted.current_leader_epoch)?;
+    Ok(partition.find_offset(spec, isolation)?)
+}
+
+fn answer(partition_index: i32, found: Result<Option<Found>, Refusal>) -> ListOffsetsPartitionResponse {
+    let mut answer = ListOffsetsPartitionResponse { partition_index, ..Default::default() };
+    match found {
+        Ok(Some(found)) => {
+            answer.timestamp = found.timestamp_ms;
+            answer.offset = found.offset.0;
+            answer.leader_epoch = found.leader_epoch.0;
+        }
+        Ok(None) => {}
+        Err(refusal) => answer.error_code = refusal.code.into(),
+    }
+    answer
+}

@@ -1,0 +1,89 @@
+//! From what a request names to the partition that lives here, or why there is none.
+
+use crate::errors::Refusal;
+use ottla_ids::{LeaderEpoch, NodeId, TopicId};
+use ottla_metadata::{Image, Topic};
+use ottla_partition::{Partition, Partitions};
+use ottla_protocol::{ErrorCode, Text};
+use std::sync::Arc;
+
+/// Topics that hold the state of coordinators: clients may read but not write them.
+pub const INTERNAL_TOPICS: [&str; 3] = ["__consumer_offsets", "__transaction_state", "__share_group_state"];
+
+/// Whether `name` is an internal topic.
+pub fn is_internal(name: &str) -> bool {
+    INTERNAL_TOPICS.contains(&name)
+}
+
+/// How a request names a topic: by name, or by id in later versions of many APIs (KIP-516).
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum TopicKey {
+    /// By name.
+    Name(Text),
+    /// By id.
+    Id(TopicId),
+}
+
+/// The topic that `key` names: UNKNOWN_TOPIC_OR_PARTITION or UNKNOWN_TOPIC_ID when there is none.
+pub fn find<'a>(image: &'a Image, key: &TopicKey) -> Result<&'a Arc<Topic>, Refusal> {
+    match key {
+        TopicKey::Name(name) => image.topic(name).ok_or(ErrorCode::UnknownTopicOrPartition.into()),
+        TopicKey::Id(id) => image.topic_by_id(*id).ok_or(ErrorCode::UnknownTopicId.into()),
+    }
+}
+
+/// Partition `index` of `topic`, if this node leads it.
+pub fn partition(
+    image: &Image, topic: &Topic, index: i32, partitions: &Partitions,
+) -> Result<Arc<Partition>, Refusal> {
+    let Some(state) = topic.partition(index) else { return Err(ErrorCode::UnknownTopicOrPartition.into()) };
+    if state.leader != Some(partitions.node()) {
+        return Err(ErrorCode::NotLeaderOrFollower.into());
+    }
+    Ok(partitions.get_or_open(image, topic, index)?)
+}
+
+/// Whether the client's idea of the leader epoch is ours (KIP-320); -1 has no idea.
+pub fn check_epoch(partition: &Partition, current_leader_epoch: i32) -> Result<(), Refusal> {
+    let known = partition.leader_epoch();
+    match LeaderEpoch(current_leader_epoch) {
+        LeaderEpoch(..0) => Ok(()),
+        epoch if epoch < known => Err(ErrorCode::FencedLeaderEpoch.into()),
+        epoch if epoch > known => Err(ErrorCode::UnknownLeaderEpoch.into()),
+        _ => Ok(()),
+    }
+}
+
+/// Whether broker `node` keeps a copy of partition `index`.
+pub fn is_replica(topic: &Topic, index: i32, node: i32) -> bool {
+    topic.partition(index).is_some_and(|it| it.is_replica(NodeId(node)))
+}
+
+/// Who leads a partition, and where the clients of one listener reach it.
+pub struct Leader {
+    /// The broker.
+    pub node: NodeId,
+    /// Its epoch.
+    pub epoch: LeaderEpoch,
+    /// Its advertised host.
+    pub host: Text,
+    /// Its advertised port.
+    pub port: i32,
+    /// Its rack.
+    pub rack: Option<Text>,
+}
+
+/// The leader of partition `index` of the topic that `key` names, as clients of `listener` reach it.
+pub fn leader(image: &Image, key: &TopicKey, index: i32, listener: &str) -> Option<Leader> {
+    let state = find(image, key).ok()?.partition(index)?;
+    let node = state.leader?;
+    let broker = image.broker(node)?;
+    let endpoint = broker.endpoint(listener)?;
+    Some(Leader {
+        node,
+        epoch: state.leader_epoch,
+        host: endpoint.host.clone(),
+        port: i32::from(endpoint.port),
+        rack: broker.rack.clone(),
+    })
+}

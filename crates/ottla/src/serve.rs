@@ -1,0 +1,107 @@
+//! `ottla serve`: run a node until a signal says stop.
+
+use anyhow::{Context as _, Result};
+use clap::{Args, ValueEnum};
+use ottla_server::Node;
+use ottla_server::config::{Options, ServerConfig};
+use std::io::{IsTerminal as _, Write as _};
+use std::path::PathBuf;
+use std::time::Instant;
+use tokio::signal::unix::{SignalKind, signal};
+use tracing_subscriber::EnvFilter;
+
+/// Run a node. Without any option: a broker for this machine on 127.0.0.1:9092, with its data in
+/// ./ottla-data.
+#[derive(Args)]
+pub struct Serve {
+    /// A file in the format of Kafka's server.properties.
+    #[arg(long, short, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// The folder for the data (log.dirs); it is created and formatted when it is new.
+    #[arg(long, short, value_name = "DIR")]
+    data: Option<PathBuf>,
+    /// Where clients connect (listeners).
+    #[arg(long, short, value_name = "HOST:PORT")]
+    listen: Option<String>,
+    /// One of Kafka's configuration keys; stands above the file. May be given often.
+    #[arg(long, short, value_name = "KEY=VALUE")]
+    set: Vec<String>,
+    /// Show the values in force and where they come from, and run nothing.
+    #[arg(long)]
+    print_config: bool,
+    /// How to show them.
+    #[arg(long, value_enum, default_value = "text", requires = "print_config")]
+    output: Output,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum Output {
+    Text,
+    Json,
+}
+
+impl Serve {
+    /// Runs the node, or shows its configuration.
+    pub fn run(self) -> Result<()> {
+        let options = Options { file: self.config, set: self.set, data: self.data, listen: self.listen };
+        let config = ServerConfig::load(&options)?;
+        if self.print_config {
+            let shown = match self.output {
+                Output::Text => config.to_text(),
+                Output::Json => config.to_json() + "\n",
+            };
+            std::io::stdout().write_all(shown.as_bytes()).context("cannot write to standard output")?;
+            return Ok(());
+        }
+        start_logs();
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .enable_all()
+            .thread_name("ottla")
+            .build()
+            .context("cannot start the threads that serve clients")?;
+        runtime.block_on(serve(&config))
+    }
+}
+
+/// Warnings and errors go to standard error; `OTTLA_LOG` asks for more (`OTTLA_LOG=info`, or
+/// `ottla_network=debug` for one part).
+fn start_logs() {
+    let filter = EnvFilter::try_from_env("OTTLA_LOG").unwrap_or_else(|_| EnvFilter::new("warn"));
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal())
+        .init();
+}
+
+async fn serve(config: &ServerConfig) -> Result<()> {
+    let begun = Instant::now();
+    // Before anything is opened: a signal during the start is then not lost.
+    let mut interrupt = signal(SignalKind::interrupt()).context("cannot listen for SIGINT")?;
+    let mut terminate = signal(SignalKind::terminate()).context("cannot listen for SIGTERM")?;
+    let node = Node::start(config).await.context("the node did not start")?;
+    for note in &config.notes {
+        eprintln!("note: {note}");
+    }
+    announce(config, &node, begun);
+    tokio::select! {
+        _ = interrupt.recv() => {}
+        _ = terminate.recv() => {}
+    }
+    eprintln!("ottla is stopping");
+    node.stop().await.context("the node did not stop cleanly: the next start will check its data")?;
+    eprintln!("ottla has stopped");
+    Ok(())
+}
+
+/// The one line at start.
+fn announce(config: &ServerConfig, node: &Node, begun: Instant) {
+    let addresses: Vec<String> = node.addresses().iter().map(|(_, address)| address.to_string()).collect();
+    let first = addresses.first().map_or("", String::as_str);
+    eprintln!(
+        "ottla serves Kafka clients on {} (data in {}, ready after {} ms); try: ottla topic create hello --bootstrap {first}",
+        addresses.join(", "),
+        config.data.display(),
+        begun.elapsed().as_millis()
+    );
+}

@@ -1,0 +1,452 @@
+//! One partition that this node leads.
+
+use crate::rules::Rules;
+use crate::waiters::{Ticket, Waiters};
+use arc_swap::ArcSwap;
+use bytes::Bytes;
+use ottla_ids::{LeaderEpoch, Offset, ProducerId, TopicId, TopicPartition};
+use ottla_records::{BatchView, ProduceError, validate_produce};
+use ottla_storage::{AppendInfo, Log, ReadError, RecordRange, StorageError, TimestampOffset};
+use std::borrow::Cow;
+use std::sync::atomic::{AtomicBool, AtomicI32, AtomicI64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use tokio::sync::Notify;
+
+/// Whom a producer wants to have its records before it is answered (`acks`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Acks {
+    /// 0: nobody; there is no answer.
+    None,
+    /// 1: the leader.
+    Leader,
+    /// -1 or `all`: every replica in sync.
+    All,
+}
+
+impl Acks {
+    /// The meaning of the number in a request, if it has one.
+    pub fn from_number(acks: i16) -> Option<Acks> {
+        match acks {
+            0 => Some(Acks::None),
+            1 => Some(Acks::Leader),
+            -1 => Some(Acks::All),
+            _ => None,
+        }
+    }
+}
+
+/// Who appends.
+#[derive(Clone, Copy, Debug)]
+pub enum Origin<'a> {
+    /// A client's produce request: nothing in it is trusted.
+    Client {
+        /// The transactional id of the request.
+        transactional_id: Option<&'a str>,
+        /// The version of the request: zstd may come from version 7 on.
+        produce_version: i16,
+    },
+    /// A coordinator of this node, with batches it built itself.
+    Coordinator,
+}
+
+/// Up to where a consumer reads (`isolation.level`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Isolation {
+    /// Up to the high watermark.
+    ReadUncommitted,
+    /// Up to the last stable offset: nothing of transactions that are still open.
+    ReadCommitted,
+}
+
+/// What an append did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Appended {
+    /// The offset of the first record; of the original one when the batch came a second time.
+    pub base_offset: Offset,
+    /// The append time in ms where the topic has it (`LogAppendTime`).
+    pub append_time_ms: Option<i64>,
+    /// The log's first offset.
+    pub log_start_offset: Offset,
+    /// The high watermark that must be reached before the producer is answered; `None`: answer at once.
+    pub wait: Option<Offset>,
+}
+
+/// Why an append was refused.
+#[derive(Debug, thiserror::Error)]
+pub enum AppendError {
+    /// The records break a rule.
+    #[error(transparent)]
+    Records(#[from] ProduceError),
+    /// A transactional batch without a transaction that this node could verify.
+    #[error("the transaction of the batch was not verified: the producer must add the partition first")]
+    TransactionNotVerified,
+    /// A transactional batch in a request that names no transactional id.
+    #[error("a transactional batch needs a transactional id in its request")]
+    NoTransactionalId,
+    /// Fewer replicas are in sync than `min.insync.replicas` asks for.
+    #[error("the partition has {in_sync} replicas in sync, fewer than min.insync.replicas = {wanted}")]
+    NotEnoughReplicas {
+        /// Replicas in sync.
+        in_sync: usize,
+        /// `min.insync.replicas`.
+        wanted: usize,
+    },
+    /// The log refused.
+    #[error(transparent)]
+    Log(#[from] ottla_storage::AppendError),
+}
+
+/// What was read, and the offsets as they were when it was.
+#[derive(Clone, Debug)]
+pub struct Read {
+    /// Where the records lie; empty when there are none.
+    pub records: RecordRange,
+    /// Consumers see what lies below.
+    pub high_watermark: Offset,
+    /// Read-committed consumers see what lies below.
+    pub last_stable_offset: Offset,
+    /// The log's first offset.
+    pub log_start_offset: Offset,
+    /// Transactions aborted within the range, for read-committed consumers only.
+    pub aborted: Option<Vec<(ProducerId, Offset)>>,
+    /// Where the reader's log leaves this one: it must cut back to there before it reads on.
+    pub diverging: Option<(LeaderEpoch, Offset)>,
+}
+
+impl Read {
+    /// Bytes of records.
+    pub fn size(&self) -> usize {
+        self.records.size()
+    }
+}
+
+/// Which offset is looked for (ListOffsets).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OffsetSpec {
+    /// The first record at or after this time, in ms.
+    Timestamp(i64),
+    /// The end that a consumer of the isolation level sees (-1).
+    Latest,
+    /// The log's first offset (-2).
+    Earliest,
+    /// The record with the greatest timestamp (-3).
+    MaxTimestamp,
+    /// The first offset on the local disk (-4).
+    EarliestLocal,
+    /// The last offset in tiered storage (-5).
+    LatestTiered,
+    /// The first offset that tiered storage does not have yet (-6).
+    EarliestPendingUpload,
+}
+
+/// An offset that was looked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Found {
+    /// The offset.
+    pub offset: Offset,
+    /// The record's timestamp in ms, -1 where the offset was not found by time.
+    pub timestamp_ms: i64,
+    /// The epoch of the record's leader.
+    pub leader_epoch: LeaderEpoch,
+}
+
+/// Why records could not be deleted.
+#[derive(Debug, thiserror::Error)]
+pub enum DeleteRecordsError {
+    /// The offset is above the high watermark or below zero.
+    #[error("offset {offset} is not between 0 and the high watermark {high_watermark}")]
+    OffsetOutOfRange {
+        /// The offset asked for.
+        offset: i64,
+        /// The high watermark.
+        high_watermark: Offset,
+    },
+    /// The topic is compacted and never deletes.
+    #[error("the topic's cleanup.policy is compact: its records are not deleted by offset")]
+    Compacted,
+    /// The log refused.
+    #[error(transparent)]
+    Storage(#[from] StorageError),
+}
+
+/// A partition that this node leads. Cheap to share; every method is safe to call from any thread.
+///
+/// Invariants: `log_start_offset <= high_watermark <= log_end_offset`, and the high watermark never
+/// moves back.
+#[derive(Debug)]
+pub struct Partition {
+    name: TopicPartition,
+    topic_id: TopicId,
+    log: Arc<Log>,
+    leader_epoch: AtomicI32,
+    high_watermark: AtomicI64,
+    in_sync: AtomicI32,
+    offline: AtomicBool,
+    rules: ArcSwap<Rules>,
+    waiters: Mutex<Waiters>,
+}
+
+impl Partition {
+    /// Leads `log` in `leader_epoch`. What recovery found is durable, so the high watermark begins at
+    /// the log's durable end.
+    pub(crate) fn new(
+        name: TopicPartition, topic_id: TopicId, log: Arc<Log>, leader_epoch: LeaderEpoch, rules: Rules,
+    ) -> Partition {
+        Partition {
+            name,
+            topic_id,
+            leader_epoch: AtomicI32::new(leader_epoch.0),
+            high_watermark: AtomicI64::new(log.durable_end().0),
+            in_sync: AtomicI32::new(1),
+            offline: AtomicBool::new(false),
+            rules: ArcSwap::from_pointee(rules),
+            log,
+            waiters: Mutex::default(),
+        }
+    }
+
+    /// Its name.
+    pub fn name(&self) -> &TopicPartition {
+        &self.name
+    }
+
+    /// The id of its topic.
+    pub fn topic_id(&self) -> TopicId {
+        self.topic_id
+    }
+
+    /// The epoch in which this node leads.
+    pub fn leader_epoch(&self) -> LeaderEpoch {
+        LeaderEpoch(self.leader_epoch.load(Ordering::Acquire))
+    }
+
+    /// Leads in a later epoch from here on.
+    pub(crate) fn lead_in(&self, epoch: LeaderEpoch) {
+        self.leader_epoch.fetch_max(epoch.0, Ordering::AcqRel);
+    }
+
+    /// What a topic's configuration asks for, from the next append on.
+    pub(crate) fn set_rules(&self, rules: Rules) {
+        self.log.set_config(rules.log);
+        self.rules.store(Arc::new(rules));
+    }
+
+    /// The log, for those who keep it: shut it down, delete it.
+    pub(crate) fn log(&self) -> &Arc<Log> {
+        &self.log
+    }
+
+    /// Consumers see what lies below; it is durable.
+    pub fn high_watermark(&self) -> Offset {
+        Offset(self.high_watermark.load(Ordering::Acquire))
+    }
+
+    /// Read-committed consumers see what lies below.
+    ///
+    /// # Errors
+    /// Where the producers' state cannot be loaded.
+    pub fn last_stable_offset(&self) -> Result<Offset, StorageError> {
+        let high_watermark = self.high_watermark();
+        let first_unstable = self.log.first_unstable_offset()?;
+        Ok(first_unstable.map_or(high_watermark, |offset| offset.min(high_watermark)))
+    }
+
+    /// The log's first offset.
+    pub fn log_start_offset(&self) -> Offset {
+        self.log.log_start_offset()
+    }
+
+    /// The offset that the next record gets.
+    pub fn log_end_offset(&self) -> Offset {
+        self.log.log_end_offset()
+    }
+
+    /// Whether its log directory failed: nothing can be appended any more.
+    pub fn is_offline(&self) -> bool {
+        self.offline.load(Ordering::Acquire)
+    }
+
+    /// Appends one produce request's records, or a coordinator's, and says what to wait for.
+    ///
+    /// The bytes go to the page cache before this returns; they are durable, and visible to consumers,
+    /// when the high watermark has passed them.
+    pub fn append(
+        &self, records: &[u8], acks: Acks, origin: Origin<'_>, now_ms: i64,
+    ) -> Result<Appended, AppendError> {
+        let rules = self.rules.load();
+        let in_sync = self.in_sync.load(Ordering::Relaxed) as usize;
+        if acks == Acks::All && in_sync < rules.min_insync_replicas {
+            return Err(AppendError::NotEnoughReplicas { in_sync, wanted: rules.min_insync_replicas });
+        }
+        let (batch, append_time) = match origin {
+            Origin::Client { transactional_id, produce_version } => {
+                let checked =
+                    validate_produce(records, &rules.produce(&self.name, produce_version, now_ms))?;
+                let is_transactional = BatchView::parse(&checked.batch).is_ok_and(|it| it.is_transactional());
+                if is_transactional {
+                    return Err(match transactional_id {
+                        None => AppendError::NoTransactionalId,
+                        Some(_) => AppendError::TransactionNotVerified,
+                    });
+                }
+                (checked.batch, checked.append_time)
+            }
+            Origin::Coordinator => (Cow::Borrowed(records), None),
+        };
+        let info = AppendInfo {
+            leader_epoch: self.leader_epoch(),
+            append_time,
+            origin: match origin {
+                Origin::Client { .. } => ottla_storage::Origin::Client,
+                Origin::Coordinator => ottla_storage::Origin::Coordinator,
+            },
+            now_ms,
+        };
+        let appended = self.log.append(&batch, &info)?;
+        let end = appended.last_offset.plus(1);
+        if !appended.must_wait {
+            self.advance(end);
+        }
+        let durable = self.high_watermark() >= end;
+        Ok(Appended {
+            base_offset: appended.base_offset,
+            append_time_ms: appended.append_time,
+            log_start_offset: appended.log_start_offset,
+            wait: (!durable).then_some(end),
+        })
+    }
+
+    /// Reads from `from` on: at most `max_bytes`, but with `at_least_one` a whole first batch, however
+    /// large. An offset at the end, or between what is visible and the end, reads nothing.
+    pub fn read(
+        &self, from: Offset, max_bytes: usize, isolation: Isolation, at_least_one: bool,
+    ) -> Result<Read, ReadError> {
+        let mut read = self.read_nothing()?;
+        let visible_end = match isolation {
+            Isolation::ReadUncommitted => read.high_watermark,
+            Isolation::ReadCommitted => read.last_stable_offset,
+        };
+        let found = self.log.read(from, max_bytes, visible_end, at_least_one)?;
+        if isolation == Isolation::ReadCommitted {
+            read.aborted = Some(Vec::new());
+        }
+        read.records = found.records;
+        Ok(read)
+    }
+
+    /// The offsets, as a read of no records tells them.
+    ///
+    /// # Errors
+    /// Where the producers' state cannot be loaded.
+    pub fn read_nothing(&self) -> Result<Read, StorageError> {
+        let high_watermark = self.high_watermark();
+        Ok(Read {
+            records: RecordRange::Bytes(Bytes::new()),
+            high_watermark,
+            last_stable_offset: self.last_stable_offset()?.min(high_watermark),
+            log_start_offset: self.log_start_offset(),
+            aborted: None,
+            diverging: None,
+        })
+    }
+
+    /// Looks for an offset; `None` when no record is as asked.
+    pub fn find_offset(&self, spec: OffsetSpec, isolation: Isolation) -> Result<Option<Found>, ReadError> {
+        let end = match isolation {
+            Isolation::ReadUncommitted => self.high_watermark(),
+            Isolation::ReadCommitted => self.last_stable_offset()?,
+        };
+        let plain = |offset, leader_epoch| Some(Found { offset, timestamp_ms: -1, leader_epoch });
+        Ok(match spec {
+            OffsetSpec::Latest => plain(end, self.leader_epoch()),
+            // Nothing is tiered: the local log is the whole log, and nothing waits to be uploaded but it.
+            OffsetSpec::Earliest | OffsetSpec::EarliestLocal => {
+                let start = self.log_start_offset();
+                plain(start, self.log.epoch_at(start)?.unwrap_or(LeaderEpoch::NONE))
+            }
+            OffsetSpec::LatestTiered | OffsetSpec::EarliestPendingUpload => {
+                plain(Offset(-1), LeaderEpoch::NONE)
+            }
+            OffsetSpec::MaxTimestamp => by_time(self.log.max_timestamp()?, end),
+            OffsetSpec::Timestamp(time) => by_time(self.log.offset_for_timestamp(time)?, end),
+        })
+    }
+
+    /// The greatest epoch up to `epoch` that has records, and the offset behind its last one; `None`
+    /// when there is none (Kafka's `endOffsetForEpoch`).
+    ///
+    /// # Errors
+    /// Where the epochs cannot be loaded.
+    pub fn end_offset_for_epoch(
+        &self, epoch: LeaderEpoch,
+    ) -> Result<Option<(LeaderEpoch, Offset)>, StorageError> {
+        if epoch == self.leader_epoch() {
+            return Ok(Some((epoch, self.log_end_offset())));
+        }
+        self.log.end_offset_for_epoch(epoch)
+    }
+
+    /// Deletes what lies below `offset`, -1 for everything up to the high watermark; the new log start
+    /// offset.
+    pub fn delete_records(&self, offset: i64, now_ms: i64) -> Result<Offset, DeleteRecordsError> {
+        if self.rules.load().only_compacted {
+            return Err(DeleteRecordsError::Compacted);
+        }
+        let high_watermark = self.high_watermark();
+        let to = if offset == -1 { high_watermark } else { Offset(offset) };
+        if to.0 < 0 || to > high_watermark {
+            return Err(DeleteRecordsError::OffsetOutOfRange { offset, high_watermark });
+        }
+        let start = self.log.delete_records(to, now_ms)?;
+        self.waiters().wake(high_watermark);
+        Ok(start)
+    }
+
+    /// A ticket for the moment when the high watermark is at least `offset`.
+    pub fn ticket(&self, offset: Offset) -> Ticket {
+        let mut waiters = self.waiters();
+        // Looked at under the lock that `advance` wakes under: a move between is not missed.
+        if self.high_watermark() >= offset {
+            Ticket::Ready(Ok(()))
+        } else if self.is_offline() {
+            Ticket::Ready(Err(crate::Offline))
+        } else {
+            waiters.ticket(offset)
+        }
+    }
+
+    /// `notify` is told whenever there may be more to read, until [`Partition::unwatch`].
+    pub fn watch(&self, notify: &Arc<Notify>) {
+        self.waiters().watch(notify);
+    }
+
+    /// `notify` is no longer told.
+    pub fn unwatch(&self, notify: &Arc<Notify>) {
+        self.waiters().unwatch(notify);
+    }
+
+    /// The high watermark moves to `offset`, if that is further; those who waited are told.
+    pub(crate) fn advance(&self, offset: Offset) {
+        let before = self.high_watermark.fetch_max(offset.0, Ordering::AcqRel);
+        if before < offset.0 {
+            self.waiters().wake(offset);
+        }
+    }
+
+    /// The directory failed: nobody gets what they wait for.
+    pub(crate) fn fail(&self) {
+        self.offline.store(true, Ordering::Release);
+        self.waiters().fail();
+    }
+
+    fn waiters(&self) -> MutexGuard<'_, Waiters> {
+        // Nothing that runs under this lock panics half-way through a change.
+        self.waiters.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What was found by time, unless it is not visible yet.
+fn by_time(found: Option<TimestampOffset>, end: Offset) -> Option<Found> {
+    let found = found.filter(|found| found.offset < end)?;
+    Some(Found { offset: found.offset, timestamp_ms: found.timestamp, leader_epoch: found.leader_epoch })
+}

@@ -1,0 +1,124 @@
+//! Who waits for a partition's high watermark: producers for their acks, consumers for records.
+
+use ottla_ids::Offset;
+use std::sync::Arc;
+use tokio::sync::{Notify, oneshot};
+
+/// The log directory of the partition went offline before the offset was reached.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the log directory went offline while waiting for durability; see the broker's log for the disk error")]
+pub struct Offline;
+
+/// Waits until an offset is reached; ready at once when it already is.
+#[derive(Debug)]
+pub enum Ticket {
+    /// Reached, or never to be.
+    Ready(Result<(), Offline>),
+    /// Woken when the high watermark passes it.
+    Waiting(oneshot::Receiver<Result<(), Offline>>),
+}
+
+impl Ticket {
+    /// Whether nothing is to be waited for.
+    pub fn is_ready(&self) -> bool {
+        matches!(self, Ticket::Ready(_))
+    }
+
+    /// Waits until the offset is reached or the directory is offline.
+    pub async fn reached(self) -> Result<(), Offline> {
+        match self {
+            Ticket::Ready(result) => result,
+            // The sender is only dropped with the partition, which is then no longer served here.
+            Ticket::Waiting(receiver) => receiver.await.unwrap_or(Err(Offline)),
+        }
+    }
+}
+
+/// Those who wait, each for its own offset.
+///
+/// Bounded by what may be in flight: a connection has a bounded number of unanswered requests, and
+/// each holds at most one entry a partition.
+#[derive(Debug, Default)]
+pub(crate) struct Waiters {
+    acks: Vec<(Offset, oneshot::Sender<Result<(), Offline>>)>,
+    fetches: Vec<Arc<Notify>>,
+}
+
+impl Waiters {
+    /// A ticket for the moment when the high watermark is at least `offset`.
+    pub(crate) fn ticket(&mut self, offset: Offset) -> Ticket {
+        let (sender, receiver) = oneshot::channel();
+        self.acks.push((offset, sender));
+        Ticket::Waiting(receiver)
+    }
+
+    /// `notify` is told of the next move of the high watermark, once for all the moves until it looks.
+    pub(crate) fn watch(&mut self, notify: &Arc<Notify>) {
+        self.fetches.push(Arc::clone(notify));
+    }
+
+    /// `notify` is no longer interested.
+    pub(crate) fn unwatch(&mut self, notify: &Arc<Notify>) {
+        if let Some(place) = self.fetches.iter().position(|it| Arc::ptr_eq(it, notify)) {
+            self.fetches.swap_remove(place);
+        }
+    }
+
+    /// Wakes who waited for an offset up to `high_watermark`, and every fetch.
+    pub(crate) fn wake(&mut self, high_watermark: Offset) {
+        for (_, sender) in self.acks.extract_if(.., |(offset, _)| *offset <= high_watermark) {
+            // A receiver that is gone has hung up; nobody is left to tell.
+            let _ = sender.send(Ok(()));
+        }
+        for notify in &self.fetches {
+            notify.notify_one();
+        }
+    }
+
+    /// Tells everyone that nothing will be reached any more.
+    pub(crate) fn fail(&mut self) {
+        for (_, sender) in self.acks.drain(..) {
+            let _ = sender.send(Err(Offline));
+        }
+        for notify in &self.fetches {
+            notify.notify_one();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::future::Future as _;
+    use std::task::{Context, Poll, Waker};
+
+    fn poll(ticket: Ticket) -> Poll<Result<(), Offline>> {
+        Box::pin(ticket.reached()).as_mut().poll(&mut Context::from_waker(Waker::noop()))
+    }
+
+    #[test]
+    fn a_ticket_is_ready_when_its_offset_is_reached_and_not_before() {
+        let mut waiters = Waiters::default();
+        let (three, five) = (waiters.ticket(Offset(3)), waiters.ticket(Offset(5)));
+        waiters.wake(Offset(4));
+        assert_eq!(poll(three), Poll::Ready(Ok(())));
+        assert_eq!(poll(five), Poll::Pending);
+    }
+
+    #[test]
+    fn tickets_fail_when_the_directory_does() {
+        let mut waiters = Waiters::default();
+        let ticket = waiters.ticket(Offset(3));
+        waiters.fail();
+        assert_eq!(poll(ticket), Poll::Ready(Err(Offline)));
+    }
+
+    #[test]
+    fn a_fetch_that_looked_away_is_not_kept() {
+        let mut waiters = Waiters::default();
+        let notify = Arc::new(Notify::new());
+        waiters.watch(&notify);
+        waiters.unwatch(&notify);
+        assert!(waiters.fetches.is_empty());
+    }
+}

@@ -1,0 +1,284 @@
+//! One node: the order in which things are opened and closed.
+
+use crate::config::{Address, Listener, ServerConfig};
+use ottla_broker::{Broker, Clock, Settings};
+use ottla_coordinator::GroupCoordinator;
+use ottla_metadata::Endpoint;
+use ottla_network::{Bound, Limits, ListenError, Network};
+use ottla_partition::Partitions;
+use ottla_protocol::Text;
+use ottla_quorum::{Identity, NodeSettings, Quorum, QuorumError, StorageLog};
+use ottla_storage::{DirectoryOptions, Disk, LogDirectory, StorageError};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs};
+use std::sync::Arc;
+use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
+use std::thread::JoinHandle;
+use std::time::Duration;
+use tokio::task::AbortHandle;
+
+/// How long clients have to take their last answers when the node stops.
+const STOP_PATIENCE: Duration = Duration::from_secs(5);
+/// How often recovery points and `flush.ms` are looked at.
+const CHECKPOINT_INTERVAL: Duration = Duration::from_millis(100);
+/// How many of those intervals pass between two rounds of tidying (`replica.high.watermark.checkpoint.interval.ms`).
+const CHECKPOINTS_PER_TIDYING: u32 = 50;
+/// The metadata log's tag in the directory's commit queue, which never speaks of it.
+const METADATA_LOG_TAG: u64 = 0;
+/// The id of PLAINTEXT among Kafka's security protocols.
+const PLAINTEXT: i16 = 0;
+
+/// Why a node did not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The data folder is another node's, or cannot be used.
+    #[error(transparent)]
+    Storage(#[from] StorageError),
+    /// The metadata log is damaged, of another cluster, or cannot be written.
+    #[error(transparent)]
+    Quorum(#[from] QuorumError),
+    /// A port cannot be opened.
+    #[error(transparent)]
+    Listen(#[from] ListenError),
+    /// The host of a listener has no address.
+    #[error("listener {listener}: the host '{host}' has no address ({reason}): correct listeners or --listen")]
+    Host {
+        /// The listener's name.
+        listener: String,
+        /// What does not resolve.
+        host: String,
+        /// What the system says.
+        reason: String,
+    },
+    /// The operating system gives no more threads.
+    #[error("cannot start a thread: {0}")]
+    Thread(#[source] std::io::Error),
+}
+
+/// A node that runs.
+pub struct Node {
+    quorum: Quorum,
+    broker: Broker,
+    network: Network<Broker>,
+    addresses: Vec<(String, SocketAddr)>,
+    following: AbortHandle,
+    upkeep: Upkeep,
+}
+
+impl Node {
+    /// Opens everything and serves. Within a tokio runtime of several threads; blocks on the disk.
+    pub async fn start(config: &ServerConfig) -> Result<Node, StartError> {
+        // The ports first: other nodes are told of them, and a node that cannot listen touches nothing.
+        let limits = limits(config);
+        let mut bound = Vec::new();
+        let mut endpoints = Vec::new();
+        for listener in &config.listeners.broker {
+            let port = open(listener, &limits)?;
+            endpoints.extend(endpoint(listener, port.address().port()));
+            bound.push(port);
+        }
+        let addresses = config
+            .listeners
+            .broker
+            .iter()
+            .zip(&bound)
+            .map(|(listener, bound)| (listener.name.clone(), bound.address()))
+            .collect();
+
+        let (quorum, directory) = open_quorum(config, endpoints)?;
+        let expiration_ms = i64::try_from(config.producer_id_expiration.as_millis()).unwrap_or(i64::MAX);
+        let partitions =
+            Partitions::start(config.node.id, directory, config.topics.defaults.clone(), expiration_ms)
+                .map_err(StartError::Thread)?;
+        let groups = GroupCoordinator::from_config(&config.broker);
+        let broker =
+            Broker::new(quorum.clone(), Arc::clone(&partitions), groups, config.broker.clone(), settings(config));
+        let upkeep = Upkeep::start(partitions).map_err(StartError::Thread)?;
+        let following = tokio::spawn({
+            let broker = broker.clone();
+            async move { broker.follow().await }
+        });
+        let network = Network::new(limits, broker.clone());
+        for bound in bound {
+            network.serve(bound);
+        }
+        Ok(Node { quorum, broker, network, addresses, following: following.abort_handle(), upkeep })
+    }
+
+    /// The listeners' names and the addresses they really have.
+    pub fn addresses(&self) -> &[(String, SocketAddr)] {
+        &self.addresses
+    }
+
+    /// The cluster's id.
+    pub fn cluster_id(&self) -> &str {
+        self.quorum.cluster_id()
+    }
+
+    /// Stops in order: no new connections, last answers out, everything durable, and a mark that says so.
+    /// Blocks on the disk.
+    pub async fn stop(self) -> Result<(), StorageError> {
+        self.network.stop(STOP_PATIENCE).await;
+        self.broker.resign();
+        self.following.abort();
+        self.upkeep.stop();
+        self.quorum.stop();
+        self.broker.partitions().close(self.quorum.broker_epoch().0)
+    }
+}
+
+/// Formats the folder at the first start, and opens what it holds.
+fn open_quorum(
+    config: &ServerConfig, endpoints: Vec<Endpoint>,
+) -> Result<(Quorum, Arc<LogDirectory>), StartError> {
+    let disk = Disk::Real;
+    let controller_endpoints: Vec<Endpoint> =
+        config.listeners.controller.iter().filter_map(|it| endpoint(it, it.bind.port)).collect();
+    let voters: Vec<ottla_quorum::VoterEndpoint> = controller_endpoints
+        .iter()
+        .map(|it| ottla_quorum::VoterEndpoint {
+            listener: it.listener.clone(),
+            host: it.host.clone(),
+            port: it.port,
+        })
+        .collect();
+    let identity = Identity { node: config.node.id, cluster_id: None };
+    let folders = [config.data.clone()];
+    let now_ms = Clock.now_ms();
+    let formatted = ottla_quorum::format(&disk, &folders, &config.data, &identity, &voters, now_ms)?;
+    let options =
+        DirectoryOptions { cluster_id: Some(formatted.cluster_id.clone()), node_id: config.node.id };
+    let directory = LogDirectory::open(disk.clone(), &config.data, &options)?;
+    let log = StorageLog::open(Arc::clone(&directory), METADATA_LOG_TAG)?;
+    let millis = |time: Option<Duration>| time.map_or(0, |it| i64::try_from(it.as_millis()).unwrap_or(i64::MAX));
+    let settings = NodeSettings {
+        node: config.node.id,
+        cluster_id: formatted.cluster_id,
+        disk,
+        metadata_dir: config.data.clone(),
+        metadata_directory_id: directory.id(),
+        directory_ids: formatted.directory_ids,
+        endpoints,
+        controller_endpoints,
+        rack: config.node.rack.as_deref().map(Text::from),
+        configs: config.broker.clone(),
+        limits: ottla_quorum::Limits {
+            bytes_between_snapshots_max: config.metadata.snapshot_after_bytes,
+            snapshot_interval_ms: millis(config.metadata.snapshot_interval),
+            ..ottla_quorum::Limits::default()
+        },
+    };
+    Ok((Quorum::open(log, settings)?, directory))
+}
+
+/// The network's bounds.
+fn limits(config: &ServerConfig) -> Limits {
+    let network = &config.network;
+    let defaults = Limits::default();
+    let narrow = |size: Option<usize>| size.map(|size| u32::try_from(size).unwrap_or(u32::MAX));
+    Limits {
+        max_request_size: network.request_max_bytes,
+        max_request_bytes_in_flight: network
+            .queued_max_request_bytes
+            .unwrap_or(defaults.max_request_bytes_in_flight),
+        max_connections: network.max_connections,
+        max_connections_per_ip: network.max_connections_per_ip,
+        max_connections_per_ip_overrides: network
+            .max_connections_per_ip_overrides
+            .iter()
+            .map(|(address, count)| (*address, *count))
+            .collect(),
+        max_idle: network.connections_max_idle.unwrap_or(Duration::MAX),
+        send_buffer_bytes: narrow(network.send_buffer_bytes),
+        receive_buffer_bytes: narrow(network.receive_buffer_bytes),
+        listen_backlog: network.listen_backlog,
+        ..defaults
+    }
+}
+
+/// The handlers' bounds.
+fn settings(config: &ServerConfig) -> Settings {
+    Settings {
+        fetch_max_bytes: config.fetch.max_bytes,
+        fetch_session_slots: config.fetch.session_slots,
+        describe_partitions_max: config.fetch.describe_partitions_max,
+        auto_create_topics: config.topics.auto_create,
+        delete_topics: config.topics.delete,
+        offsets_topic_partitions: config.offsets.topic_partitions,
+        offsets_topic_replication_factor_max: config.offsets.topic_replication_factor_max,
+        offsets_topic_segment_bytes: config.offsets.topic_segment_bytes,
+    }
+}
+
+/// Opens a listener's port at the first of its host's addresses.
+fn open(listener: &Listener, limits: &Limits) -> Result<Bound, StartError> {
+    let Address { host, port } = &listener.bind;
+    if host.is_empty() {
+        // Every interface: IPv6 serves IPv4 too, unless the machine has no IPv6.
+        let everywhere = SocketAddr::from((Ipv6Addr::UNSPECIFIED, *port));
+        let only_v4 = SocketAddr::from((Ipv4Addr::UNSPECIFIED, *port));
+        return match Bound::open(&listener.name, everywhere, limits) {
+            Err(error) if error.source.kind() != std::io::ErrorKind::AddrInUse => {
+                Ok(Bound::open(&listener.name, only_v4, limits)?)
+            }
+            result => Ok(result?),
+        };
+    }
+    let fail = |reason: String| StartError::Host {
+        listener: listener.name.clone(),
+        host: host.clone(),
+        reason,
+    };
+    let address = match host.parse::<IpAddr>() {
+        Ok(address) => SocketAddr::from((address, *port)),
+        Err(_) => (host.as_str(), *port)
+            .to_socket_addrs()
+            .map_err(|error| fail(error.to_string()))?
+            // Clients that do not know IPv6 still try the name.
+            .min_by_key(SocketAddr::is_ipv6)
+            .ok_or_else(|| fail("the name is known and has none".to_owned()))?,
+    };
+    Ok(Bound::open(&listener.name, address, limits)?)
+}
+
+/// What clients are told of a listener whose port is `bound`; `None` when they are not told of it.
+fn endpoint(listener: &Listener, bound: u16) -> Option<Endpoint> {
+    let advertised = listener.advertised.as_ref()?;
+    Some(Endpoint {
+        listener: listener.name.as_str().into(),
+        host: advertised.host.as_str().into(),
+        port: if advertised.port == 0 { bound } else { advertised.port },
+        security_protocol: PLAINTEXT,
+    })
+}
+
+/// The thread that does what time brings: recovery points, high watermarks, removal of deleted files. A
+/// thread and not a task, since all of it waits for the disk.
+struct Upkeep {
+    stop: Sender<()>,
+    thread: JoinHandle<()>,
+}
+
+impl Upkeep {
+    fn start(partitions: Arc<Partitions>) -> std::io::Result<Upkeep> {
+        let (stop, stopped) = channel();
+        let thread = std::thread::Builder::new().name("upkeep".into()).spawn(move || {
+            let mut rounds: u32 = 0;
+            while stopped.recv_timeout(CHECKPOINT_INTERVAL) == Err(RecvTimeoutError::Timeout) {
+                let now_ms = Clock.now_ms();
+                partitions.checkpoint(now_ms);
+                rounds = rounds.wrapping_add(1);
+                if rounds.is_multiple_of(CHECKPOINTS_PER_TIDYING) {
+                    partitions.tidy(now_ms);
+                }
+            }
+        })?;
+        Ok(Upkeep { stop, thread })
+    }
+
+    fn stop(self) {
+        drop(self.stop);
+        if self.thread.join().is_err() {
+            tracing::error!("the upkeep thread had panicked");
+        }
+    }
+}
