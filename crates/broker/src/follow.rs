@@ -2,6 +2,7 @@
 
 use crate::{Broker, Shared};
 use ottla_coordinator::OFFSETS_TOPIC;
+use ottla_groups::DeletedTopic;
 use ottla_metadata::Image;
 use std::sync::Arc;
 
@@ -18,10 +19,16 @@ impl Broker {
                 let image = Arc::clone(&image);
                 tokio::task::spawn_blocking(move || shared.follow_step(&image, &before))
             };
-            if step.await.is_err() {
+            let deleted = step.await.unwrap_or_else(|_| {
                 tracing::error!("following the cluster's metadata failed: some partitions may not be served");
-            }
+                Vec::new()
+            });
             self.shared.lead_groups(&image).await;
+            if !deleted.is_empty() {
+                // Their offsets go too; nothing waits for that.
+                let shared = Arc::clone(&self.shared);
+                tokio::spawn(async move { shared.groups.topics_deleted(deleted).await });
+            }
             before = image;
             if images.changed().await.is_err() {
                 return;
@@ -31,16 +38,19 @@ impl Broker {
 }
 
 impl Shared {
-    fn follow_step(&self, image: &Image, before: &Image) {
+    /// Opens and closes partitions; the topics that are no more.
+    fn follow_step(&self, image: &Image, before: &Image) -> Vec<DeletedTopic> {
         let changes = image.changes_since(before);
         for (partition, error) in self.partitions.follow(image, &changes, self.clock.now_ms()) {
             tracing::error!(%partition, %error, "the partition is not served");
         }
+        let deleted = changes.topics_deleted.iter();
+        deleted.map(|topic| DeletedTopic { name: topic.name.clone(), topic_id: topic.id }).collect()
     }
 
     /// Coordinates the groups of every partition of `__consumer_offsets` that this node leads.
     pub(crate) async fn lead_groups(&self, image: &Image) {
-        let Some(topic) = image.topic(OFFSETS_TOPIC) else { return };
+        let Some(topic) = image.topic(OFFSETS_TOPIC) else { return self.groups.resign_all() };
         self.groups.set_partitions(topic.partition_count());
         for (index, state) in &topic.partitions {
             if state.leader != Some(self.partitions.node()) {

@@ -15,9 +15,19 @@ pub async fn describe_groups(
     call: &Call, request: DescribeGroupsRequest, groups: &GroupCoordinator,
 ) -> DescribeGroupsResponse {
     let descriptions = groups.describe_groups(request.groups).await;
-    let groups = descriptions.into_iter().map(|description| described(call, description)).collect();
-    DescribeGroupsResponse { groups, ..Default::default() }
+    let groups = descriptions.into_iter().map(|description| {
+        let mut group = described(call, description);
+        if request.include_authorized_operations && group.error_code == 0 {
+            group.authorized_operations = ALL_OPERATIONS;
+        }
+        group
+    });
+    DescribeGroupsResponse { groups: groups.collect(), ..Default::default() }
 }
+
+/// What can be done with a group, as Kafka's bits: READ, DELETE, DESCRIBE, DESCRIBE_CONFIGS, ALTER_CONFIGS. Without
+/// access control everyone may do everything.
+const ALL_OPERATIONS: i32 = 1 << 3 | 1 << 6 | 1 << 8 | 1 << 10 | 1 << 11;
 
 fn described(call: &Call, description: Description) -> DescribedGroup {
     let missing = description.refusal == Some(Refusal::GroupIdNotFound);
