@@ -2,7 +2,9 @@
 
 use super::join_group::number;
 use ottla_coordinator::GroupCoordinator;
-use ottla_protocol::messages::delete_groups::{DeletableGroupResult, DeleteGroupsRequest, DeleteGroupsResponse};
+use ottla_protocol::messages::delete_groups::{
+    DeletableGroupResult, DeleteGroupsRequest, DeleteGroupsResponse,
+};
 
 /// Answers DeleteGroups.
 pub async fn delete_groups(request: DeleteGroupsRequest, groups: &GroupCoordinator) -> DeleteGroupsResponse {

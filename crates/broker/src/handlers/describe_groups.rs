@@ -12,7 +12,9 @@ use ottla_protocol::messages::describe_groups::{
 
 /// Answers DescribeGroups.
 pub async fn describe_groups(
-    call: &Call, request: DescribeGroupsRequest, groups: &GroupCoordinator,
+    call: &Call,
+    request: DescribeGroupsRequest,
+    groups: &GroupCoordinator,
 ) -> DescribeGroupsResponse {
     let descriptions = groups.describe_groups(request.groups).await;
     let groups = descriptions.into_iter().map(|description| {

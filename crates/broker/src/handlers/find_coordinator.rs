@@ -42,7 +42,10 @@ pub trait InternalTopics: Sync {
 
 /// Answers FindCoordinator.
 pub async fn find_coordinator(
-    call: &Call, request: FindCoordinatorRequest, groups: &GroupCoordinator, topics: &impl InternalTopics,
+    call: &Call,
+    request: FindCoordinatorRequest,
+    groups: &GroupCoordinator,
+    topics: &impl InternalTopics,
 ) -> FindCoordinatorResponse {
     if call.api_version < 4 {
         let found = find(call, request.key_type, request.key, groups, topics).await;
@@ -67,7 +70,11 @@ pub async fn find_coordinator(
 }
 
 async fn find(
-    call: &Call, key_type: i8, key: Text, groups: &GroupCoordinator, topics: &impl InternalTopics,
+    call: &Call,
+    key_type: i8,
+    key: Text,
+    groups: &GroupCoordinator,
+    topics: &impl InternalTopics,
 ) -> Coordinator {
     let topic = match key_type {
         GROUP => OFFSETS_TOPIC,
@@ -85,7 +92,9 @@ async fn find(
         topics.make(topic).await;
         image = topics.image();
     }
-    let Some(found) = image.topic(topic) else { return refused(call, key, ErrorCode::CoordinatorNotAvailable) };
+    let Some(found) = image.topic(topic) else {
+        return refused(call, key, ErrorCode::CoordinatorNotAvailable);
+    };
     let partition = partition_for(&key, found.partition_count().max(1));
     if topic == OFFSETS_TOPIC {
         // Groups are placed by the number of partitions that there really are.

@@ -12,7 +12,9 @@ use std::net::IpAddr;
 
 /// Answers JoinGroup.
 pub async fn join_group(
-    call: &Call, request: JoinGroupRequest, groups: &GroupCoordinator,
+    call: &Call,
+    request: JoinGroupRequest,
+    groups: &GroupCoordinator,
 ) -> JoinGroupResponse {
     let protocols = request.protocols.into_iter();
     let join = Join {
@@ -80,9 +82,11 @@ mod tests {
 
     #[test]
     fn addresses_are_written_as_java_does() {
-        for (address, text) in
-            [("192.0.2.1", "/192.0.2.1"), ("::1", "/0:0:0:0:0:0:0:1"), ("2001:DB8::A0", "/2001:db8:0:0:0:0:0:a0")]
-        {
+        for (address, text) in [
+            ("192.0.2.1", "/192.0.2.1"),
+            ("::1", "/0:0:0:0:0:0:0:1"),
+            ("2001:DB8::A0", "/2001:db8:0:0:0:0:0:a0"),
+        ] {
             assert_eq!(java_address(address.parse().unwrap()), text);
         }
     }

@@ -9,7 +9,9 @@ use ottla_protocol::messages::leave_group::{LeaveGroupRequest, LeaveGroupRespons
 
 /// Answers LeaveGroup.
 pub async fn leave_group(
-    call: &Call, request: LeaveGroupRequest, groups: &GroupCoordinator,
+    call: &Call,
+    request: LeaveGroupRequest,
+    groups: &GroupCoordinator,
 ) -> LeaveGroupResponse {
     let alone = call.api_version < 3;
     let members = if alone {

@@ -18,7 +18,10 @@ const DEFAULT_RETENTION_MS: i64 = -1;
 
 /// Answers OffsetCommit.
 pub async fn offset_commit(
-    call: &Call, request: OffsetCommitRequest, image: &Image, groups: &GroupCoordinator,
+    call: &Call,
+    request: OffsetCommitRequest,
+    image: &Image,
+    groups: &GroupCoordinator,
 ) -> OffsetCommitResponse {
     let by_id = call.api_version >= 10;
     let mut answers = Vec::with_capacity(request.topics.len());
@@ -46,7 +49,10 @@ pub async fn offset_commit(
             });
         }
         if !partitions.is_empty() {
-            topics.push((answers.len(), CommitTopic { name: found.name.clone(), topic_id: found.id, partitions }));
+            topics.push((
+                answers.len(),
+                CommitTopic { name: found.name.clone(), topic_id: found.id, partitions },
+            ));
         }
         answers.push(answer);
     }
@@ -96,4 +102,39 @@ fn refused(topic: OffsetCommitRequestTopic, code: ErrorCode) -> OffsetCommitResp
 
 fn outcome(partition_index: i32, error_code: i16) -> OffsetCommitResponsePartition {
     OffsetCommitResponsePartition { partition_index, error_code, ..Default::default() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ottla_ids::Uuid;
+    use ottla_protocol::Text;
+    use ottla_protocol::messages::offset_commit::OffsetCommitRequestPartition;
+    use std::net::{IpAddr, Ipv4Addr};
+    use std::time::Duration;
+
+    /// The codes a node answers that knows no topic.
+    async fn codes(api_version: i16, topic: OffsetCommitRequestTopic) -> Vec<i16> {
+        let groups = GroupCoordinator::new(ottla_groups::Settings::default(), 1, Duration::from_secs(1));
+        let call = Call {
+            api_version,
+            client_id: Text::default(),
+            client_host: IpAddr::V4(Ipv4Addr::LOCALHOST),
+            listener: "PLAINTEXT".into(),
+        };
+        let request = OffsetCommitRequest { topics: vec![topic], ..Default::default() };
+        let answer = offset_commit(&call, request, &Image::default(), &groups).await;
+        answer.topics.iter().flat_map(|topic| topic.partitions.iter().map(|it| it.error_code)).collect()
+    }
+
+    #[tokio::test]
+    async fn topics_that_are_not_there_are_refused_as_their_version_names_them() {
+        let partitions = || vec![OffsetCommitRequestPartition::default(); 2];
+        let by_name =
+            OffsetCommitRequestTopic { name: "t".into(), partitions: partitions(), ..Default::default() };
+        assert_eq!(codes(9, by_name).await, [3, 3]);
+        let topic_id = Uuid::from_u128(7);
+        let by_id = OffsetCommitRequestTopic { topic_id, partitions: partitions(), ..Default::default() };
+        assert_eq!(codes(10, by_id).await, [100, 100]);
+    }
 }

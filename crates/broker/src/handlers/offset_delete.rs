@@ -11,7 +11,9 @@ use ottla_protocol::messages::offset_delete::{
 
 /// Answers OffsetDelete.
 pub async fn offset_delete(
-    request: OffsetDeleteRequest, image: &Image, groups: &GroupCoordinator,
+    request: OffsetDeleteRequest,
+    image: &Image,
+    groups: &GroupCoordinator,
 ) -> OffsetDeleteResponse {
     let mut answers = Vec::with_capacity(request.topics.len());
     let mut known = Vec::new();
@@ -34,7 +36,8 @@ pub async fn offset_delete(
             }
             Ok(outcomes) => {
                 for outcome in outcomes {
-                    let partitions = outcome.partitions.into_iter().map(|(at, refusal)| (at, number(refusal)));
+                    let partitions =
+                        outcome.partitions.into_iter().map(|(at, refusal)| (at, number(refusal)));
                     match answers.iter_mut().find(|(name, _)| *name == outcome.name) {
                         Some((_, answer)) => answer.extend(partitions),
                         None => answers.push((outcome.name, partitions.collect())),
@@ -47,7 +50,10 @@ pub async fn offset_delete(
         name,
         partitions: partitions
             .into_iter()
-            .map(|(partition_index, error_code)| OffsetDeleteResponsePartition { partition_index, error_code })
+            .map(|(partition_index, error_code)| OffsetDeleteResponsePartition {
+                partition_index,
+                error_code,
+            })
             .collect(),
     });
     OffsetDeleteResponse { topics: topics.collect(), ..Default::default() }

@@ -12,13 +12,16 @@ use ottla_protocol::ErrorCode;
 use ottla_protocol::Text;
 use ottla_protocol::messages::offset_fetch::{
     OffsetFetchRequest, OffsetFetchRequestGroup, OffsetFetchRequestTopic, OffsetFetchRequestTopics,
-    OffsetFetchResponse, OffsetFetchResponseGroup, OffsetFetchResponsePartition, OffsetFetchResponsePartitions,
-    OffsetFetchResponseTopic, OffsetFetchResponseTopics,
+    OffsetFetchResponse, OffsetFetchResponseGroup, OffsetFetchResponsePartition,
+    OffsetFetchResponsePartitions, OffsetFetchResponseTopic, OffsetFetchResponseTopics,
 };
 
 /// Answers OffsetFetch.
 pub async fn offset_fetch(
-    call: &Call, request: OffsetFetchRequest, image: &Image, groups: &GroupCoordinator,
+    call: &Call,
+    request: OffsetFetchRequest,
+    image: &Image,
+    groups: &GroupCoordinator,
 ) -> OffsetFetchResponse {
     let stable = request.require_stable;
     if call.api_version < 8 {
@@ -37,7 +40,11 @@ pub async fn offset_fetch(
 
 /// Versions 1 to 7.
 async fn one_group(
-    call: &Call, group: Text, topics: Option<Vec<OffsetFetchRequestTopic>>, require_stable: bool, image: &Image,
+    call: &Call,
+    group: Text,
+    topics: Option<Vec<OffsetFetchRequestTopic>>,
+    require_stable: bool,
+    image: &Image,
     groups: &GroupCoordinator,
 ) -> OffsetFetchResponse {
     let wanted = |topic: &OffsetFetchRequestTopic| FetchTopic {
@@ -46,20 +53,22 @@ async fn one_group(
         partitions: topic.partition_indexes.clone(),
     };
     let wanted: Option<Vec<FetchTopic>> = topics.as_ref().map(|topics| topics.iter().map(wanted).collect());
-    let (error_code, fetched) =
-        match groups.fetch_offsets(FetchOffsets { group, require_stable, topics: wanted }).await {
-            Ok(fetched) => (0, fetched),
-            // Version 1 has no room for an error but at each partition.
-            Err(refusal) if call.api_version < 2 => {
-                let refused = |topic: OffsetFetchRequestTopic| FetchedTopic {
-                    name: topic.name,
-                    topic_id: Uuid::ZERO,
-                    partitions: topic.partition_indexes.iter().map(|at| missing(*at, Some(refusal))).collect(),
-                };
-                (0, topics.into_iter().flatten().map(refused).collect())
-            }
-            Err(refusal) => (number(Some(refusal)), Vec::new()),
-        };
+    let (error_code, fetched) = match groups
+        .fetch_offsets(FetchOffsets { group, require_stable, topics: wanted })
+        .await
+    {
+        Ok(fetched) => (0, fetched),
+        // Version 1 has no room for an error but at each partition.
+        Err(refusal) if call.api_version < 2 => {
+            let refused = |topic: OffsetFetchRequestTopic| FetchedTopic {
+                name: topic.name,
+                topic_id: Uuid::ZERO,
+                partitions: topic.partition_indexes.iter().map(|at| missing(*at, Some(refusal))).collect(),
+            };
+            (0, topics.into_iter().flatten().map(refused).collect())
+        }
+        Err(refusal) => (number(Some(refusal)), Vec::new()),
+    };
     let topics = fetched.into_iter().map(|topic| OffsetFetchResponseTopic {
         name: topic.name,
         partitions: topic
@@ -81,7 +90,10 @@ async fn one_group(
 
 /// Versions 8 and 9.
 async fn by_name(
-    group: OffsetFetchRequestGroup, require_stable: bool, image: &Image, groups: &GroupCoordinator,
+    group: OffsetFetchRequestGroup,
+    require_stable: bool,
+    image: &Image,
+    groups: &GroupCoordinator,
 ) -> OffsetFetchResponseGroup {
     let wanted = |topic: OffsetFetchRequestTopics| FetchTopic {
         topic_id: present_id(image, &topic.name),
@@ -102,7 +114,10 @@ async fn by_name(
 
 /// Version 10.
 async fn by_id(
-    group: OffsetFetchRequestGroup, require_stable: bool, image: &Image, groups: &GroupCoordinator,
+    group: OffsetFetchRequestGroup,
+    require_stable: bool,
+    image: &Image,
+    groups: &GroupCoordinator,
 ) -> OffsetFetchResponseGroup {
     let mut unknown = Vec::new();
     let topics = group.topics.map(|topics| {
@@ -131,18 +146,7 @@ async fn by_id(
         Some(OffsetFetchResponseTopics { name: Text::default(), topic_id, ..answered(topic) })
     });
     let known: Vec<OffsetFetchResponseTopics> = known.collect();
-    let unknown = unknown.into_iter().map(|topic| OffsetFetchResponseTopics {
-        topic_id: topic.topic_id,
-        partitions: topic
-            .partition_indexes
-            .into_iter()
-            .map(|at| OffsetFetchResponsePartitions {
-                error_code: ErrorCode::UnknownTopicId.into(),
-                ..partition(missing(at, None))
-            })
-            .collect(),
-        ..Default::default()
-    });
+    let unknown = unknown.into_iter().map(unknown_topic);
     let topics = unknown.chain(known).collect();
     OffsetFetchResponseGroup { group_id: group.group_id, topics, ..Default::default() }
 }
@@ -150,6 +154,18 @@ async fn by_id(
 /// The id of the topic that has this name now: offsets of an earlier one of the name do not count.
 fn present_id(image: &Image, name: &str) -> Uuid {
     image.topic(name).map_or(Uuid::ZERO, |topic| topic.id)
+}
+
+fn unknown_topic(topic: OffsetFetchRequestTopics) -> OffsetFetchResponseTopics {
+    let partitions = topic.partition_indexes.into_iter().map(|at| OffsetFetchResponsePartitions {
+        error_code: ErrorCode::UnknownTopicId.into(),
+        ..partition(missing(at, None))
+    });
+    OffsetFetchResponseTopics {
+        topic_id: topic.topic_id,
+        partitions: partitions.collect(),
+        ..Default::default()
+    }
 }
 
 fn refused(group_id: Text, refusal: Refusal) -> OffsetFetchResponseGroup {
@@ -174,4 +190,72 @@ fn partition(fetched: FetchedPartition) -> OffsetFetchResponsePartitions {
 
 fn missing(partition: i32, refusal: Option<Refusal>) -> FetchedPartition {
     FetchedPartition { partition, offset: -1, leader_epoch: -1, metadata: Text::default(), refusal }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::net::{IpAddr, Ipv4Addr};
+    use std::time::Duration;
+
+    const NOT_COORDINATOR: i16 = 16;
+    const UNKNOWN_TOPIC_ID: i16 = 100;
+
+    /// What a node answers that coordinates nothing.
+    async fn answer(api_version: i16, request: OffsetFetchRequest) -> OffsetFetchResponse {
+        let groups = GroupCoordinator::new(ottla_groups::Settings::default(), 1, Duration::from_secs(1));
+        let call = Call {
+            api_version,
+            client_id: Text::default(),
+            client_host: IpAddr::V4(Ipv4Addr::LOCALHOST),
+            listener: "PLAINTEXT".into(),
+        };
+        offset_fetch(&call, request, &Image::default(), &groups).await
+    }
+
+    fn of_one_group() -> OffsetFetchRequest {
+        let topic =
+            OffsetFetchRequestTopic { name: "t".into(), partition_indexes: vec![0, 1], ..Default::default() };
+        OffsetFetchRequest { group_id: "g".into(), topics: Some(vec![topic]), ..Default::default() }
+    }
+
+    #[tokio::test]
+    async fn version_1_is_refused_at_each_partition() {
+        let answer = answer(1, of_one_group()).await;
+        let codes: Vec<i16> = answer.topics[0].partitions.iter().map(|it| it.error_code).collect();
+        assert_eq!((answer.error_code, codes), (0, vec![NOT_COORDINATOR; 2]));
+    }
+
+    #[tokio::test]
+    async fn versions_2_to_7_are_refused_as_a_whole() {
+        for version in 2..=7 {
+            let answer = answer(version, of_one_group()).await;
+            assert_eq!((answer.error_code, answer.topics), (NOT_COORDINATOR, Vec::new()));
+        }
+    }
+
+    #[tokio::test]
+    async fn later_versions_are_refused_group_by_group() {
+        for version in 8..=10 {
+            let group = |name: &str| OffsetFetchRequestGroup { group_id: name.into(), ..Default::default() };
+            let request = OffsetFetchRequest { groups: vec![group("g"), group("h")], ..Default::default() };
+            let answer = answer(version, request).await;
+            let codes: Vec<_> =
+                answer.groups.iter().map(|it| (it.group_id.as_str(), it.error_code)).collect();
+            assert_eq!(codes, [("g", NOT_COORDINATOR), ("h", NOT_COORDINATOR)]);
+        }
+    }
+
+    #[test]
+    fn a_topic_id_that_is_not_there_is_told_at_each_partition() {
+        let wanted = OffsetFetchRequestTopics {
+            topic_id: Uuid::from_u128(7),
+            partition_indexes: vec![3],
+            ..Default::default()
+        };
+        let answer = unknown_topic(wanted);
+        assert_eq!(answer.topic_id, Uuid::from_u128(7));
+        assert_eq!(answer.partitions[0].error_code, UNKNOWN_TOPIC_ID);
+        assert_eq!(answer.partitions[0].committed_offset, -1);
+    }
 }

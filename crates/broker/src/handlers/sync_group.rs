@@ -9,7 +9,9 @@ use ottla_protocol::messages::sync_group::{SyncGroupRequest, SyncGroupResponse};
 
 /// Answers SyncGroup.
 pub async fn sync_group(
-    call: &Call, request: SyncGroupRequest, groups: &GroupCoordinator,
+    call: &Call,
+    request: SyncGroupRequest,
+    groups: &GroupCoordinator,
 ) -> SyncGroupResponse {
     let nameless = request.protocol_type.is_none() || request.protocol_name.is_none();
     let answer = if call.api_version >= 5 && nameless {
