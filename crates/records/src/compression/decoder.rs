@@ -174,31 +174,30 @@ pub(crate) fn with_decoder<R>(
     body: impl FnOnce(&mut Decoder<'_, '_>) -> Result<R, BatchError>,
 ) -> Result<R, BatchError> {
     let failed = |reason: String| BatchError::Decompression { compression, reason };
-    CONTEXTS.with_borrow_mut(|contexts| {
-        let stream = match compression {
-            Compression::None => Stream::Plain(input),
-            Compression::Gzip => Stream::Gzip(Box::new(flate2::bufread::MultiGzDecoder::new(input))),
-            Compression::Snappy => Stream::Snappy(snappy::Blocks::new(input), &mut contexts.snappy),
-            Compression::Lz4 => {
-                Stream::Lz4(lz4::Frame::new(input).map_err(|reason| failed(reason.to_owned()))?)
-            }
-            Compression::Zstd => {
-                let context = match &mut contexts.zstd {
-                    Some(context) => context,
-                    none => none.insert(new_zstd_context().map_err(failed)?),
-                };
-                context
-                    .reset(ResetDirective::SessionOnly)
-                    .map_err(|code| failed(zstd_safe::get_error_name(code).to_owned()))?;
-                Stream::Zstd { context, input: InBuffer::around(input), within_frame: false }
-            }
-        };
-        let result = body(&mut Decoder { stream, compression, remaining: size_max, size_max });
-        if contexts.zstd.as_ref().is_some_and(|context| context.sizeof() > ZSTD_CONTEXT_KEPT_MAX) {
-            contexts.zstd = None;
+    // Taken, not borrowed: `body` may decompress another batch.
+    let mut contexts = CONTEXTS.take();
+    let stream = match compression {
+        Compression::None => Stream::Plain(input),
+        Compression::Gzip => Stream::Gzip(Box::new(flate2::bufread::MultiGzDecoder::new(input))),
+        Compression::Snappy => Stream::Snappy(snappy::Blocks::new(input), &mut contexts.snappy),
+        Compression::Lz4 => Stream::Lz4(lz4::Frame::new(input).map_err(|reason| failed(reason.to_owned()))?),
+        Compression::Zstd => {
+            let context = match &mut contexts.zstd {
+                Some(context) => context,
+                none => none.insert(new_zstd_context().map_err(failed)?),
+            };
+            context
+                .reset(ResetDirective::SessionOnly)
+                .map_err(|code| failed(zstd_safe::get_error_name(code).to_owned()))?;
+            Stream::Zstd { context, input: InBuffer::around(input), within_frame: false }
         }
-        result
-    })
+    };
+    let result = body(&mut Decoder { stream, compression, remaining: size_max, size_max });
+    if contexts.zstd.as_ref().is_some_and(|context| context.sizeof() > ZSTD_CONTEXT_KEPT_MAX) {
+        contexts.zstd = None;
+    }
+    CONTEXTS.set(contexts);
+    result
 }
 
 fn new_zstd_context() -> Result<DCtx<'static>, String> {

@@ -93,3 +93,44 @@ fn control_batches_are_told_by_their_keys() {
     let key = records.iter().next().unwrap().unwrap().key.unwrap();
     assert_eq!(ControlType::parse_key(key), Ok(ControlType::LeaderChange));
 }
+
+#[test]
+fn a_walk_within_a_walk_is_a_walk() {
+    for compression in Compression::ALL {
+        let bytes = three(compression);
+        let view = BatchView::parse(&bytes).unwrap();
+        let mut walked = Vec::new();
+        let all: Option<()> = view
+            .walk(1 << 20, |outer| {
+                let first = view.walk(1 << 20, |inner| ControlFlow::Break(inner.offset)).unwrap();
+                walked.push((outer.offset, first));
+                ControlFlow::Continue(())
+            })
+            .unwrap();
+        assert_eq!(all, None);
+        let first = Some(Offset(40));
+        assert_eq!(walked, [(Offset(40), first), (Offset(41), first), (Offset(42), first)]);
+    }
+}
+
+#[test]
+fn a_walk_that_breaks_off_or_fails_leaves_the_next_one_alone() {
+    for compression in Compression::ALL {
+        let good = three(compression);
+        let mut builder = BatchBuilder::new(Offset(0), compression);
+        builder.append(1, None, Some(&vec![7; 300_000]), &[]).unwrap();
+        builder.append(1, None, Some(b"small"), &[]).unwrap();
+        let large = builder.finish().unwrap();
+        let mut wrong = large.to_vec();
+        wrong[57..61].copy_from_slice(&5i32.to_be_bytes());
+        for _ in 0..3 {
+            let view = BatchView::parse(&large).unwrap();
+            assert_eq!(view.walk(1 << 20, |record| ControlFlow::Break(record.offset)), Ok(Some(Offset(0))));
+            let wrong = BatchView::parse(&wrong).unwrap();
+            let result = wrong.walk(1 << 20, |_| ControlFlow::<()>::Continue(()));
+            assert_eq!(result, Err(BatchError::InvalidRecord { index: 2, reason: "it is cut off" }));
+            let view = BatchView::parse(&good).unwrap();
+            assert_eq!(view.walk(1 << 20, |_| ControlFlow::<()>::Continue(())), Ok(None), "{compression}");
+        }
+    }
+}
