@@ -4,6 +4,11 @@
 //! events happen and compares. After each scenario, and at each `restart`, the living state must equal its
 //! log, replayed; and no call may be answered twice.
 //!
+//! What members and operators are told was compared with Apache Kafka 4.3.1, asked the same over sockets. It differs
+//! in two places. Kafka lets a JoinGroup that it refuses create the (empty) group; here it does not. Kafka answers
+//! UNKNOWN_SERVER_ERROR to a member that comes with an instance id and an id that was handed out; here it is told that
+//! it is unknown.
+//!
 //! Member ids are written `a-1`: what the client calls itself, and the how-manieth id was made.
 
 mod harness;
