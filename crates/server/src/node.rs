@@ -164,7 +164,11 @@ fn open_quorum(
         limits: ottla_quorum::Limits {
             bytes_between_snapshots_max: config.metadata.snapshot_after_bytes,
             snapshot_interval_ms: millis(config.metadata.snapshot_interval),
-            ..ottla_quorum::Limits::default()
+            retention_bytes_max: config
+                .metadata
+                .retention_bytes
+                .map_or(-1, |bytes| i64::try_from(bytes).unwrap_or(i64::MAX)),
+            retention_ms: config.metadata.retention.map_or(-1, |it| i64::try_from(it.as_millis()).unwrap_or(i64::MAX)),
         },
     };
     Ok((Quorum::open(log, settings)?, directory))
@@ -187,6 +191,7 @@ fn limits(config: &ServerConfig) -> Limits {
             .iter()
             .map(|(address, count)| (*address, *count))
             .collect(),
+        max_connection_creation_rate: network.max_connection_creation_rate,
         max_idle: network.connections_max_idle.unwrap_or(Duration::MAX),
         send_buffer_bytes: narrow(network.send_buffer_bytes),
         receive_buffer_bytes: narrow(network.receive_buffer_bytes),
