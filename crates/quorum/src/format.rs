@@ -56,7 +56,7 @@ pub fn format(
 ) -> Result<Formatted, QuorumError> {
     let mut found = Vec::with_capacity(log_dirs.len());
     for folder in log_dirs {
-        disk.create_folders(folder).map_err(|error| QuorumError::io("create", folder, error))?;
+        create_durably(disk, folder)?;
         found.push(MetaProperties::read(disk, folder)?);
     }
     let mut cluster_id = identity.cluster_id.clone().map(|id| (id, None));
@@ -110,6 +110,23 @@ pub fn format(
         meta.write(disk, folder)?;
     }
     Ok(Formatted { cluster_id, directory_ids, is_first_start })
+}
+
+/// Creates a folder and its parents, where they do not exist; their names survive a power cut.
+fn create_durably(disk: &Disk, folder: &Path) -> Result<(), QuorumError> {
+    let mut created = Vec::new();
+    for ancestor in folder.ancestors().filter(|ancestor| !ancestor.as_os_str().is_empty()) {
+        if disk.exists(ancestor).map_err(|error| QuorumError::io("look at", ancestor, error))? {
+            break;
+        }
+        created.push(ancestor);
+    }
+    disk.create_folders(folder).map_err(|error| QuorumError::io("create", folder, error))?;
+    for parent in created.into_iter().filter_map(Path::parent) {
+        let parent = if parent.as_os_str().is_empty() { Path::new(".") } else { parent };
+        disk.sync_folder(parent).map_err(|error| QuorumError::io("sync", parent, error))?;
+    }
+    Ok(())
 }
 
 /// The two checkpoints. A folder without `meta.properties` is formatted anew, so what is in the metadata

@@ -32,10 +32,13 @@ pub use crate::error::{DecideError, QuorumError};
 pub use crate::format::{Formatted, Identity, format};
 pub use crate::handle::{NodeSettings, Quorum, WAITING_MAX};
 pub use crate::log::{LogError, MetadataLog, StorageLog};
-pub use ottla_raft::VoterEndpoint;
 pub use crate::snapshot::{Snapshot, list_snapshots, read_snapshot};
+pub use ottla_raft::VoterEndpoint;
 
 /// The folder of the metadata log in its log directory.
 pub const METADATA_FOLDER: &str = "__cluster_metadata-0";
 /// The name of the metadata log's topic; it is not in the image, and nobody may create it.
 pub const METADATA_TOPIC: &str = "__cluster_metadata";
+
+#[cfg(test)]
+mod tests;

@@ -141,7 +141,6 @@ pub(crate) mod memory {
         start: Offset,
         /// Base offset, next offset, bytes.
         batches: Vec<(Offset, Offset, Bytes)>,
-        synced_count: usize,
         syncs: usize,
         fails: bool,
     }
@@ -153,13 +152,6 @@ pub(crate) mod memory {
 
         pub(crate) fn fail(&self, fails: bool) {
             self.state.lock().unwrap().fails = fails;
-        }
-
-        /// What was not synced is gone.
-        pub(crate) fn power_cut(&self) {
-            let mut state = self.state.lock().unwrap();
-            let synced = state.synced_count;
-            state.batches.truncate(synced);
         }
 
         pub(crate) fn all_bytes(&self) -> Vec<u8> {
@@ -198,8 +190,8 @@ pub(crate) mod memory {
             for batch in ottla_records::batches(batches) {
                 let batch = batch.unwrap();
                 let end = state.batches.last().map_or(state.start, |(_, next, _)| *next);
-                assert_eq!(batch.header().base_offset, end, "offsets follow each other");
-                assert_eq!(batch.header().leader_epoch.0, epoch.0);
+                assert_eq!(batch.header().base_offset(), end, "offsets follow each other");
+                assert_eq!(batch.header().leader_epoch().0, epoch.0);
                 let entry = (end, batch.header().next_offset(), Bytes::copy_from_slice(batch.bytes()));
                 state.batches.push(entry);
             }
@@ -211,7 +203,6 @@ pub(crate) mod memory {
             if state.fails {
                 return Err(LogError("no more".to_owned()));
             }
-            state.synced_count = state.batches.len();
             state.syncs += 1;
             Ok(())
         }
@@ -219,7 +210,6 @@ pub(crate) mod memory {
         fn delete_before(&mut self, offset: Offset) -> Result<(), LogError> {
             let mut state = self.state.lock().unwrap();
             state.batches.retain(|(_, next, _)| *next > offset);
-            state.synced_count = state.batches.len();
             state.start = offset.max(state.start);
             Ok(())
         }
@@ -227,7 +217,6 @@ pub(crate) mod memory {
         fn restart_at(&mut self, offset: Offset) -> Result<(), LogError> {
             let mut state = self.state.lock().unwrap();
             state.batches.clear();
-            state.synced_count = 0;
             state.start = offset;
             Ok(())
         }

@@ -1,0 +1,471 @@
+//! The whole way of a decision, on a disk whose power can be cut.
+
+use crate::log::memory::MemoryLog;
+use crate::snapshot::{list_snapshots, read_snapshot};
+use crate::{
+    DecideError, Formatted, Identity, Limits, METADATA_FOLDER, MetadataLog, NodeSettings, Quorum,
+    QuorumError, StorageLog, VoterEndpoint, format,
+};
+use ottla_configs::BrokerConfig;
+use ottla_controller::{Random, TopicToDelete};
+use ottla_ids::{NodeId, Offset, Uuid};
+use ottla_metadata::{Endpoint, Image};
+use ottla_protocol::Text;
+use ottla_protocol::messages::create_topics::{CreatableTopic, CreateTopicsRequest};
+use ottla_storage::{DirectoryOptions, Disk, LogDirectory, META_PROPERTIES, SimulatedDisk};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+
+fn folder() -> PathBuf {
+    PathBuf::from("/data")
+}
+
+fn endpoints() -> Vec<VoterEndpoint> {
+    vec![VoterEndpoint { listener: Text::from("CONTROLLER"), host: Text::from("localhost"), port: 9093 }]
+}
+
+fn identity(node: i32) -> Identity {
+    Identity { node: NodeId(node), cluster_id: None }
+}
+
+fn format_one(disk: &Disk, identity: &Identity) -> Result<Formatted, QuorumError> {
+    format(disk, &[folder()], &folder(), identity, &endpoints(), 1_000)
+}
+
+fn settings(disk: &Disk, formatted: &Formatted, limits: Limits) -> NodeSettings {
+    let endpoint = |name: &'static str, port| Endpoint {
+        listener: Text::from_static(name),
+        host: Text::from("localhost"),
+        port,
+        security_protocol: 0,
+    };
+    NodeSettings {
+        node: NodeId(1),
+        cluster_id: formatted.cluster_id.clone(),
+        disk: disk.clone(),
+        metadata_dir: folder(),
+        metadata_directory_id: formatted.directory_ids[0],
+        directory_ids: formatted.directory_ids.clone(),
+        endpoints: vec![endpoint("PLAINTEXT", 9092)],
+        controller_endpoints: vec![endpoint("CONTROLLER", 9093)],
+        rack: None,
+        configs: BrokerConfig::default(),
+        limits,
+    }
+}
+
+/// A clock that tests move.
+#[derive(Clone, Default)]
+struct Time(Arc<AtomicI64>);
+
+fn open(disk: &Disk, log: impl MetadataLog, limits: Limits, time: &Time) -> Result<Quorum, QuorumError> {
+    let formatted = format_one(disk, &identity(1))?;
+    let time = time.clone();
+    let clock = Box::new(move || time.0.load(Ordering::Relaxed));
+    // Each start is another incarnation.
+    let random = Random::new(log.end_offset().0 as u64);
+    Quorum::open_with(log, settings(disk, &formatted, limits), random, clock)
+}
+
+fn simulated() -> (SimulatedDisk, Disk) {
+    let simulated = SimulatedDisk::new(7);
+    (simulated.clone(), Disk::Simulated(simulated))
+}
+
+fn topic(name: &str, partitions: i32) -> CreateTopicsRequest {
+    let topic = CreatableTopic {
+        name: Text::from(name),
+        num_partitions: partitions,
+        replication_factor: 1,
+        ..CreatableTopic::default()
+    };
+    CreateTopicsRequest { topics: vec![topic], ..CreateTopicsRequest::default() }
+}
+
+async fn create(quorum: &Quorum, name: &str) -> Result<(), DecideError> {
+    let answers = quorum.create_topics(topic(name, 2)).await?;
+    answers.expect("not too large")[0].as_ref().expect("a new name");
+    Ok(())
+}
+
+fn block_on<F: Future>(future: F) -> F::Output {
+    tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(future)
+}
+
+fn names(image: &Image) -> Vec<String> {
+    image.topics().map(|topic| topic.name.to_string()).collect()
+}
+
+#[test]
+fn a_first_start_needs_nothing_and_syncs_the_log_once() {
+    let (_, disk) = simulated();
+    let log = MemoryLog::default();
+    let quorum = open(&disk, log.clone(), Limits::default(), &Time::default()).unwrap();
+    assert_eq!(log.syncs(), 1);
+    let image = quorum.image();
+    assert!(image.is_active(NodeId(1)));
+    assert_eq!(image.feature("metadata.version"), 30);
+    assert_eq!(image.controllers().count(), 1);
+    assert_eq!(quorum.offset(), Offset(15));
+    assert_eq!(quorum.broker_epoch().0, 13);
+    assert_eq!(quorum.cluster_id().len(), 22);
+    quorum.stop();
+}
+
+#[test]
+fn a_decision_is_in_the_image_when_it_is_answered() {
+    let (_, disk) = simulated();
+    let quorum = open(&disk, MemoryLog::default(), Limits::default(), &Time::default()).unwrap();
+    let images = quorum.watch();
+    block_on(async {
+        create(&quorum, "flights").await.unwrap();
+        assert_eq!(names(&quorum.image()), ["flights"]);
+        assert!(images.has_changed().unwrap());
+        assert_eq!(names(&images.borrow()), ["flights"]);
+    });
+    quorum.stop();
+}
+
+#[test]
+fn decisions_that_wait_together_are_synced_together() {
+    let (_, disk) = simulated();
+    let log = MemoryLog::default();
+    let quorum = open(&disk, log.clone(), Limits::default(), &Time::default()).unwrap();
+    let before = log.syncs();
+    block_on(async {
+        let (blocked, block) = std::sync::mpsc::channel::<()>();
+        // Holds the writer until all the others wait.
+        let first = quorum.decide(move |_| {
+            block.recv().unwrap();
+            ottla_state_machine::Decision::answer(())
+        });
+        let others: Vec<String> = (0..20).map(|number| format!("t{number}")).collect();
+        let creations = futures(&quorum, &others);
+        let release = async {
+            tokio::task::yield_now().await;
+            blocked.send(()).unwrap();
+        };
+        let (first, (), answers) = tokio::join!(first, release, creations);
+        first.unwrap();
+        answers.into_iter().for_each(|answer| answer.unwrap());
+    });
+    assert_eq!(quorum.image().topic_count(), 20);
+    assert!(log.syncs() - before <= 3, "{} syncs for 20 decisions", log.syncs() - before);
+    quorum.stop();
+}
+
+/// Creates all of these at once.
+async fn futures(quorum: &Quorum, names: &[String]) -> Vec<Result<(), DecideError>> {
+    let mut tasks = tokio::task::JoinSet::new();
+    for name in names {
+        let (quorum, name) = (quorum.clone(), name.clone());
+        tasks.spawn(async move { create(&quorum, &name).await });
+    }
+    tasks.join_all().await
+}
+
+#[test]
+fn the_second_of_two_that_want_one_name_is_refused() {
+    let (_, disk) = simulated();
+    let quorum = open(&disk, MemoryLog::default(), Limits::default(), &Time::default()).unwrap();
+    block_on(async {
+        let (one, other) =
+            tokio::join!(quorum.create_topics(topic("a", 1)), quorum.create_topics(topic("a", 1)));
+        let mut results: Vec<bool> =
+            [one, other].into_iter().map(|answer| answer.unwrap().unwrap()[0].is_ok()).collect();
+        results.sort_unstable();
+        assert_eq!(results, [false, true]);
+    });
+    quorum.stop();
+}
+
+#[test]
+fn a_restart_brings_everything_back_in_a_new_epoch() {
+    let (_, disk) = simulated();
+    let log = MemoryLog::default();
+    let quorum = open(&disk, log.clone(), Limits::default(), &Time::default()).unwrap();
+    let (cluster_id, epoch) = (quorum.cluster_id().clone(), quorum.broker_epoch());
+    block_on(async {
+        create(&quorum, "a").await.unwrap();
+        create(&quorum, "b").await.unwrap();
+        let delete = vec![TopicToDelete { name: Some(Text::from("a")), id: Uuid::ZERO }];
+        quorum.delete_topics(delete).await.unwrap().unwrap();
+    });
+    quorum.stop();
+    let quorum = open(&disk, log.clone(), Limits::default(), &Time::default()).unwrap();
+    assert_eq!(names(&quorum.image()), ["b"]);
+    assert_eq!(*quorum.cluster_id(), cluster_id);
+    assert!(quorum.broker_epoch() > epoch, "another incarnation");
+    let bytes = log.all_bytes();
+    let epochs: Vec<i32> =
+        ottla_records::batches(&bytes).map(|batch| batch.unwrap().header().leader_epoch().0).collect();
+    assert_eq!((epochs.first(), epochs.last()), (Some(&1), Some(&2)));
+    assert!(epochs.is_sorted());
+    quorum.stop();
+}
+
+#[test]
+fn the_living_image_equals_its_log_replayed() {
+    let (_, disk) = simulated();
+    let log = MemoryLog::default();
+    let quorum = open(&disk, log.clone(), Limits::default(), &Time::default()).unwrap();
+    block_on(async {
+        for name in ["a", "b", "c"] {
+            create(&quorum, name).await.unwrap();
+        }
+        quorum.next_producer_id().await.unwrap().unwrap();
+    });
+    let living = quorum.image();
+    quorum.stop();
+    let mut image = Image::default();
+    let bytes = log.all_bytes();
+    crate::frames::read_batches(Path::new("log"), &bytes, &mut |item| {
+        if let crate::frames::Item::Data(record) = item {
+            ottla_state_machine::Machine::replay(&mut image, &record);
+        }
+        Ok(())
+    })
+    .unwrap();
+    assert_eq!(image, *living);
+}
+
+#[test]
+fn producer_ids_are_never_given_twice_not_even_after_a_restart() {
+    let (_, disk) = simulated();
+    let log = MemoryLog::default();
+    let mut last = -1;
+    for _ in 0..2 {
+        let quorum = open(&disk, log.clone(), Limits::default(), &Time::default()).unwrap();
+        block_on(async {
+            for _ in 0..1500 {
+                let id = quorum.next_producer_id().await.unwrap().unwrap();
+                assert!(id.0 > last);
+                last = id.0;
+            }
+        });
+        quorum.stop();
+    }
+}
+
+#[test]
+fn a_decision_that_panics_ends_only_itself() {
+    let (_, disk) = simulated();
+    let quorum = open(&disk, MemoryLog::default(), Limits::default(), &Time::default()).unwrap();
+    block_on(async {
+        let answer = quorum.decide::<(), _>(|_| panic!("a bug")).await;
+        assert!(matches!(answer, Err(DecideError::Bug)), "{answer:?}");
+        create(&quorum, "a").await.unwrap();
+    });
+    quorum.stop();
+}
+
+#[test]
+fn after_a_failed_write_nothing_is_decided_and_readers_see_what_is_durable() {
+    let (_, disk) = simulated();
+    let log = MemoryLog::default();
+    let quorum = open(&disk, log.clone(), Limits::default(), &Time::default()).unwrap();
+    block_on(async {
+        create(&quorum, "a").await.unwrap();
+        log.fail(true);
+        assert!(matches!(create(&quorum, "b").await, Err(DecideError::Failed(_))));
+        log.fail(false);
+        assert!(matches!(create(&quorum, "c").await, Err(DecideError::Failed(_))), "not as if nothing was");
+        assert_eq!(names(&quorum.image()), ["a"]);
+        assert!(quorum.failure().is_some());
+    });
+    quorum.stop();
+}
+
+#[test]
+fn what_comes_after_the_stop_is_refused() {
+    let (_, disk) = simulated();
+    let quorum = open(&disk, MemoryLog::default(), Limits::default(), &Time::default()).unwrap();
+    quorum.stop();
+    block_on(async {
+        assert!(matches!(create(&quorum, "a").await, Err(DecideError::Stopped)));
+    });
+    quorum.stop();
+}
+
+#[test]
+fn a_snapshot_is_taken_by_size_and_old_ones_go_with_the_log_before_them() {
+    let (_, disk) = simulated();
+    let log = MemoryLog::default();
+    let limits = Limits { bytes_between_snapshots_max: 2_000, retention_bytes_max: 1, ..Limits::default() };
+    let quorum = open(&disk, log.clone(), limits, &Time::default()).unwrap();
+    block_on(async {
+        for number in 0..200 {
+            create(&quorum, &format!("t{number}")).await.unwrap();
+        }
+    });
+    let living = quorum.image();
+    quorum.stop();
+    let metadata = folder().join(METADATA_FOLDER);
+    let snapshots = list_snapshots(&disk, &metadata).unwrap();
+    let newest = *snapshots.last().unwrap();
+    assert!(newest.end_offset > Offset::ZERO);
+    assert!(log.start_offset() > Offset::ZERO, "the log's beginning was removed");
+    assert!(snapshots.iter().any(|id| id.end_offset >= log.start_offset()));
+    let snapshot = read_snapshot(&disk, &metadata, newest).unwrap();
+    assert_eq!((snapshot.kraft_version, snapshot.voters.map(|voters| voters.len())), (1, Some(1)));
+    let again = open(&disk, log, limits, &Time::default()).unwrap();
+    assert_eq!(names(&again.image()), names(&living));
+    again.stop();
+}
+
+#[test]
+fn a_snapshot_is_taken_by_time() {
+    let (_, disk) = simulated();
+    let time = Time::default();
+    let limits = Limits { snapshot_interval_ms: 1_000, ..Limits::default() };
+    let quorum = open(&disk, MemoryLog::default(), limits, &time).unwrap();
+    block_on(async {
+        create(&quorum, "a").await.unwrap();
+        time.0.store(5_000, Ordering::Relaxed);
+        create(&quorum, "b").await.unwrap();
+    });
+    quorum.stop();
+    let snapshots = list_snapshots(&disk, &folder().join(METADATA_FOLDER)).unwrap();
+    assert_eq!(snapshots.len(), 2, "{snapshots:?}");
+}
+
+#[test]
+fn a_log_whose_beginning_is_gone_without_a_snapshot_is_refused() {
+    let (_, disk) = simulated();
+    let mut log = MemoryLog::default();
+    open(&disk, log.clone(), Limits::default(), &Time::default()).unwrap().stop();
+    log.delete_before(Offset(12)).unwrap();
+    let error = open(&disk, log, Limits::default(), &Time::default()).unwrap_err();
+    assert!(matches!(error, QuorumError::SnapshotMissing { log_start: Offset(12), .. }), "{error}");
+}
+
+#[test]
+fn a_folder_of_another_node_is_refused() {
+    let (_, disk) = simulated();
+    format_one(&disk, &identity(1)).unwrap();
+    let error = format_one(&disk, &identity(2)).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "/data/meta.properties belongs to node 1, but this node is 2: set node.id=1, or give this node an empty \
+         folder of its own"
+    );
+}
+
+#[test]
+fn a_folder_of_another_cluster_is_refused() {
+    let (_, disk) = simulated();
+    let named = |id: &str| Identity { node: NodeId(1), cluster_id: Some(id.to_owned()) };
+    assert_eq!(format_one(&disk, &named("mine")).unwrap().cluster_id, "mine");
+    let error = format_one(&disk, &named("yours")).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "/data/meta.properties belongs to cluster mine, but this node is to be one of cluster yours: leave the \
+         cluster id out to go on with mine, or give this node an empty folder of its own"
+    );
+}
+
+#[test]
+fn two_folders_of_different_clusters_are_refused_and_neither_is_touched() {
+    let (_, disk) = simulated();
+    let folders = [PathBuf::from("/a"), PathBuf::from("/b"), PathBuf::from("/c")];
+    let format_some = |folders: &[PathBuf], cluster_id: Option<&str>| {
+        let identity = Identity { node: NodeId(1), cluster_id: cluster_id.map(str::to_owned) };
+        format(&disk, folders, &folders[0], &identity, &endpoints(), 0)
+    };
+    format_some(&folders[..1], Some("one")).unwrap();
+    format_some(&folders[1..2], Some("two")).unwrap();
+    let error = format_some(&folders, None).unwrap_err();
+    assert!(matches!(error, QuorumError::TwoClusters { .. }), "{error}");
+    assert_eq!(disk.read(&folders[2].join(META_PROPERTIES)).unwrap(), None);
+}
+
+#[test]
+fn a_metadata_log_without_meta_properties_is_not_formatted_over() {
+    let (_, disk) = simulated();
+    format_one(&disk, &identity(1)).unwrap();
+    disk.remove_file(&folder().join(META_PROPERTIES)).unwrap();
+    disk.create(&folder().join(METADATA_FOLDER).join("00000000000000000000.log")).unwrap();
+    let error = format_one(&disk, &identity(1)).unwrap_err();
+    assert!(matches!(error, QuorumError::Unformatted { .. }), "{error}");
+}
+
+#[test]
+fn a_second_log_directory_gets_an_id_of_its_own() {
+    let (_, disk) = simulated();
+    let folders = [PathBuf::from("/a"), PathBuf::from("/b")];
+    let formatted = format(&disk, &folders, &folders[0], &identity(1), &endpoints(), 0).unwrap();
+    assert_ne!(formatted.directory_ids[0], formatted.directory_ids[1]);
+    let again = format(&disk, &folders, &folders[0], &identity(1), &endpoints(), 0).unwrap();
+    assert_eq!(again, Formatted { is_first_start: false, ..formatted });
+}
+
+/// Opens everything on a real storage log.
+fn open_storage(disk: &Disk, limits: Limits) -> Result<(Quorum, Arc<LogDirectory>), QuorumError> {
+    let formatted = format_one(disk, &identity(1))?;
+    let options = DirectoryOptions { cluster_id: Some(formatted.cluster_id.clone()), node_id: NodeId(1) };
+    let directory = LogDirectory::open(disk.clone(), &folder(), &options)?;
+    let log = StorageLog::open(directory.clone(), 0)?;
+    Ok((Quorum::open(log, settings(disk, &formatted, limits))?, directory))
+}
+
+#[test]
+fn what_was_answered_survives_power_cuts() {
+    for seed in 0..20 {
+        let simulated = SimulatedDisk::new(seed);
+        let disk = Disk::Simulated(simulated.clone());
+        let limits =
+            Limits { bytes_between_snapshots_max: 1_500, retention_bytes_max: 4_000, ..Limits::default() };
+        let mut answered: Vec<String> = Vec::new();
+        for round in 0..6 {
+            let (quorum, directory) = open_storage(&disk, limits)
+                .unwrap_or_else(|error| panic!("seed {seed}, round {round}: {error}"));
+            let image = quorum.image();
+            for name in &answered {
+                assert!(image.topic(name).is_some(), "seed {seed}, round {round}: {name} is lost");
+            }
+            assert!(image.is_active(NodeId(1)));
+            // The power goes in the middle of what is done now, at another place each time.
+            simulated.cut_power_after(5 + (seed * 7 + round * 13) % 60);
+            block_on(async {
+                for number in 0..12 {
+                    let name = format!("t-{round}-{number}");
+                    match create(&quorum, &name).await {
+                        Ok(()) => answered.push(name),
+                        Err(_) => break,
+                    }
+                }
+            });
+            quorum.stop();
+            drop(directory);
+            simulated.power_cut();
+        }
+    }
+}
+
+#[test]
+fn power_cuts_while_formatting_leave_a_folder_that_can_be_started() {
+    for cut in 0..60 {
+        let simulated = SimulatedDisk::new(cut);
+        let disk = Disk::Simulated(simulated.clone());
+        simulated.cut_power_after(cut);
+        let first = open_storage(&disk, Limits::default());
+        if let Ok((quorum, _)) = &first {
+            quorum.stop();
+        }
+        drop(first);
+        simulated.power_cut();
+        let (quorum, _) =
+            open_storage(&disk, Limits::default()).unwrap_or_else(|error| panic!("cut {cut}: {error}"));
+        assert!(quorum.image().is_active(NodeId(1)));
+        quorum.stop();
+    }
+}
+
+#[test]
+fn a_first_start_on_a_disk_syncs_little() {
+    let (simulated, disk) = simulated();
+    let (quorum, _directory) = open_storage(&disk, Limits::default()).unwrap();
+    assert!(simulated.syncs() <= 12, "{} syncs", simulated.syncs());
+    quorum.stop();
+}
