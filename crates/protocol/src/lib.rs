@@ -36,6 +36,9 @@ pub mod data;
 pub mod messages;
 pub mod records;
 
+#[cfg(test)]
+mod tests;
+
 pub use api_key::ApiKey;
 pub use error_code::ErrorCode;
 pub use frame::{

@@ -298,6 +298,17 @@ impl Reader {
         T::decode(self, version).map(Some)
     }
 
+    /// A structure that may be null in a tagged field: there a varint says whether it is there.
+    pub fn nullable_tagged_structure<T: Structure>(
+        &mut self,
+        version: i16,
+    ) -> Result<Option<T>, DecodeError> {
+        if self.unsigned_varint()? as i32 <= 0 {
+            return Ok(None);
+        }
+        T::decode(self, version).map(Some)
+    }
+
     /// The numbers of the tagged fields that follow. Kafka reads more than `i32::MAX` as none.
     pub fn tagged_fields(&mut self) -> Result<std::ops::Range<i32>, DecodeError> {
         Ok(0..self.unsigned_varint()? as i32)

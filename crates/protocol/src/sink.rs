@@ -380,6 +380,16 @@ pub(crate) fn put_nullable_structure<S: Sink, T: Structure>(
     }
 }
 
+/// The same in a tagged field, where null is a varint of 0.
+pub(crate) fn put_nullable_tagged_structure<S: Sink, T: Structure>(
+    sink: &mut S,
+    structure: Option<&T>,
+    version: i16,
+) -> Result<(), EncodeError> {
+    sink.put_unsigned_varint(u32::from(structure.is_some()));
+    structure.map_or(Ok(()), |structure| structure.write(sink, version))
+}
+
 /// A tagged field's number and size; its value must follow.
 pub(crate) fn put_tag<S: Sink>(sink: &mut S, tag: u32, size: usize) -> Result<(), EncodeError> {
     let size = i32::try_from(size).map_err(|_| EncodeError::TooLarge { size })?;

@@ -24,6 +24,11 @@ impl Versions {
         self.first <= version && version <= self.last
     }
 
+    fn overlap(self, other: Versions) -> Option<Versions> {
+        let both = Versions { first: self.first.max(other.first), last: self.last.min(other.last) };
+        (both.first <= both.last).then_some(both)
+    }
+
     fn hull(self, other: Versions) -> Versions {
         Versions { first: self.first.min(other.first), last: self.last.max(other.last) }
     }
@@ -231,7 +236,7 @@ fn message(head: &Line<'_>, body: &[Line<'_>]) -> Result<Message> {
         doc: head.doc.to_owned(),
         structures: vec![Structure { name, versions, fields: Vec::new() }],
     };
-    let fields = fields(body, 1, versions, versions, &mut message.structures)?;
+    let fields = fields(body, 1, versions, &mut message.structures)?;
     message.structures[0].fields = fields;
     settle_versions(&mut message)?;
     Ok(message)
@@ -242,7 +247,6 @@ fn fields(
     lines: &[Line<'_>],
     depth: usize,
     message: Versions,
-    around: Versions,
     structures: &mut Vec<Structure>,
 ) -> Result<Vec<Field>> {
     let mut fields = Vec::new();
@@ -250,7 +254,7 @@ fn fields(
     while let Some((head, below)) = rest.split_first() {
         ensure!(head.depth == depth, "line {}: indented too far", head.number);
         let end = below.iter().position(|line| line.depth <= depth).unwrap_or(below.len());
-        let field = field(head, message, around).with_context(|| format!("line {}", head.number))?;
+        let field = field(head, message).with_context(|| format!("line {}", head.number))?;
         if end > 0 {
             let name = field.r#type.structure().context("only structures have fields")?.to_owned();
             ensure!(
@@ -260,7 +264,7 @@ fn fields(
             );
             let index = structures.len();
             structures.push(Structure { name, versions: field.versions, fields: Vec::new() });
-            let inner = self::fields(&below[..end], depth + 1, message, field.versions, structures)?;
+            let inner = self::fields(&below[..end], depth + 1, message, structures)?;
             structures[index].fields = inner;
         }
         fields.push(field);
@@ -269,12 +273,12 @@ fn fields(
     Ok(fields)
 }
 
-fn field(line: &Line<'_>, message: Versions, around: Versions) -> Result<Field> {
+fn field(line: &Line<'_>, message: Versions) -> Result<Field> {
     let mut words = line.words.iter().copied().peekable();
     let mut field = Field {
         name: words.next().context("a field has a name")?.to_owned(),
         r#type: Type::parse(words.next().context("a field has a type")?)?,
-        versions: around,
+        versions: message,
         nullable: None,
         tag: None,
         default: None,
@@ -321,7 +325,8 @@ fn range(text: &str, last: Option<i16>) -> Result<Versions> {
     Ok(Versions { first, last })
 }
 
-/// A structure named in several places occurs in all their versions, and so do those inside it.
+/// A structure named in several places occurs in all their versions, and so do those inside it; a field
+/// without versions of its own is in all versions of its structure.
 fn settle_versions(message: &mut Message) -> Result<()> {
     let mut uses: BTreeMap<String, Versions> = BTreeMap::new();
     let mut todo = vec![(message.name.clone(), message.versions)];
@@ -338,13 +343,23 @@ fn settle_versions(message: &mut Message) -> Result<()> {
             .find(|structure| structure.name == name)
             .with_context(|| format!("{name} has no fields anywhere"))?;
         for field in &structure.fields {
-            if let Some(inner) = field.r#type.structure() {
-                todo.push((inner.to_owned(), field.versions));
+            if let Some(inner) = field.r#type.structure()
+                && let Some(versions) = field.versions.overlap(hull)
+            {
+                todo.push((inner.to_owned(), versions));
             }
         }
     }
     for structure in &mut message.structures {
-        structure.versions = uses[&structure.name];
+        structure.versions =
+            *uses.get(&structure.name).with_context(|| format!("{} is never used", structure.name))?;
+        for field in &mut structure.fields {
+            field.versions = field
+                .versions
+                .overlap(structure.versions)
+                .with_context(|| format!("{} is in no version of {}", field.name, structure.name))?;
+            field.nullable = field.nullable.and_then(|nullable| nullable.overlap(field.versions));
+        }
     }
     Ok(())
 }

@@ -116,6 +116,7 @@ fn imports(body: &str) -> String {
         "put_i32s",
         "put_i64s",
         "put_nullable_structure",
+        "put_nullable_tagged_structure",
         "put_payload",
         "put_raw_tagged_fields",
         "put_structures",
@@ -409,7 +410,10 @@ impl Emitter<'_> {
             return if sized {
                 format!("{place}.as_ref().is_none_or(|it| !it.is_empty())")
             } else {
-                format!("{place} != {}", self.default(field))
+                format!(
+                    "{place}.as_ref().is_none_or(|it| *it != {}::default())",
+                    self.plain_type(&field.r#type)
+                )
             };
         }
         match (&field.r#type, field.default.as_deref()) {
@@ -603,7 +607,10 @@ impl Emitter<'_> {
                 Some(format!("reader.payload({flexible}, {name})?")),
             ),
             Type::Structure(part) => (
-                "reader.nullable_structure(version)?".to_owned(),
+                match field.tag {
+                    Some(_) => "reader.nullable_tagged_structure(version)?".to_owned(),
+                    None => "reader.nullable_structure(version)?".to_owned(),
+                },
                 Some(format!("{}::decode(reader, version)?", self.rust_name(part))),
             ),
             Type::Array(element) => {
@@ -772,6 +779,9 @@ impl Emitter<'_> {
             Type::String => format!("put_text(sink, {whole}, {flexible})?;\n"),
             Type::Bytes => format!("put_bytes(sink, {whole}, {flexible})?;\n"),
             Type::Records => format!("put_payload(sink, {whole}, {flexible})?;\n"),
+            Type::Structure(_) if nullable && field.tag.is_some() => {
+                format!("put_nullable_tagged_structure(sink, {whole}, version)?;\n")
+            }
             Type::Structure(_) if nullable => {
                 format!("put_nullable_structure(sink, {whole}, version)?;\n")
             }

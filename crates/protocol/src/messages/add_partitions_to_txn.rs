@@ -170,38 +170,29 @@ impl Structure for AddPartitionsToTxnTransaction {
 /// Part of [`AddPartitionsToTxnRequest`], versions 0–5.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct AddPartitionsToTxnTopic {
-    /// Versions 4+.
+    /// All versions.
     pub name: Text,
-    /// Versions 4+.
+    /// All versions.
     pub partitions: Vec<i32>,
     /// Tagged fields that are not known here.
     pub unknown_tagged_fields: Vec<RawTaggedField>,
 }
 
 impl Structure for AddPartitionsToTxnTopic {
-    const SIZE_MIN: usize = 1;
+    const SIZE_MIN: usize = 3;
 
     fn decode(reader: &mut Reader, version: i16) -> Result<Self, DecodeError> {
         let flexible = version >= 3;
-        let name = if version >= 4 { reader.text(flexible, "Name")? } else { Text::new() };
-        let partitions =
-            if version >= 4 { non_null(reader.i32s(flexible)?, "Partitions")? } else { Vec::new() };
+        let name = reader.text(flexible, "Name")?;
+        let partitions = non_null(reader.i32s(flexible)?, "Partitions")?;
         let unknown_tagged_fields = if flexible { reader.unknown_tagged_fields()? } else { Vec::new() };
         Ok(Self { name, partitions, unknown_tagged_fields })
     }
 
     fn write<S: Sink>(&self, sink: &mut S, version: i16) -> Result<(), EncodeError> {
         let flexible = version >= 3;
-        if version >= 4 {
-            put_text(sink, Some(&self.name), flexible)?;
-        } else {
-            absent(!self.name.is_empty(), "AddPartitionsToTxnTopic", "Name", version)?;
-        }
-        if version >= 4 {
-            put_i32s(sink, Some(&self.partitions), flexible)?;
-        } else {
-            absent(!self.partitions.is_empty(), "AddPartitionsToTxnTopic", "Partitions", version)?;
-        }
+        put_text(sink, Some(&self.name), flexible)?;
+        put_i32s(sink, Some(&self.partitions), flexible)?;
         if flexible {
             put_unknown_tagged_fields(sink, &self.unknown_tagged_fields)?;
         } else {
@@ -327,46 +318,29 @@ impl Structure for AddPartitionsToTxnResult {
 /// Part of [`AddPartitionsToTxnResponse`], versions 0–5.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct AddPartitionsToTxnTopicResult {
-    /// Versions 4+.
+    /// All versions.
     pub name: Text,
-    /// Versions 4+.
+    /// All versions.
     pub results_by_partition: Vec<AddPartitionsToTxnPartitionResult>,
     /// Tagged fields that are not known here.
     pub unknown_tagged_fields: Vec<RawTaggedField>,
 }
 
 impl Structure for AddPartitionsToTxnTopicResult {
-    const SIZE_MIN: usize = 1;
+    const SIZE_MIN: usize = 3;
 
     fn decode(reader: &mut Reader, version: i16) -> Result<Self, DecodeError> {
         let flexible = version >= 3;
-        let name = if version >= 4 { reader.text(flexible, "Name")? } else { Text::new() };
-        let results_by_partition = if version >= 4 {
-            non_null(reader.structures(flexible, version)?, "ResultsByPartition")?
-        } else {
-            Vec::new()
-        };
+        let name = reader.text(flexible, "Name")?;
+        let results_by_partition = non_null(reader.structures(flexible, version)?, "ResultsByPartition")?;
         let unknown_tagged_fields = if flexible { reader.unknown_tagged_fields()? } else { Vec::new() };
         Ok(Self { name, results_by_partition, unknown_tagged_fields })
     }
 
     fn write<S: Sink>(&self, sink: &mut S, version: i16) -> Result<(), EncodeError> {
         let flexible = version >= 3;
-        if version >= 4 {
-            put_text(sink, Some(&self.name), flexible)?;
-        } else {
-            absent(!self.name.is_empty(), "AddPartitionsToTxnTopicResult", "Name", version)?;
-        }
-        if version >= 4 {
-            put_structures(sink, Some(&self.results_by_partition), flexible, version)?;
-        } else {
-            absent(
-                !self.results_by_partition.is_empty(),
-                "AddPartitionsToTxnTopicResult",
-                "ResultsByPartition",
-                version,
-            )?;
-        }
+        put_text(sink, Some(&self.name), flexible)?;
+        put_structures(sink, Some(&self.results_by_partition), flexible, version)?;
         if flexible {
             put_unknown_tagged_fields(sink, &self.unknown_tagged_fields)?;
         } else {
@@ -376,7 +350,7 @@ impl Structure for AddPartitionsToTxnTopicResult {
     }
 }
 
-/// Part of [`AddPartitionsToTxnResponse`], versions 4–5.
+/// Part of [`AddPartitionsToTxnResponse`], versions 0–5.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct AddPartitionsToTxnPartitionResult {
     /// All versions.
@@ -388,19 +362,25 @@ pub struct AddPartitionsToTxnPartitionResult {
 }
 
 impl Structure for AddPartitionsToTxnPartitionResult {
-    const SIZE_MIN: usize = 7;
+    const SIZE_MIN: usize = 6;
 
-    fn decode(reader: &mut Reader, _version: i16) -> Result<Self, DecodeError> {
+    fn decode(reader: &mut Reader, version: i16) -> Result<Self, DecodeError> {
+        let flexible = version >= 3;
         let partition_index = reader.i32()?;
         let partition_error_code = reader.i16()?;
-        let unknown_tagged_fields = reader.unknown_tagged_fields()?;
+        let unknown_tagged_fields = if flexible { reader.unknown_tagged_fields()? } else { Vec::new() };
         Ok(Self { partition_index, partition_error_code, unknown_tagged_fields })
     }
 
-    fn write<S: Sink>(&self, sink: &mut S, _version: i16) -> Result<(), EncodeError> {
+    fn write<S: Sink>(&self, sink: &mut S, version: i16) -> Result<(), EncodeError> {
+        let flexible = version >= 3;
         sink.put_i32(self.partition_index);
         sink.put_i16(self.partition_error_code);
-        put_unknown_tagged_fields(sink, &self.unknown_tagged_fields)?;
+        if flexible {
+            put_unknown_tagged_fields(sink, &self.unknown_tagged_fields)?;
+        } else {
+            no_tagged_fields(&self.unknown_tagged_fields, "AddPartitionsToTxnPartitionResult", version)?;
+        }
         Ok(())
     }
 }

@@ -100,7 +100,7 @@ impl Message for ConsumerGroupCurrentMemberAssignmentValue {
 }
 
 /// Part of [`ConsumerGroupCurrentMemberAssignmentValue`], versions 0.
-#[derive(Clone, Debug, PartialEq, Eq, Default)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TopicPartitions {
     /// All versions.
     pub topic_id: Uuid,
@@ -112,13 +112,24 @@ pub struct TopicPartitions {
     pub unknown_tagged_fields: Vec<RawTaggedField>,
 }
 
+impl Default for TopicPartitions {
+    fn default() -> TopicPartitions {
+        TopicPartitions {
+            topic_id: Uuid::ZERO,
+            partitions: Vec::new(),
+            assignment_epochs: Some(Vec::new()),
+            unknown_tagged_fields: Vec::new(),
+        }
+    }
+}
+
 impl Structure for TopicPartitions {
     const SIZE_MIN: usize = 18;
 
     fn decode(reader: &mut Reader, _version: i16) -> Result<Self, DecodeError> {
         let topic_id = reader.uuid()?;
         let partitions = non_null(reader.i32s(true)?, "Partitions")?;
-        let mut assignment_epochs = None;
+        let mut assignment_epochs = Some(Vec::new());
         let mut unknown_tagged_fields = Vec::new();
         for _ in reader.tagged_fields()? {
             let (tag, size) = reader.tag()?;
@@ -133,7 +144,7 @@ impl Structure for TopicPartitions {
     fn write<S: Sink>(&self, sink: &mut S, _version: i16) -> Result<(), EncodeError> {
         sink.put_uuid(self.topic_id);
         put_i32s(sink, Some(&self.partitions), true)?;
-        let has_tag_0 = self.assignment_epochs.is_some();
+        let has_tag_0 = self.assignment_epochs.as_ref().is_none_or(|it| !it.is_empty());
         put_tagged_fields(sink, usize::from(has_tag_0), &[0], &self.unknown_tagged_fields)?;
         if has_tag_0 {
             put_tag(

@@ -5,8 +5,8 @@
 use crate::message::{Message, Structure};
 use crate::reader::{DecodeError, RawTaggedField, Reader, non_null};
 use crate::sink::{
-    EncodeError, Sink, put_bytes, put_nullable_structure, put_raw_tagged_fields, put_structures, put_tag,
-    put_tagged_fields, put_text, put_texts, put_unknown_tagged_fields, size_of,
+    EncodeError, Sink, put_bytes, put_nullable_tagged_structure, put_raw_tagged_fields, put_structures,
+    put_tag, put_tagged_fields, put_text, put_texts, put_unknown_tagged_fields, size_of,
 };
 use crate::text::Text;
 use bytes::Bytes;
@@ -79,7 +79,7 @@ impl Default for ConsumerGroupMemberMetadataValue {
             subscribed_topic_regex: Some(Text::new()),
             rebalance_timeout_ms: -1,
             server_assignor: Some(Text::new()),
-            classic_member_metadata: None,
+            classic_member_metadata: Some(ClassicMemberMetadata::default()),
             unknown_tagged_fields: Vec::new(),
         }
     }
@@ -98,12 +98,12 @@ impl Structure for ConsumerGroupMemberMetadataValue {
         let subscribed_topic_regex = reader.nullable_text(true)?;
         let rebalance_timeout_ms = reader.i32()?;
         let server_assignor = reader.nullable_text(true)?;
-        let mut classic_member_metadata = None;
+        let mut classic_member_metadata = Some(ClassicMemberMetadata::default());
         let mut unknown_tagged_fields = Vec::new();
         for _ in reader.tagged_fields()? {
             let (tag, size) = reader.tag()?;
             match tag {
-                0 => classic_member_metadata = reader.nullable_structure(version)?,
+                0 => classic_member_metadata = reader.nullable_tagged_structure(version)?,
                 _ => unknown_tagged_fields.push(reader.raw_tagged_field(tag, size)?),
             }
         }
@@ -130,18 +130,19 @@ impl Structure for ConsumerGroupMemberMetadataValue {
         put_text(sink, self.subscribed_topic_regex.as_ref(), true)?;
         sink.put_i32(self.rebalance_timeout_ms);
         put_text(sink, self.server_assignor.as_ref(), true)?;
-        let has_tag_0 = self.classic_member_metadata.is_some();
+        let has_tag_0 =
+            self.classic_member_metadata.as_ref().is_none_or(|it| *it != ClassicMemberMetadata::default());
         put_tagged_fields(sink, usize::from(has_tag_0), &[0], &self.unknown_tagged_fields)?;
         if has_tag_0 {
             put_tag(
                 sink,
                 0,
                 size_of(|sink| {
-                    put_nullable_structure(sink, self.classic_member_metadata.as_ref(), version)?;
+                    put_nullable_tagged_structure(sink, self.classic_member_metadata.as_ref(), version)?;
                     Ok(())
                 })?,
             )?;
-            put_nullable_structure(sink, self.classic_member_metadata.as_ref(), version)?;
+            put_nullable_tagged_structure(sink, self.classic_member_metadata.as_ref(), version)?;
         }
         put_raw_tagged_fields(sink, &self.unknown_tagged_fields, 1, u32::MAX)?;
         Ok(())

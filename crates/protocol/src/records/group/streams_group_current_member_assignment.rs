@@ -121,7 +121,7 @@ impl Message for StreamsGroupCurrentMemberAssignmentValue {
 }
 
 /// Part of [`StreamsGroupCurrentMemberAssignmentValue`], versions 0.
-#[derive(Clone, Debug, PartialEq, Eq, Default)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TaskIds {
     /// All versions.
     pub subtopology_id: Text,
@@ -133,13 +133,24 @@ pub struct TaskIds {
     pub unknown_tagged_fields: Vec<RawTaggedField>,
 }
 
+impl Default for TaskIds {
+    fn default() -> TaskIds {
+        TaskIds {
+            subtopology_id: Text::new(),
+            partitions: Vec::new(),
+            assignment_epochs: Some(Vec::new()),
+            unknown_tagged_fields: Vec::new(),
+        }
+    }
+}
+
 impl Structure for TaskIds {
     const SIZE_MIN: usize = 3;
 
     fn decode(reader: &mut Reader, _version: i16) -> Result<Self, DecodeError> {
         let subtopology_id = reader.text(true, "SubtopologyId")?;
         let partitions = non_null(reader.i32s(true)?, "Partitions")?;
-        let mut assignment_epochs = None;
+        let mut assignment_epochs = Some(Vec::new());
         let mut unknown_tagged_fields = Vec::new();
         for _ in reader.tagged_fields()? {
             let (tag, size) = reader.tag()?;
@@ -154,7 +165,7 @@ impl Structure for TaskIds {
     fn write<S: Sink>(&self, sink: &mut S, _version: i16) -> Result<(), EncodeError> {
         put_text(sink, Some(&self.subtopology_id), true)?;
         put_i32s(sink, Some(&self.partitions), true)?;
-        let has_tag_0 = self.assignment_epochs.is_some();
+        let has_tag_0 = self.assignment_epochs.as_ref().is_none_or(|it| !it.is_empty());
         put_tagged_fields(sink, usize::from(has_tag_0), &[0], &self.unknown_tagged_fields)?;
         if has_tag_0 {
             put_tag(

@@ -59,7 +59,7 @@ impl Default for StreamsGroupMetadataValue {
             epoch: 0,
             metadata_hash: 0,
             validated_topology_epoch: -1,
-            last_assignment_configs: None,
+            last_assignment_configs: Some(Vec::new()),
             unknown_tagged_fields: Vec::new(),
         }
     }
@@ -72,7 +72,7 @@ impl Structure for StreamsGroupMetadataValue {
         let epoch = reader.i32()?;
         let metadata_hash = reader.i64()?;
         let mut validated_topology_epoch = -1;
-        let mut last_assignment_configs = None;
+        let mut last_assignment_configs = Some(Vec::new());
         let mut unknown_tagged_fields = Vec::new();
         for _ in reader.tagged_fields()? {
             let (tag, size) = reader.tag()?;
@@ -95,7 +95,7 @@ impl Structure for StreamsGroupMetadataValue {
         sink.put_i32(self.epoch);
         sink.put_i64(self.metadata_hash);
         let has_tag_0 = self.validated_topology_epoch != -1;
-        let has_tag_1 = self.last_assignment_configs.is_some();
+        let has_tag_1 = self.last_assignment_configs.as_ref().is_none_or(|it| !it.is_empty());
         put_tagged_fields(
             sink,
             usize::from(has_tag_0) + usize::from(has_tag_1),
