@@ -571,22 +571,22 @@ fn a_broker_whose_directories_cannot_be_is_refused() {
 
 #[test]
 fn a_broker_that_lacks_a_feature_is_refused() {
-    let features = |change: &dyn Fn(&mut Vec<(Text, VersionRange)>)| {
+    fn features(change: impl Fn(&mut Vec<(Text, VersionRange)>)) -> Registration {
         let mut registration = registration(2);
         change(&mut registration.features);
         registration
-    };
+    }
     check_registration(
-        features(&|features| features.retain(|(name, _)| &**name != "metadata.version")),
+        features(|features| features.retain(|(name, _)| &**name != "metadata.version")),
         "InvalidRegistration: Request features do not contain 'metadata.version'",
     );
     check_registration(
-        features(&|features| features.retain(|(name, _)| &**name != "group.version")),
+        features(|features| features.retain(|(name, _)| &**name != "group.version")),
         "UnsupportedVersion: Unable to register because the broker does not support finalized version 1 of \
          group.version. The broker wants a version between 0 and 0, inclusive.",
     );
     check_registration(
-        features(&|features| {
+        features(|features| {
             let found = features.iter_mut().find(|(name, _)| &**name == "metadata.version");
             found.unwrap().1.max = 29;
         }),

@@ -42,12 +42,11 @@ impl Image {
     /// What differs between `before` and this later image.
     pub fn changes_since(&self, before: &Image) -> Changes {
         let mut changes = Changes {
-            brokers_changed: !self.same_brokers(before),
-            features_changed: !self.same_features(before),
+            brokers_changed: !self.brokers.ptr_eq(&before.brokers) && self.brokers != before.brokers,
+            features_changed: self.features != before.features,
             ..Changes::default()
         };
-        let (topics, topics_before) = self.maps_of_topics(before);
-        for difference in topics_before.diff(topics) {
+        for difference in before.topics.diff(&self.topics) {
             match difference {
                 DiffItem::Add(_, topic) => changes.topics_created.push(topic.clone()),
                 DiffItem::Remove(_, topic) => changes.topics_deleted.push(topic.clone()),
@@ -63,8 +62,7 @@ impl Image {
                 }
             }
         }
-        let (configs, configs_before) = self.maps_of_configs(before);
-        for difference in configs_before.diff(configs) {
+        for difference in before.configs.diff(&self.configs) {
             let resource = match difference {
                 DiffItem::Add(resource, _) | DiffItem::Update { new: (resource, _), .. } => resource,
                 DiffItem::Remove(resource, _) => {

@@ -98,16 +98,16 @@ pub struct QuotaEntity(pub Vec<(Text, Option<Text>)>);
 /// Topics iterate in the order of their names, brokers in the order of their ids.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Image {
-    brokers: OrdMap<NodeId, Arc<Broker>>,
+    pub(crate) brokers: OrdMap<NodeId, Arc<Broker>>,
     controllers: OrdMap<i32, Arc<RegisterControllerRecord>>,
-    topics: OrdMap<Text, Arc<Topic>>,
+    pub(crate) topics: OrdMap<Text, Arc<Topic>>,
     /// Invariant: names exactly the topics in `topics`.
     topic_names: OrdMap<TopicId, Text>,
     /// For each topic with a `.` or `_` in its name: the name with every `.` made a `_`, and the name.
     unified_names: OrdMap<Text, Text>,
-    configs: OrdMap<ConfigResource, Configs>,
+    pub(crate) configs: OrdMap<ConfigResource, Configs>,
     /// Finalized levels; never zero, which means "not there".
-    features: OrdMap<Text, i16>,
+    pub(crate) features: OrdMap<Text, i16>,
     next_producer_id: i64,
     acls: OrdMap<Uuid, Arc<AccessControlEntryRecord>>,
     quotas: OrdMap<QuotaEntity, OrdMap<Text, f64>>,
@@ -254,28 +254,6 @@ impl Image {
     /// What readers may see: the image itself, or the one before the transaction that is under way.
     pub fn visible(&self) -> &Image {
         self.before_transaction.as_deref().unwrap_or(self)
-    }
-
-    pub(crate) fn maps_of_topics<'a>(
-        &'a self,
-        before: &'a Image,
-    ) -> (&'a OrdMap<Text, Arc<Topic>>, &'a OrdMap<Text, Arc<Topic>>) {
-        (&self.topics, &before.topics)
-    }
-
-    pub(crate) fn maps_of_configs<'a>(
-        &'a self,
-        before: &'a Image,
-    ) -> (&'a OrdMap<ConfigResource, Configs>, &'a OrdMap<ConfigResource, Configs>) {
-        (&self.configs, &before.configs)
-    }
-
-    pub(crate) fn same_brokers(&self, before: &Image) -> bool {
-        self.brokers.ptr_eq(&before.brokers) || self.brokers == before.brokers
-    }
-
-    pub(crate) fn same_features(&self, before: &Image) -> bool {
-        self.features.ptr_eq(&before.features) || self.features == before.features
     }
 
     /// The records that make this image out of an empty one, in the order of Kafka's snapshots:
