@@ -206,6 +206,10 @@ fn parse(arguments: &[String]) -> Result<Options> {
             "--data" => options.data = Some(PathBuf::from(value()?)),
             "--port" => options.port = value()?.parse()?,
             "--out" => options.out = Some(PathBuf::from(value()?)),
+            "--help" => {
+                println!("{USAGE}");
+                std::process::exit(0);
+            }
             _ => bail!("unknown argument {argument}\n{USAGE}"),
         }
     }

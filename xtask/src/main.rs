@@ -1,7 +1,10 @@
 //! The project's own tasks: `cargo xtask codegen | docs | test | bench | tidy`. Each lives in its own file.
 
+mod bench;
 mod codegen;
 mod docs;
+mod kafka;
+mod tools;
 
 use anyhow::{Result, bail};
 
@@ -12,8 +15,9 @@ fn main() -> Result<()> {
         None => ("", arguments.as_slice()),
     };
     match task {
+        "bench" => bench::run(rest),
         "codegen" => codegen::run(rest),
         "docs" => docs::run(rest),
-        _ => bail!("usage: cargo xtask codegen [--check] | docs"),
+        _ => bail!("usage: cargo xtask bench [--help] | codegen [--check] | docs"),
     }
 }

@@ -1,0 +1,171 @@
+//! Apache Kafka, one node of it: the judge of the compatibility tests and the other side of the
+//! benchmark. Started from the jars that [`Tools::kafka_jars`] installs.
+
+use std::fs::{self, File};
+use std::net::{SocketAddr, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail, ensure};
+
+use crate::tools::Tools;
+
+/// Any cluster id does; a fixed one keeps folders readable. It is "ottla-oracle-001" in Kafka's
+/// base64 form of 16 bytes.
+const CLUSTER_ID: &str = "b3R0bGEtb3JhY2xlLTAwMQ";
+
+/// How long a broker may take to accept its first connection.
+const START_LIMIT: Duration = Duration::from_secs(90);
+
+/// How long a broker may take to stop before it is killed.
+const STOP_LIMIT: Duration = Duration::from_secs(30);
+
+/// A running Apache Kafka: one combined broker and controller on 127.0.0.1. Killed when dropped.
+#[derive(Debug)]
+pub struct Kafka {
+    process: Child,
+    /// The folder with `server.properties`, `server.log` and `data/`.
+    pub folder: PathBuf,
+    /// The broker's port; the controller listens on the next one.
+    pub port: u16,
+}
+
+impl Kafka {
+    /// Formats `folder` when it is new, starts a broker on `port` and waits until it accepts
+    /// connections. `heap` is Java's (`"1g"`); `properties` are added to Kafka's defaults for one
+    /// node and win over them.
+    pub fn start(
+        tools: &Tools,
+        folder: &Path,
+        port: u16,
+        heap: &str,
+        properties: &[(&str, &str)],
+    ) -> Result<Kafka> {
+        fs::create_dir_all(folder)?;
+        let folder = folder.canonicalize()?;
+        let file = folder.join("server.properties");
+        fs::write(&file, server_properties(&folder, port, properties))?;
+        let log = folder.join("server.log");
+        if !folder.join("data/meta.properties").exists() {
+            let status = tools
+                .java("256m", None)?
+                .args(["kafka.tools.StorageTool", "format", "--standalone", "-t", CLUSTER_ID, "-c"])
+                .arg(&file)
+                .stdin(Stdio::null())
+                .stdout(File::create(&log)?)
+                .stderr(File::create(folder.join("format.log"))?)
+                .status()?;
+            ensure!(
+                status.success(),
+                "formatting Apache Kafka's folder failed, see {}",
+                folder.join("format.log").display()
+            );
+        }
+        let mut command = tools.java(heap, None)?;
+        command
+            .env("JDK_JAVA_OPTIONS", "-XX:+UseG1GC -XX:MaxGCPauseMillis=20 -XX:InitiatingHeapOccupancyPercent=35 -XX:+ExplicitGCInvokesConcurrent")
+            .arg("kafka.Kafka")
+            .arg(&file)
+            .stdin(Stdio::null())
+            .stdout(File::create(&log)?)
+            .stderr(File::options().append(true).open(&log)?);
+        let mut process = command.spawn().context("cannot start java")?;
+        if let Err(error) = wait_for_port(port, &mut process, START_LIMIT) {
+            process.kill().ok();
+            process.wait().ok();
+            let lines = fs::read_to_string(&log).unwrap_or_default();
+            let tail: Vec<&str> = lines.lines().rev().take(15).collect();
+            let tail: Vec<&str> = tail.into_iter().rev().collect();
+            return Err(error.context(format!("Apache Kafka did not start:\n{}", tail.join("\n"))));
+        }
+        Ok(Kafka { process, folder, port })
+    }
+
+    /// The address clients are given.
+    pub fn bootstrap(&self) -> String {
+        format!("127.0.0.1:{}", self.port)
+    }
+
+    /// The broker's process id.
+    pub fn pid(&self) -> u32 {
+        self.process.id()
+    }
+
+    /// Stops the broker as an operator would (SIGTERM), and waits for its end.
+    pub fn stop(mut self) -> Result<()> {
+        stop(&mut self.process)
+    }
+
+    /// Kills the broker (SIGKILL), and waits for its end.
+    pub fn kill(mut self) -> Result<()> {
+        self.process.kill()?;
+        self.process.wait()?;
+        Ok(())
+    }
+}
+
+impl Drop for Kafka {
+    fn drop(&mut self) {
+        self.process.kill().ok();
+        self.process.wait().ok();
+    }
+}
+
+/// Kafka's properties for one node that works alone; everything else is Kafka's default.
+fn server_properties(folder: &Path, port: u16, properties: &[(&str, &str)]) -> String {
+    let controller = port + 1;
+    let addresses = format!("PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller}");
+    let mut text = format!(
+        "process.roles=broker,controller
+node.id=1
+controller.quorum.bootstrap.servers=127.0.0.1:{controller}
+listeners={addresses}
+advertised.listeners={addresses}
+controller.listener.names=CONTROLLER
+log.dirs={}
+offsets.topic.replication.factor=1
+transaction.state.log.replication.factor=1
+transaction.state.log.min.isr=1
+share.coordinator.state.topic.replication.factor=1
+share.coordinator.state.topic.min.isr=1
+",
+        folder.join("data").display()
+    );
+    for (name, value) in properties {
+        text.push_str(&format!("{name}={value}\n"));
+    }
+    text
+}
+
+/// Waits until something accepts connections on this port of 127.0.0.1, or `process` has ended.
+pub fn wait_for_port(port: u16, process: &mut Child, limit: Duration) -> Result<()> {
+    let address = SocketAddr::from(([127, 0, 0, 1], port));
+    let end = Instant::now() + limit;
+    loop {
+        if TcpStream::connect_timeout(&address, Duration::from_millis(500)).is_ok() {
+            return Ok(());
+        }
+        if let Some(status) = process.try_wait()? {
+            bail!("the broker ended with {status} before it accepted a connection");
+        }
+        ensure!(Instant::now() < end, "nothing accepts connections on port {port} after {limit:?}");
+        thread::sleep(Duration::from_millis(10));
+    }
+}
+
+/// Asks a process to stop (SIGTERM); kills it when it has not after a while.
+pub fn stop(process: &mut Child) -> Result<()> {
+    Command::new("kill").args(["-TERM", &process.id().to_string()]).status()?;
+    let end = Instant::now() + STOP_LIMIT;
+    while Instant::now() < end {
+        if process.try_wait()?.is_some() {
+            return Ok(());
+        }
+        thread::sleep(Duration::from_millis(20));
+    }
+    process.kill()?;
+    process.wait()?;
+    bail!("the broker did not stop within {STOP_LIMIT:?} and was killed")
+}
