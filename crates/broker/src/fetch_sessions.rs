@@ -364,9 +364,11 @@ impl FetchSessions {
             if let TopicKey::Name(name) = &wanted.topic {
                 wanted.topic = TopicKey::Name(name.detached());
             }
+            // The order stays that of the request until an incremental answer has records.
+            let outcome = Outcome { has_records: false, ..*outcome };
             let key = (wanted.topic.clone(), wanted.partition);
             session.want(wanted);
-            session.tell(&key, outcome);
+            session.tell(&key, &outcome);
         }
         let id = cache.unused_id();
         cache.insert(id, session, now_ms);

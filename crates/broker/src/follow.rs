@@ -1,5 +1,6 @@
 //! Following the cluster: what the image says lives here is opened, led and coordinated here.
 
+use crate::topics::may_block;
 use crate::{Broker, Shared};
 use ottla_coordinator::OFFSETS_TOPIC;
 use ottla_groups::DeletedTopic;
@@ -57,7 +58,7 @@ impl Shared {
                 self.groups.resign(*index, state.leader_epoch);
                 continue;
             }
-            match self.partitions.get_or_open(image, topic, *index) {
+            match may_block(|| self.partitions.get_or_open(image, topic, *index)) {
                 Ok(partition) => self.groups.lead(*index, state.leader_epoch, partition),
                 Err(error) => tracing::error!(%error, "groups of {OFFSETS_TOPIC}-{index} are not coordinated"),
             }

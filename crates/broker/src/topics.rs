@@ -40,7 +40,19 @@ pub fn partition(
     if state.leader != Some(partitions.node()) {
         return Err(ErrorCode::NotLeaderOrFollower.into());
     }
-    Ok(partitions.get_or_open(image, topic, index)?)
+    match partitions.get(topic.id, index) {
+        Some(partition) => Ok(partition),
+        None => Ok(may_block(|| partitions.get_or_open(image, topic, index))?),
+    }
+}
+
+/// Runs what waits for the disk, while this thread's other tasks move to another one.
+pub fn may_block<T>(action: impl FnOnce() -> T) -> T {
+    match tokio::runtime::Handle::try_current().map(|it| it.runtime_flavor()) {
+        Ok(tokio::runtime::RuntimeFlavor::MultiThread) => tokio::task::block_in_place(action),
+        // Where there is one thread only, nobody can take the tasks over.
+        _ => action(),
+    }
 }
 
 /// Whether the client's idea of the leader epoch is ours (KIP-320); -1 has no idea.

@@ -193,9 +193,13 @@ fn a_partition_with_records_goes_to_the_end_of_the_order() {
         "log t-0 hw 9
          fetch 0 0 t-0@0 t-1@0
          log t-1 hw 9
-         fetch $1 1 t-0@1",
+         fetch $1 1 t-0@9
+         fetch $1 2 t-0@1
+         fetch $1 3",
         "$1 t-0@0 t-1@0
-         $1 t-1@0 t-0@1",
+         $1 t-1@0
+         $1 t-0@1 t-1@0
+         $1 t-0@1 t-1@0",
     );
 }
 
