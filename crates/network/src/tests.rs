@@ -598,7 +598,7 @@ async fn a_connection_tells_who_it_is() {
     let local = "127.0.0.1:9092".parse().unwrap();
     let connection = Connection::new(7, "127.0.0.1:5".parse().unwrap(), local, "PLAINTEXT".into());
     assert_eq!((connection.id(), connection.peer().port(), connection.local()), (7, 5, local));
-    assert_eq!(connection.listener(), "PLAINTEXT");
+    assert_eq!(&**connection.listener(), "PLAINTEXT");
     assert_eq!(connection.principal().name, "ANONYMOUS");
     connection.set_principal(Principal { kind: "User".into(), name: "anna".into() });
     assert_eq!(connection.principal().name, "anna");

@@ -38,11 +38,14 @@ fn text<'a>(value: &'a Value, field: &str) -> &'a str {
     value[field].as_str().unwrap_or("unknown")
 }
 
+/// Finds a number in a measurement.
+type Number = Box<dyn Fn(&Value) -> Option<f64>>;
+
 /// A line of the table: a name, and how its number is found in a measurement.
 struct Row {
     what: String,
     title: String,
-    number: Box<dyn Fn(&Value) -> Option<f64>>,
+    number: Number,
     /// Whether more is better.
     more: bool,
 }
@@ -105,7 +108,7 @@ Made by `cargo xtask bench{flag}` at commit {commit}, in {minutes} minutes. All 
 
 fn rows(workloads: &[Workload]) -> Vec<Row> {
     let mut rows = Vec::new();
-    let mut row = |what: &str, title: String, more, number: Box<dyn Fn(&Value) -> Option<f64>>| {
+    let mut row = |what: &str, title: String, more, number: Number| {
         rows.push(Row { what: what.to_owned(), title, number, more });
     };
     let cpu = |it: &Value| {
