@@ -9,7 +9,10 @@ use ottla_protocol::{ErrorCode, Text};
 use ottla_quorum::Quorum;
 
 /// Answers CreatePartitions.
-pub async fn create_partitions(request: CreatePartitionsRequest, quorum: &Quorum) -> CreatePartitionsResponse {
+pub async fn create_partitions(
+    request: CreatePartitionsRequest,
+    quorum: &Quorum,
+) -> CreatePartitionsResponse {
     let names: Vec<Text> = request.topics.iter().map(|topic| topic.name.clone()).collect();
     let answers: Vec<Option<Refusal>> = match quorum.create_partitions(request).await {
         Ok(Ok(answers)) => answers

@@ -11,9 +11,15 @@ use ottla_protocol::{ErrorCode, Text, Uuid};
 use ottla_quorum::Quorum;
 
 /// Answers DeleteTopics.
-pub async fn delete_topics(call: &Call, request: DeleteTopicsRequest, quorum: &Quorum) -> DeleteTopicsResponse {
-    let by_name = request.topic_names.into_iter().map(|name| TopicToDelete { name: Some(name), id: Uuid::ZERO });
-    let by_state = request.topics.into_iter().map(|topic| TopicToDelete { name: topic.name, id: topic.topic_id });
+pub async fn delete_topics(
+    call: &Call,
+    request: DeleteTopicsRequest,
+    quorum: &Quorum,
+) -> DeleteTopicsResponse {
+    let by_name =
+        request.topic_names.into_iter().map(|name| TopicToDelete { name: Some(name), id: Uuid::ZERO });
+    let by_state =
+        request.topics.into_iter().map(|topic| TopicToDelete { name: topic.name, id: topic.topic_id });
     let topics: Vec<TopicToDelete> = by_name.chain(by_state).collect();
     let responses = match quorum.delete_topics(topics.clone()).await {
         Ok(Ok(answers)) => answers

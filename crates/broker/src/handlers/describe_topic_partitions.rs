@@ -7,8 +7,9 @@ use crate::handlers::metadata::{TOPIC_OPERATIONS, View};
 use ottla_controller::{is_internal_topic, validate_topic_name};
 use ottla_metadata::{Image, Topic};
 use ottla_protocol::messages::describe_topic_partitions::{
-    DescribeTopicPartitionsRequest, DescribeTopicPartitionsResponse, DescribeTopicPartitionsResponsePartition,
-    DescribeTopicPartitionsResponseTopic, RequestCursor, ResponseCursor,
+    DescribeTopicPartitionsRequest, DescribeTopicPartitionsResponse,
+    DescribeTopicPartitionsResponsePartition, DescribeTopicPartitionsResponseTopic, RequestCursor,
+    ResponseCursor,
 };
 use ottla_protocol::{ErrorCode, Text};
 use std::collections::BTreeSet;
@@ -41,7 +42,8 @@ pub fn describe_topic_partitions(
             response.topics.push(failed(name, code));
             continue;
         };
-        let from = cursor.filter(|cursor| cursor.topic_name == name).map_or(0, |cursor| cursor.partition_index);
+        let from =
+            cursor.filter(|cursor| cursor.topic_name == name).map_or(0, |cursor| cursor.partition_index);
         let partitions = page(&view, topic, from, left);
         left -= partitions.len();
         let end = from.saturating_add(i32::try_from(partitions.len()).unwrap_or(i32::MAX));
@@ -131,4 +133,94 @@ fn refused(request: &DescribeTopicPartitionsRequest, code: ErrorCode) -> Describ
         ..DescribeTopicPartitionsResponseTopic::default()
     });
     DescribeTopicPartitionsResponse { topics: topics.collect(), ..DescribeTopicPartitionsResponse::default() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ottla_metadata::MetadataRecord;
+    use ottla_protocol::Uuid;
+    use ottla_protocol::messages::describe_topic_partitions::TopicRequest;
+    use ottla_protocol::records::metadata::{PartitionRecord, TopicRecord};
+    use ottla_state_machine::Machine;
+    use std::net::Ipv4Addr;
+
+    /// Topics `a` with 3 partitions, `b` with 1, `c` with 2.
+    fn image() -> Image {
+        let mut image = Image::default();
+        for (number, name, count) in [(1, "a", 3), (2, "b", 1), (3, "c", 2)] {
+            let topic_id = Uuid::from_u128(1000 + number);
+            let name = Text::from_static(name);
+            image.replay(&MetadataRecord::Topic(TopicRecord { name, topic_id, ..TopicRecord::default() }));
+            for partition_id in 0..count {
+                let record = PartitionRecord { partition_id, topic_id, ..PartitionRecord::default() };
+                image.replay(&MetadataRecord::Partition(record));
+            }
+        }
+        image
+    }
+
+    /// Topics as `a b`, none for all; the cursor as `a/1`. The answer as `a:0,1 b:0 next c/0`.
+    #[track_caller]
+    fn check(topics: &str, limit: i32, cursor: &str, expected: &str) {
+        let request = DescribeTopicPartitionsRequest {
+            topics: topics
+                .split_whitespace()
+                .map(|name| TopicRequest { name: Text::from(name), ..TopicRequest::default() })
+                .collect(),
+            response_partition_limit: limit,
+            cursor: cursor.split_once('/').map(|(name, index)| RequestCursor {
+                topic_name: Text::from(name),
+                partition_index: index.parse().unwrap(),
+                ..RequestCursor::default()
+            }),
+            ..DescribeTopicPartitionsRequest::default()
+        };
+        let call = Call {
+            api_version: 0,
+            client_id: Text::default(),
+            client_host: Ipv4Addr::LOCALHOST.into(),
+            listener: "PLAINTEXT".into(),
+        };
+        let response = describe_topic_partitions(&call, &request, &image(), 2000);
+        let topic = |topic: &DescribeTopicPartitionsResponseTopic| {
+            let name = topic.name.clone().unwrap_or_default();
+            match ErrorCode::from(topic.error_code) {
+                ErrorCode::None => {
+                    let partitions: Vec<String> =
+                        topic.partitions.iter().map(|it| it.partition_index.to_string()).collect();
+                    format!("{name}:{}", partitions.join(","))
+                }
+                code => format!("{name} {}", code.name()),
+            }
+        };
+        let mut found: Vec<String> = response.topics.iter().map(topic).collect();
+        found.extend(
+            response.next_cursor.map(|next| format!("next {}/{}", next.topic_name, next.partition_index)),
+        );
+        assert_eq!(found.join(" "), expected);
+    }
+
+    #[test]
+    fn pages_follow_each_other_without_gap_or_repetition() {
+        check("", 2000, "", "a:0,1,2 b:0 c:0,1");
+        check("", 2, "", "a:0,1 next a/2");
+        check("", 2, "a/2", "a:2 b:0 next c/0");
+        check("", 2, "c/0", "c:0,1");
+        check("", 3, "", "a:0,1,2 next b/0");
+    }
+
+    #[test]
+    fn topics_are_told_in_the_order_of_their_names() {
+        check("c a nope", 2000, "", "a:0,1,2 c:0,1 nope UNKNOWN_TOPIC_OR_PARTITION");
+        check("a b", 0, "", "a:0 next a/1");
+    }
+
+    #[test]
+    fn a_cursor_names_one_of_the_topics_and_a_partition() {
+        check("a b", 9, "c/0", "a INVALID_REQUEST b INVALID_REQUEST");
+        check("a b", 9, "a/-1", "a INVALID_REQUEST b INVALID_REQUEST");
+        check("a b", 9, "b/0", "b:0");
+        check("", 9, "b", "a:0,1,2 b:0 c:0,1");
+    }
 }

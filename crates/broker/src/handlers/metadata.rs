@@ -10,8 +10,8 @@ use ottla_controller::{is_internal_topic, validate_topic_name};
 use ottla_ids::NodeId;
 use ottla_metadata::{Broker, DirectoryId, Image, Partition, Topic};
 use ottla_protocol::messages::metadata::{
-    MetadataRequest, MetadataRequestTopic, MetadataResponse, MetadataResponseBroker, MetadataResponsePartition,
-    MetadataResponseTopic,
+    MetadataRequest, MetadataRequestTopic, MetadataResponse, MetadataResponseBroker,
+    MetadataResponsePartition, MetadataResponseTopic,
 };
 use ottla_protocol::{ErrorCode, Text, Uuid};
 use std::collections::BTreeSet;
@@ -41,8 +41,10 @@ pub fn metadata(
     let view = View { image, call };
     let mut missing = Vec::new();
     let mut topics = match asked(call, request) {
-        Err(refusal) => refused(request, refusal),
-        Ok(Asked::All) => image.topics().filter(|topic| has_partitions(topic)).map(|topic| view.topic(topic)).collect(),
+        Err(code) => return Described { response: refused(request, code), missing },
+        Ok(Asked::All) => {
+            image.topics().filter(|topic| has_partitions(topic)).map(|topic| view.topic(topic)).collect()
+        }
         Ok(Asked::Ids(ids)) => view.by_id(&ids),
         Ok(Asked::Names(names)) => {
             let creates = creates_topics && request.allow_auto_topic_creation;
@@ -52,7 +54,8 @@ pub fn metadata(
     if request.include_topic_authorized_operations {
         topics.iter_mut().for_each(|topic| topic.topic_authorized_operations = TOPIC_OPERATIONS);
     }
-    let brokers: Vec<MetadataResponseBroker> = image.alive_brokers().filter_map(|broker| view.broker(broker)).collect();
+    let brokers: Vec<MetadataResponseBroker> =
+        image.alive_brokers().filter_map(|broker| view.broker(broker)).collect();
     let controller_id = image.alive_brokers().next().map_or(-1, |broker| broker.id.0);
     let mut response = MetadataResponse {
         brokers,
@@ -88,17 +91,27 @@ fn asked<'a>(call: &Call, request: &'a MetadataRequest) -> Result<Asked<'a>, Err
     if !ids.is_empty() {
         return Ok(Asked::Ids(ids));
     }
-    Ok(Asked::Names(topics.iter().filter_map(|topic| topic.name.as_ref()).collect()))
+    let names: BTreeSet<&Text> = topics.iter().filter_map(|topic| topic.name.as_ref()).collect();
+    if topics.iter().any(|topic| topic.name.is_none()) {
+        // Neither a name nor an id. Kafka's own code fails here, and says so.
+        return Err(ErrorCode::UnknownServerError);
+    }
+    Ok(Asked::Names(names))
 }
 
-fn refused(request: &MetadataRequest, code: ErrorCode) -> Vec<MetadataResponseTopic> {
+/// The request as a whole cannot be answered: each topic of it says so, and nothing else is told.
+fn refused(request: &MetadataRequest, code: ErrorCode) -> MetadataResponse {
     let topic = |topic: &MetadataRequestTopic| MetadataResponseTopic {
         error_code: code.into(),
         name: Some(topic.name.clone().unwrap_or_default()),
         topic_id: topic.topic_id,
         ..MetadataResponseTopic::default()
     };
-    request.topics.iter().flatten().map(topic).collect()
+    MetadataResponse {
+        topics: request.topics.iter().flatten().map(topic).collect(),
+        error_code: code.into(),
+        ..MetadataResponse::default()
+    }
 }
 
 /// A topic is there once its partitions are: both come in one batch, so this only ever hides a damaged log.
@@ -117,6 +130,7 @@ impl View<'_> {
         let find = |id: &Uuid| self.image.topic_by_id(*id);
         let unknown = ids.iter().filter(|id| find(id).is_none()).map(|id| MetadataResponseTopic {
             error_code: ErrorCode::UnknownTopicId.into(),
+            name: None,
             topic_id: *id,
             ..MetadataResponseTopic::default()
         });
@@ -219,7 +233,10 @@ impl View<'_> {
     pub(crate) fn offline(&self, partition: &Partition) -> Vec<i32> {
         let is_offline = |node: &&NodeId| {
             !self.is_reachable(**node)
-                || self.image.broker(**node).is_none_or(|broker| !is_online(broker, partition.directory(**node)))
+                || self
+                    .image
+                    .broker(**node)
+                    .is_none_or(|broker| !is_online(broker, partition.directory(**node)))
         };
         partition.replicas.iter().filter(is_offline).map(|node| node.0).collect()
     }
@@ -243,5 +260,172 @@ fn is_online(broker: &Broker, directory: Option<Uuid>) -> bool {
         None | Some(DirectoryId::UNASSIGNED | DirectoryId::MIGRATING) => true,
         Some(DirectoryId::LOST) => false,
         Some(directory) => broker.directories.is_empty() || broker.directories.contains(&directory),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ottla_metadata::MetadataRecord;
+    use ottla_protocol::records::metadata::register_broker::BrokerEndpoint;
+    use ottla_protocol::records::metadata::{PartitionRecord, RegisterBrokerRecord, TopicRecord};
+    use ottla_state_machine::Machine;
+    use std::net::Ipv4Addr;
+
+    fn id(number: u128) -> Uuid {
+        Uuid::from_u128(1000 + number)
+    }
+
+    fn broker(node: i32, listeners: &[&'static str], fenced: bool) -> MetadataRecord {
+        let endpoint = |name: &&'static str| BrokerEndpoint {
+            name: Text::from_static(name),
+            host: Text::from(format!("host{node}")),
+            port: 9092,
+            ..BrokerEndpoint::default()
+        };
+        MetadataRecord::RegisterBroker(RegisterBrokerRecord {
+            broker_id: node,
+            end_points: listeners.iter().map(endpoint).collect(),
+            log_dirs: vec![id(node as u128)],
+            fenced,
+            ..RegisterBrokerRecord::default()
+        })
+    }
+
+    fn topic(number: u128, name: &'static str) -> MetadataRecord {
+        let name = Text::from_static(name);
+        MetadataRecord::Topic(TopicRecord { name, topic_id: id(number), ..TopicRecord::default() })
+    }
+
+    fn partition(topic: u128, index: i32, leader: i32, replicas: &[i32]) -> MetadataRecord {
+        MetadataRecord::Partition(PartitionRecord {
+            partition_id: index,
+            topic_id: id(topic),
+            replicas: replicas.to_vec(),
+            isr: replicas.to_vec(),
+            directories: replicas.iter().map(|node| id(*node as u128)).collect(),
+            leader,
+            leader_epoch: 4,
+            partition_epoch: 4,
+            ..PartitionRecord::default()
+        })
+    }
+
+    /// Two live brokers, of which the second lacks a listener, and a fenced one.
+    fn image() -> Image {
+        let mut image = Image::default();
+        for record in [
+            broker(1, &["PLAINTEXT", "INSIDE"], false),
+            broker(2, &["INSIDE"], false),
+            broker(3, &["PLAINTEXT", "INSIDE"], true),
+            topic(1, "here"),
+            partition(1, 0, 1, &[1, 3]),
+            topic(2, "elsewhere"),
+            partition(2, 0, 2, &[2]),
+            topic(3, "headless"),
+            partition(3, 0, -1, &[3]),
+            topic(4, "__consumer_offsets"),
+            partition(4, 0, 1, &[1]),
+        ] {
+            image.replay(&record);
+        }
+        image
+    }
+
+    fn call(api_version: i16) -> Call {
+        Call {
+            api_version,
+            client_id: Text::default(),
+            client_host: Ipv4Addr::LOCALHOST.into(),
+            listener: "PLAINTEXT".into(),
+        }
+    }
+
+    fn ask(names: &[&str]) -> MetadataRequest {
+        let topic = |name: &&str| MetadataRequestTopic {
+            name: Some(Text::from(*name)),
+            ..MetadataRequestTopic::default()
+        };
+        MetadataRequest { topics: Some(names.iter().map(topic).collect()), ..MetadataRequest::default() }
+    }
+
+    /// `name error: partition=leader error replicas(offline)`, one topic a line; topics to create at the end.
+    #[track_caller]
+    fn check(version: i16, request: &MetadataRequest, expected: &str) {
+        let described = metadata(&call(version), request, &image(), &Text::from("cluster"), true);
+        let topic = |topic: &MetadataResponseTopic| {
+            let mut line = format!(
+                "{} {}:",
+                topic.name.as_ref().map_or("?", Text::as_str),
+                ErrorCode::from(topic.error_code).name()
+            );
+            for it in &topic.partitions {
+                let code = ErrorCode::from(it.error_code).name();
+                line.push_str(&format!(" {code} leader {} {:?}", it.leader_id, it.replica_nodes));
+                line.push_str(&format!(" offline {:?}", it.offline_replicas));
+            }
+            line
+        };
+        let mut found: Vec<String> = described.response.topics.iter().map(topic).collect();
+        found.extend(described.missing.iter().map(|name| format!("create {name}")));
+        assert_eq!(found.join("\n"), expected);
+    }
+
+    #[test]
+    fn only_live_brokers_with_the_clients_listener_are_told() {
+        let described = metadata(&call(13), &ask(&[]), &image(), &Text::from("cluster"), true);
+        let nodes: Vec<i32> = described.response.brokers.iter().map(|broker| broker.node_id).collect();
+        assert_eq!(nodes, [1]);
+        assert_eq!(described.response.cluster_id, Some(Text::from("cluster")));
+        assert_eq!(described.response.controller_id, 1);
+    }
+
+    #[test]
+    fn a_partition_is_told_as_the_client_can_reach_it() {
+        check(13, &ask(&["here"]), "here NONE: NONE leader 1 [1, 3] offline [3]");
+        check(13, &ask(&["elsewhere"]), "elsewhere NONE: LISTENER_NOT_FOUND leader -1 [2] offline [2]");
+        check(5, &ask(&["elsewhere"]), "elsewhere NONE: LEADER_NOT_AVAILABLE leader -1 [2] offline [2]");
+        check(13, &ask(&["headless"]), "headless NONE: LEADER_NOT_AVAILABLE leader -1 [3] offline [3]");
+        check(0, &ask(&["here"]), "here NONE: REPLICA_NOT_AVAILABLE leader 1 [1] offline [3]");
+    }
+
+    #[test]
+    fn all_topics_are_null_and_in_version_0_empty() {
+        let all = "__consumer_offsets NONE: NONE leader 1 [1] offline []\n\
+            elsewhere NONE: LISTENER_NOT_FOUND leader -1 [2] offline [2]\n\
+            headless NONE: LEADER_NOT_AVAILABLE leader -1 [3] offline [3]\n\
+            here NONE: NONE leader 1 [1, 3] offline [3]";
+        check(13, &MetadataRequest { topics: None, ..MetadataRequest::default() }, all);
+        check(1, &ask(&[]), "");
+        let described = metadata(&call(0), &ask(&[]), &image(), &Text::from("cluster"), true);
+        assert_eq!(described.response.topics.len(), 4);
+    }
+
+    #[test]
+    fn a_topic_that_is_not_there_is_created_if_all_allow_it() {
+        let request = ask(&["new", "a b", "here"]);
+        let both = "here NONE: NONE leader 1 [1, 3] offline [3]\n\
+            a b INVALID_TOPIC_EXCEPTION:\n\
+            new UNKNOWN_TOPIC_OR_PARTITION:";
+        check(13, &request, &format!("{both}\ncreate new"));
+        check(13, &MetadataRequest { allow_auto_topic_creation: false, ..request.clone() }, both);
+        let described = metadata(&call(13), &request, &image(), &Text::from("cluster"), false);
+        assert!(described.missing.is_empty());
+    }
+
+    #[test]
+    fn topics_are_found_by_id_from_version_12_on() {
+        let by_id = |topic_id| MetadataRequest {
+            topics: Some(vec![MetadataRequestTopic {
+                topic_id,
+                name: None,
+                ..MetadataRequestTopic::default()
+            }]),
+            ..MetadataRequest::default()
+        };
+        check(12, &by_id(id(1)), "here NONE: NONE leader 1 [1, 3] offline [3]");
+        check(12, &by_id(id(99)), "? UNKNOWN_TOPIC_ID:");
+        check(11, &by_id(id(1)), " INVALID_REQUEST:");
+        check(12, &by_id(Uuid::ZERO), " UNKNOWN_SERVER_ERROR:");
     }
 }
