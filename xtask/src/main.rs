@@ -1,9 +1,11 @@
-//! The project's own tasks: `cargo xtask codegen | docs | test | bench | tidy`. Each lives in its own file.
+//! The project's own tasks: `cargo xtask codegen | docs | test | flights | bench | tidy`. Each lives in its own file.
 
 mod bench;
 mod codegen;
 mod docs;
 mod kafka;
+mod test;
+mod tidy;
 mod tools;
 
 use anyhow::{Result, bail};
@@ -18,6 +20,11 @@ fn main() -> Result<()> {
         "bench" => bench::run(rest),
         "codegen" => codegen::run(rest),
         "docs" => docs::run(rest),
-        _ => bail!("usage: cargo xtask bench [--help] | codegen [--check] | docs"),
+        "flights" => test::run_flights(rest),
+        "test" => test::run(rest),
+        "tidy" => tidy::run(rest),
+        _ => bail!(
+            "usage: cargo xtask test [--help] | flights | bench [--help] | codegen [--check] | docs | tidy"
+        ),
     }
 }

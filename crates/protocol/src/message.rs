@@ -41,6 +41,9 @@ pub trait Request: Message {
 }
 
 /// Reads a message that takes all of `bytes`. Its strings, bytes and records are slices of `bytes`.
+///
+/// Kafka is as strict with records of the metadata log; with requests it is not, and takes what
+/// [`decode_from`] takes.
 pub fn decode_exact<M: Message>(bytes: Bytes, version: i16) -> Result<M, DecodeError> {
     let mut reader = Reader::new(bytes);
     let message = decode_from(&mut reader, version)?;
@@ -50,7 +53,8 @@ pub fn decode_exact<M: Message>(bytes: Bytes, version: i16) -> Result<M, DecodeE
     }
 }
 
-/// Reads a message off the front of `reader`; what follows stays there.
+/// Reads a message off the front of `reader`; what follows stays there. Kafka reads requests and
+/// responses so, and does not mind bytes that follow.
 pub fn decode_from<M: Message>(reader: &mut Reader, version: i16) -> Result<M, DecodeError> {
     if !M::VERSIONS.contains(&version) {
         return Err(DecodeError::Version { message: M::NAME, version });

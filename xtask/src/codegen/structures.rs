@@ -170,6 +170,18 @@ impl When {
         }
     }
 
+    /// As an expression, what is the case where it does not hold.
+    fn negated(&self) -> String {
+        match self {
+            When::Always => "false".to_owned(),
+            When::Never => "true".to_owned(),
+            When::If(expression) if expression.contains(">=") => expression.replace(">=", "<"),
+            When::If(expression) if expression.contains("<=") => expression.replace("<=", ">"),
+            When::If(expression) if expression.contains("==") => expression.replace("==", "!="),
+            When::If(expression) => format!("!{expression}"),
+        }
+    }
+
     fn expression(&self) -> String {
         match self {
             When::Always => "true".to_owned(),
@@ -693,12 +705,13 @@ impl Emitter<'_> {
             for field in &tagged {
                 let tag = field.tag.context("a tagged field")?;
                 let set = self.is_set(field);
-                let flag = match When::within(field.versions, possible) {
+                let when = When::within(field.versions, possible);
+                let flag = match &when {
                     When::Always => set.clone(),
                     When::Never => "false".to_owned(),
                     When::If(condition) => {
                         if !field.ignorable {
-                            writeln!(body, "if !({condition}) {{ {} }}", self.absent(field, structure))?;
+                            writeln!(body, "if {} {{ {} }}", when.negated(), self.absent(field, structure))?;
                         }
                         format!("{condition} && ({set})")
                     }
@@ -802,8 +815,8 @@ impl Emitter<'_> {
         let guard = match When::within(nullable, field.versions) {
             When::Always => return Ok(statement),
             null => format!(
-                "not_null({place}.is_none() && !({}), {:?}, {:?}, version)?;\n",
-                null.expression(),
+                "not_null({place}.is_none() && {}, {:?}, {:?}, version)?;\n",
+                null.negated(),
                 structure.name,
                 field.name
             ),

@@ -87,11 +87,11 @@ impl Structure for BrokerHeartbeatRequest {
         sink.put_i64(self.current_metadata_offset);
         sink.put_bool(self.want_fence);
         sink.put_bool(self.want_shut_down);
-        if !(version >= 1) {
+        if version < 1 {
             absent(!self.offline_log_dirs.is_empty(), "BrokerHeartbeatRequest", "OfflineLogDirs", version)?;
         }
         let has_tag_0 = version >= 1 && (!self.offline_log_dirs.is_empty());
-        if !(version >= 2) {
+        if version < 2 {
             absent(self.cordoned_log_dirs.is_some(), "BrokerHeartbeatRequest", "CordonedLogDirs", version)?;
         }
         let has_tag_1 = version >= 2 && (self.cordoned_log_dirs.is_some());

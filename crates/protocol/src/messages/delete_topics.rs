@@ -190,7 +190,7 @@ impl Structure for DeletableTopicResult {
 
     fn write<S: Sink>(&self, sink: &mut S, version: i16) -> Result<(), EncodeError> {
         let flexible = version >= 4;
-        not_null(self.name.is_none() && !(version >= 6), "DeletableTopicResult", "Name", version)?;
+        not_null(self.name.is_none() && version < 6, "DeletableTopicResult", "Name", version)?;
         put_text(sink, self.name.as_ref(), flexible)?;
         if version >= 6 {
             sink.put_uuid(self.topic_id);

@@ -142,7 +142,7 @@ impl Structure for FetchRequest {
         }
         if flexible {
             let has_tag_0 = self.cluster_id.is_some();
-            if !(version >= 15) {
+            if version < 15 {
                 absent(
                     self.replica_state != ReplicaState::default(),
                     "FetchRequest",
@@ -503,7 +503,7 @@ impl Structure for FetchResponse {
         }
         put_structures(sink, Some(&self.responses), flexible, version)?;
         if flexible {
-            if !(version >= 16) {
+            if version < 16 {
                 absent(!self.node_endpoints.is_empty(), "FetchResponse", "NodeEndpoints", version)?;
             }
             let has_tag_0 = version >= 16 && (!self.node_endpoints.is_empty());

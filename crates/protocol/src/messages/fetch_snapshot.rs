@@ -253,7 +253,7 @@ impl Structure for FetchSnapshotResponse {
         sink.put_i32(self.throttle_time_ms);
         sink.put_i16(self.error_code);
         put_structures(sink, Some(&self.topics), true, version)?;
-        if !(version >= 1) {
+        if version < 1 {
             absent(!self.node_endpoints.is_empty(), "FetchSnapshotResponse", "NodeEndpoints", version)?;
         }
         let has_tag_0 = version >= 1 && (!self.node_endpoints.is_empty());

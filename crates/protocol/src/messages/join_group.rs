@@ -233,12 +233,7 @@ impl Structure for JoinGroupResponse {
         if version >= 7 {
             put_text(sink, self.protocol_type.as_ref(), flexible)?;
         }
-        not_null(
-            self.protocol_name.is_none() && !(version >= 7),
-            "JoinGroupResponse",
-            "ProtocolName",
-            version,
-        )?;
+        not_null(self.protocol_name.is_none() && version < 7, "JoinGroupResponse", "ProtocolName", version)?;
         put_text(sink, self.protocol_name.as_ref(), flexible)?;
         put_text(sink, Some(&self.leader), flexible)?;
         if version >= 9 {

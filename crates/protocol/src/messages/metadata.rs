@@ -61,7 +61,7 @@ impl Structure for MetadataRequest {
 
     fn write<S: Sink>(&self, sink: &mut S, version: i16) -> Result<(), EncodeError> {
         let flexible = version >= 9;
-        not_null(self.topics.is_none() && !(version >= 1), "MetadataRequest", "Topics", version)?;
+        not_null(self.topics.is_none() && version < 1, "MetadataRequest", "Topics", version)?;
         put_structures(sink, self.topics.as_deref(), flexible, version)?;
         if version >= 4 {
             sink.put_bool(self.allow_auto_topic_creation);
@@ -146,7 +146,7 @@ impl Structure for MetadataRequestTopic {
         if version >= 10 {
             sink.put_uuid(self.topic_id);
         }
-        not_null(self.name.is_none() && !(version >= 10), "MetadataRequestTopic", "Name", version)?;
+        not_null(self.name.is_none() && version < 10, "MetadataRequestTopic", "Name", version)?;
         put_text(sink, self.name.as_ref(), flexible)?;
         if flexible {
             put_unknown_tagged_fields(sink, &self.unknown_tagged_fields)?;
@@ -365,7 +365,7 @@ impl Structure for MetadataResponseTopic {
     fn write<S: Sink>(&self, sink: &mut S, version: i16) -> Result<(), EncodeError> {
         let flexible = version >= 9;
         sink.put_i16(self.error_code);
-        not_null(self.name.is_none() && !(version >= 12), "MetadataResponseTopic", "Name", version)?;
+        not_null(self.name.is_none() && version < 12, "MetadataResponseTopic", "Name", version)?;
         put_text(sink, self.name.as_ref(), flexible)?;
         if version >= 10 {
             sink.put_uuid(self.topic_id);

@@ -68,7 +68,7 @@ impl Structure for OffsetFetchRequest {
             absent(!self.group_id.is_empty(), "OffsetFetchRequest", "GroupId", version)?;
         }
         if version <= 7 {
-            not_null(self.topics.is_none() && !(version >= 2), "OffsetFetchRequest", "Topics", version)?;
+            not_null(self.topics.is_none() && version < 2, "OffsetFetchRequest", "Topics", version)?;
             put_structures(sink, self.topics.as_deref(), flexible, version)?;
         } else {
             absent(

@@ -188,7 +188,7 @@ impl Structure for ProduceResponse {
         put_structures(sink, Some(&self.responses), flexible, version)?;
         sink.put_i32(self.throttle_time_ms);
         if flexible {
-            if !(version >= 10) {
+            if version < 10 {
                 absent(!self.node_endpoints.is_empty(), "ProduceResponse", "NodeEndpoints", version)?;
             }
             let has_tag_0 = version >= 10 && (!self.node_endpoints.is_empty());
@@ -361,7 +361,7 @@ impl Structure for PartitionProduceResponse {
             put_text(sink, self.error_message.as_ref(), flexible)?;
         }
         if flexible {
-            if !(version >= 10) {
+            if version < 10 {
                 absent(
                     self.current_leader != LeaderIdAndEpoch::default(),
                     "PartitionProduceResponse",

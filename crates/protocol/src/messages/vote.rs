@@ -202,7 +202,7 @@ impl Structure for VoteResponse {
     fn write<S: Sink>(&self, sink: &mut S, version: i16) -> Result<(), EncodeError> {
         sink.put_i16(self.error_code);
         put_structures(sink, Some(&self.topics), true, version)?;
-        if !(version >= 1) {
+        if version < 1 {
             absent(!self.node_endpoints.is_empty(), "VoteResponse", "NodeEndpoints", version)?;
         }
         let has_tag_0 = version >= 1 && (!self.node_endpoints.is_empty());

@@ -9,6 +9,7 @@ mod stream;
 mod bounds;
 mod frames;
 mod golden;
+mod records;
 mod round_trips;
 mod tags;
 

@@ -15,7 +15,7 @@ fn fetch(tags: &[u8]) -> Result<FetchRequest, DecodeError> {
 
 #[test]
 fn a_tag_that_comes_twice_counts_as_it_came_last() {
-    let request = fetch(b"\x02\x00\x02\x02a\x00\x02\x02b"[..9].as_ref());
+    let request = fetch(b"\x02\x00\x02\x02a\x00\x02\x02b");
     assert_eq!(request.map(|it| it.cluster_id.map(String::from)), Ok(Some("b".to_owned())));
 }
 
@@ -62,4 +62,16 @@ fn a_tag_of_a_later_version_is_refused() {
         decode_exact::<PartitionRecord>(Bytes::from(bytes), 1),
         Err(DecodeError::Tag { structure: "PartitionRecord", tag: 1, version: 1 })
     );
+}
+
+#[test]
+fn the_size_of_a_known_tag_is_not_believed() {
+    let request = fetch(b"\x01\x00\x63\x02a").expect("Kafka takes it");
+    assert_eq!(request.cluster_id.as_deref(), Some("a"));
+}
+
+#[test]
+fn a_negative_count_of_tags_is_none() {
+    let request = fetch(b"\xff\xff\xff\xff\x0f").expect("Kafka takes it");
+    assert!(request.unknown_tagged_fields.is_empty());
 }

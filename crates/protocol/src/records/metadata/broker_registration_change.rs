@@ -85,7 +85,7 @@ impl Structure for BrokerRegistrationChangeRecord {
         sink.put_i32(self.broker_id);
         sink.put_i64(self.broker_epoch);
         let has_tag_0 = self.fenced != 0;
-        if !(version >= 1) {
+        if version < 1 {
             absent(
                 self.in_controlled_shutdown != 0,
                 "BrokerRegistrationChangeRecord",
@@ -94,11 +94,11 @@ impl Structure for BrokerRegistrationChangeRecord {
             )?;
         }
         let has_tag_1 = version >= 1 && (self.in_controlled_shutdown != 0);
-        if !(version >= 2) {
+        if version < 2 {
             absent(!self.log_dirs.is_empty(), "BrokerRegistrationChangeRecord", "LogDirs", version)?;
         }
         let has_tag_2 = version >= 2 && (!self.log_dirs.is_empty());
-        if !(version >= 3) {
+        if version < 3 {
             absent(
                 self.cordoned_log_dirs.is_some(),
                 "BrokerRegistrationChangeRecord",

@@ -128,7 +128,7 @@ impl Structure for PartitionRecord {
             absent(!self.directories.is_empty(), "PartitionRecord", "Directories", version)?;
         }
         let has_tag_0 = self.leader_recovery_state != 0;
-        if !(version >= 2) {
+        if version < 2 {
             absent(
                 self.eligible_leader_replicas.is_some(),
                 "PartitionRecord",
@@ -137,7 +137,7 @@ impl Structure for PartitionRecord {
             )?;
         }
         let has_tag_1 = version >= 2 && (self.eligible_leader_replicas.is_some());
-        if !(version >= 2) {
+        if version < 2 {
             absent(self.last_known_elr.is_some(), "PartitionRecord", "LastKnownElr", version)?;
         }
         let has_tag_2 = version >= 2 && (self.last_known_elr.is_some());

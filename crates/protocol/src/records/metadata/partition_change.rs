@@ -117,7 +117,7 @@ impl Structure for PartitionChangeRecord {
         let has_tag_3 = self.removing_replicas.is_some();
         let has_tag_4 = self.adding_replicas.is_some();
         let has_tag_5 = self.leader_recovery_state != -1;
-        if !(version >= 2) {
+        if version < 2 {
             absent(
                 self.eligible_leader_replicas.is_some(),
                 "PartitionChangeRecord",
@@ -126,11 +126,11 @@ impl Structure for PartitionChangeRecord {
             )?;
         }
         let has_tag_6 = version >= 2 && (self.eligible_leader_replicas.is_some());
-        if !(version >= 2) {
+        if version < 2 {
             absent(self.last_known_elr.is_some(), "PartitionChangeRecord", "LastKnownElr", version)?;
         }
         let has_tag_7 = version >= 2 && (self.last_known_elr.is_some());
-        if !(version >= 1) {
+        if version < 1 {
             absent(self.directories.is_some(), "PartitionChangeRecord", "Directories", version)?;
         }
         let has_tag_8 = version >= 1 && (self.directories.is_some());

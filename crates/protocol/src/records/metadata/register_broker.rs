@@ -119,11 +119,11 @@ impl Structure for RegisterBrokerRecord {
         } else {
             absent(self.in_controlled_shutdown, "RegisterBrokerRecord", "InControlledShutdown", version)?;
         }
-        if !(version >= 3) {
+        if version < 3 {
             absent(!self.log_dirs.is_empty(), "RegisterBrokerRecord", "LogDirs", version)?;
         }
         let has_tag_0 = version >= 3 && (!self.log_dirs.is_empty());
-        if !(version >= 4) {
+        if version < 4 {
             absent(self.cordoned_log_dirs.is_some(), "RegisterBrokerRecord", "CordonedLogDirs", version)?;
         }
         let has_tag_1 = version >= 4 && (self.cordoned_log_dirs.is_some());
