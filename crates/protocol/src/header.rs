@@ -8,6 +8,8 @@ use crate::sink::{EncodeError, Sink, no_tagged_fields, put_text, put_unknown_tag
 use crate::text::Text;
 
 /// All versions in one: versions 1–2, flexible from 2.
+///
+/// Stands before every request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RequestHeader {
     /// All versions.
@@ -16,6 +18,8 @@ pub struct RequestHeader {
     pub request_api_version: i16,
     /// All versions.
     pub correlation_id: i32,
+    /// How the client calls itself.
+    ///
     /// May be null.
     pub client_id: Option<Text>,
     /// Tagged fields that are not known here.
@@ -70,6 +74,8 @@ impl Message for RequestHeader {
 }
 
 /// All versions in one: versions 0–1, flexible from 1.
+///
+/// Stands before every response.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct ResponseHeader {
     /// All versions.

@@ -347,6 +347,9 @@ impl Emitter<'_> {
         if field.ignorable && field.versions != structure.versions {
             facts.push("left out where there is no room for it".to_owned());
         }
+        if facts.is_empty() && !field.doc.is_empty() {
+            return vec![format!("{}.", sentence(&field.doc))];
+        }
         if facts.is_empty() {
             facts.push("all versions".to_owned());
         }

@@ -9,10 +9,14 @@ use crate::text::Text;
 use bytes::Bytes;
 
 /// All versions in one: versions 0–3, never flexible.
+///
+/// What a consumer of a classic group is assigned; a version of two bytes stands before it.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct ConsumerProtocolAssignment {
     /// All versions.
     pub assigned_partitions: Vec<TopicPartition>,
+    /// Bytes that only the assignor understands.
+    ///
     /// May be null.
     pub user_data: Option<Bytes>,
 }
@@ -43,7 +47,7 @@ impl Message for ConsumerProtocolAssignment {
 /// Part of [`ConsumerProtocolAssignment`], versions 0–3.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct TopicPartition {
-    /// All versions.
+    /// The topic's name.
     pub topic: Text,
     /// All versions.
     pub partitions: Vec<i32>,

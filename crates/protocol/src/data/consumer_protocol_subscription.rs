@@ -9,16 +9,24 @@ use crate::text::Text;
 use bytes::Bytes;
 
 /// All versions in one: versions 0–3, never flexible.
+///
+/// What a consumer of a classic group tells its assignor; a version of two bytes stands before it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ConsumerProtocolSubscription {
     /// All versions.
     pub topics: Vec<Text>,
+    /// Bytes that only the assignor understands.
+    ///
     /// May be null.
     pub user_data: Option<Bytes>,
     /// Versions 1+, left out where there is no room for it.
     pub owned_partitions: Vec<TopicPartition>,
+    /// The generation of the group that the member knows.
+    ///
     /// Versions 2+, default -1, left out where there is no room for it.
     pub generation_id: i32,
+    /// Where the sender stands, to choose replicas near it.
+    ///
     /// Version 3, may be null, left out where there is no room for it.
     pub rack_id: Option<Text>,
 }
@@ -77,7 +85,7 @@ impl Message for ConsumerProtocolSubscription {
 /// Part of [`ConsumerProtocolSubscription`], versions 1–3.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct TopicPartition {
-    /// All versions.
+    /// The topic's name.
     pub topic: Text,
     /// All versions.
     pub partitions: Vec<i32>,

@@ -8,6 +8,8 @@ use crate::sink::{EncodeError, Sink, put_text, put_unknown_tagged_fields};
 use crate::text::Text;
 
 /// All versions in one: versions 0, flexible from 0.
+///
+/// A principal as brokers forward it; a version of two bytes stands before it.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct DefaultPrincipalData {
     /// All versions.

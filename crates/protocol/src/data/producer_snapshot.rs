@@ -7,6 +7,8 @@ use crate::reader::{DecodeError, Reader, non_null};
 use crate::sink::{EncodeError, Sink, put_structures};
 
 /// All versions in one: versions 1, never flexible.
+///
+/// The producers of a partition, in its `.snapshot` files.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct ProducerSnapshot {
     /// All versions.
@@ -41,7 +43,7 @@ impl Message for ProducerSnapshot {
 /// Part of [`ProducerSnapshot`], versions 1.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct ProducerEntry {
-    /// All versions.
+    /// The producer id.
     pub producer_id: i64,
     /// All versions.
     pub epoch: i16,
@@ -51,7 +53,7 @@ pub struct ProducerEntry {
     pub last_offset: i64,
     /// All versions.
     pub offset_delta: i32,
-    /// All versions.
+    /// Milliseconds since 1970.
     pub timestamp: i64,
     /// All versions.
     pub coordinator_epoch: i32,

@@ -9,12 +9,20 @@ use crate::text::Text;
 use ottla_ids::Uuid;
 
 /// All versions in one: versions 0–1, flexible from 0.
+///
+/// What a voter must remember: the fields of `quorum-state`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct QuorumStateData {
+    /// The cluster's id.
+    ///
     /// Version 0.
     pub cluster_id: Text,
+    /// The leader's node id, or -1 for none.
+    ///
     /// Default -1.
     pub leader_id: i32,
+    /// The epoch of the leader.
+    ///
     /// Default -1.
     pub leader_epoch: i32,
     /// Default -1.

@@ -9,15 +9,17 @@ use crate::sink::{EncodeError, Sink, no_tagged_fields, put_text, put_unknown_tag
 use crate::text::Text;
 
 /// The request of AddOffsetsToTxn (key 25): versions 0–4, flexible from 3.
+///
+/// Brings a group's offsets into a transaction.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct AddOffsetsToTxnRequest {
-    /// All versions.
+    /// The transactional id.
     pub transactional_id: Text,
-    /// All versions.
+    /// The producer id.
     pub producer_id: i64,
-    /// All versions.
+    /// The epoch of the producer id; a higher one fences the lower.
     pub producer_epoch: i16,
-    /// All versions.
+    /// The group's id.
     pub group_id: Text,
     /// Tagged fields that are not known here.
     pub unknown_tagged_fields: Vec<RawTaggedField>,
@@ -66,9 +68,9 @@ impl Request for AddOffsetsToTxnRequest {
 /// The response of AddOffsetsToTxn (key 25): versions 0–4, flexible from 3.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct AddOffsetsToTxnResponse {
-    /// All versions.
+    /// How long the client is held back by a quota, in milliseconds.
     pub throttle_time_ms: i32,
-    /// All versions.
+    /// An `ErrorCode`; 0 when all went well.
     pub error_code: i16,
     /// Tagged fields that are not known here.
     pub unknown_tagged_fields: Vec<RawTaggedField>,

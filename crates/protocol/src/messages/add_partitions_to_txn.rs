@@ -12,6 +12,8 @@ use crate::sink::{
 use crate::text::Text;
 
 /// The request of AddPartitionsToTxn (key 24): versions 0–5, flexible from 3.
+///
+/// Brings partitions into a transaction, or asks whether they are in it.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct AddPartitionsToTxnRequest {
     /// Versions 4+.
@@ -129,11 +131,11 @@ impl Request for AddPartitionsToTxnRequest {
 /// Part of [`AddPartitionsToTxnRequest`], versions 4–5.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct AddPartitionsToTxnTransaction {
-    /// All versions.
+    /// The transactional id.
     pub transactional_id: Text,
-    /// All versions.
+    /// The producer id.
     pub producer_id: i64,
-    /// All versions.
+    /// The epoch of the producer id; a higher one fences the lower.
     pub producer_epoch: i16,
     /// All versions.
     pub verify_only: bool,
@@ -170,7 +172,7 @@ impl Structure for AddPartitionsToTxnTransaction {
 /// Part of [`AddPartitionsToTxnRequest`], versions 0–5.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct AddPartitionsToTxnTopic {
-    /// All versions.
+    /// The topic's name.
     pub name: Text,
     /// All versions.
     pub partitions: Vec<i32>,
@@ -205,8 +207,10 @@ impl Structure for AddPartitionsToTxnTopic {
 /// The response of AddPartitionsToTxn (key 24): versions 0–5, flexible from 3.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct AddPartitionsToTxnResponse {
-    /// All versions.
+    /// How long the client is held back by a quota, in milliseconds.
     pub throttle_time_ms: i32,
+    /// An `ErrorCode`; 0 when all went well.
+    ///
     /// Versions 4+, left out where there is no room for it.
     pub error_code: i16,
     /// Versions 4+.
@@ -289,7 +293,7 @@ impl Message for AddPartitionsToTxnResponse {
 /// Part of [`AddPartitionsToTxnResponse`], versions 4–5.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct AddPartitionsToTxnResult {
-    /// All versions.
+    /// The transactional id.
     pub transactional_id: Text,
     /// All versions.
     pub topic_results: Vec<AddPartitionsToTxnTopicResult>,
@@ -318,7 +322,7 @@ impl Structure for AddPartitionsToTxnResult {
 /// Part of [`AddPartitionsToTxnResponse`], versions 0–5.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct AddPartitionsToTxnTopicResult {
-    /// All versions.
+    /// The topic's name.
     pub name: Text,
     /// All versions.
     pub results_by_partition: Vec<AddPartitionsToTxnPartitionResult>,
@@ -353,7 +357,7 @@ impl Structure for AddPartitionsToTxnTopicResult {
 /// Part of [`AddPartitionsToTxnResponse`], versions 0–5.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct AddPartitionsToTxnPartitionResult {
-    /// All versions.
+    /// The partition's index within its topic.
     pub partition_index: i32,
     /// All versions.
     pub partition_error_code: i16,

@@ -10,15 +10,19 @@ use crate::text::Text;
 use ottla_ids::Uuid;
 
 /// The request of AddRaftVoter (key 80): versions 0–1, flexible from 0.
+///
+/// Adds a voter to the quorum.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AddRaftVoterRequest {
+    /// The cluster's id.
+    ///
     /// May be null.
     pub cluster_id: Option<Text>,
-    /// All versions.
+    /// How long the broker may take, in milliseconds.
     pub timeout_ms: i32,
     /// All versions.
     pub voter_id: i32,
-    /// All versions.
+    /// The voter's metadata log directory.
     pub voter_directory_id: Uuid,
     /// All versions.
     pub listeners: Vec<Listener>,
@@ -97,9 +101,9 @@ impl Request for AddRaftVoterRequest {
 pub struct Listener {
     /// All versions.
     pub name: Text,
-    /// All versions.
+    /// The host to connect to.
     pub host: Text,
-    /// All versions.
+    /// The port to connect to.
     pub port: u16,
     /// Tagged fields that are not known here.
     pub unknown_tagged_fields: Vec<RawTaggedField>,
@@ -128,10 +132,12 @@ impl Structure for Listener {
 /// The response of AddRaftVoter (key 80): versions 0–1, flexible from 0.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AddRaftVoterResponse {
-    /// All versions.
+    /// How long the client is held back by a quota, in milliseconds.
     pub throttle_time_ms: i32,
-    /// All versions.
+    /// An `ErrorCode`; 0 when all went well.
     pub error_code: i16,
+    /// What went wrong, for people.
+    ///
     /// May be null.
     pub error_message: Option<Text>,
     /// Tagged fields that are not known here.

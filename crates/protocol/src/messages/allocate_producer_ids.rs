@@ -8,10 +8,14 @@ use crate::reader::{DecodeError, RawTaggedField, Reader};
 use crate::sink::{EncodeError, Sink, put_unknown_tagged_fields};
 
 /// The request of AllocateProducerIds (key 67): versions 0, flexible from 0.
+///
+/// Gives a broker a block of producer ids.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AllocateProducerIdsRequest {
-    /// All versions.
+    /// The broker's node id.
     pub broker_id: i32,
+    /// The epoch of the broker's registration.
+    ///
     /// Default -1.
     pub broker_epoch: i64,
     /// Tagged fields that are not known here.
@@ -57,9 +61,9 @@ impl Request for AllocateProducerIdsRequest {
 /// The response of AllocateProducerIds (key 67): versions 0, flexible from 0.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct AllocateProducerIdsResponse {
-    /// All versions.
+    /// How long the client is held back by a quota, in milliseconds.
     pub throttle_time_ms: i32,
-    /// All versions.
+    /// An `ErrorCode`; 0 when all went well.
     pub error_code: i16,
     /// All versions.
     pub producer_id_start: i64,

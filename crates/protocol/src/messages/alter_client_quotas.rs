@@ -9,11 +9,13 @@ use crate::sink::{EncodeError, Sink, no_tagged_fields, put_structures, put_text,
 use crate::text::Text;
 
 /// The request of AlterClientQuotas (key 49): versions 0–1, flexible from 1.
+///
+/// Changes client quotas.
 #[derive(Clone, Debug, PartialEq, Default)]
 pub struct AlterClientQuotasRequest {
     /// All versions.
     pub entries: Vec<RequestEntryData>,
-    /// All versions.
+    /// Check and change nothing.
     pub validate_only: bool,
     /// Tagged fields that are not known here.
     pub unknown_tagged_fields: Vec<RawTaggedField>,
@@ -177,7 +179,7 @@ impl Structure for OpData {
 /// The response of AlterClientQuotas (key 49): versions 0–1, flexible from 1.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct AlterClientQuotasResponse {
-    /// All versions.
+    /// How long the client is held back by a quota, in milliseconds.
     pub throttle_time_ms: i32,
     /// All versions.
     pub entries: Vec<ResponseEntryData>,
@@ -219,8 +221,10 @@ impl Message for AlterClientQuotasResponse {
 /// Part of [`AlterClientQuotasResponse`], versions 0–1.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ResponseEntryData {
-    /// All versions.
+    /// An `ErrorCode`; 0 when all went well.
     pub error_code: i16,
+    /// What went wrong, for people.
+    ///
     /// May be null.
     pub error_message: Option<Text>,
     /// All versions.

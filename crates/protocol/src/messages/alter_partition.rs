@@ -9,10 +9,14 @@ use crate::sink::{EncodeError, Sink, absent, put_i32s, put_structures, put_unkno
 use ottla_ids::Uuid;
 
 /// The request of AlterPartition (key 56): versions 2–3, flexible from 0.
+///
+/// Changes the in-sync replicas of partitions.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AlterPartitionRequest {
-    /// All versions.
+    /// The broker's node id.
     pub broker_id: i32,
+    /// The epoch of the broker's registration.
+    ///
     /// Default -1.
     pub broker_epoch: i64,
     /// All versions.
@@ -67,7 +71,7 @@ impl Request for AlterPartitionRequest {
 /// Part of [`AlterPartitionRequest`], versions 2–3.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct RequestTopicData {
-    /// All versions.
+    /// The topic's id.
     pub topic_id: Uuid,
     /// All versions.
     pub partitions: Vec<RequestPartitionData>,
@@ -96,9 +100,9 @@ impl Structure for RequestTopicData {
 /// Part of [`AlterPartitionRequest`], versions 2–3.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct RequestPartitionData {
-    /// All versions.
+    /// The partition's index within its topic.
     pub partition_index: i32,
-    /// All versions.
+    /// The epoch of the leader.
     pub leader_epoch: i32,
     /// Version 2.
     pub new_isr: Vec<i32>,
@@ -161,8 +165,10 @@ impl Structure for RequestPartitionData {
 /// Part of [`AlterPartitionRequest`], versions 3.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BrokerState {
-    /// All versions.
+    /// The broker's node id.
     pub broker_id: i32,
+    /// The epoch of the broker's registration.
+    ///
     /// Default -1.
     pub broker_epoch: i64,
     /// Tagged fields that are not known here.
@@ -196,9 +202,9 @@ impl Structure for BrokerState {
 /// The response of AlterPartition (key 56): versions 2–3, flexible from 0.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct AlterPartitionResponse {
-    /// All versions.
+    /// How long the client is held back by a quota, in milliseconds.
     pub throttle_time_ms: i32,
-    /// All versions.
+    /// An `ErrorCode`; 0 when all went well.
     pub error_code: i16,
     /// All versions.
     pub topics: Vec<ResponseTopicData>,
@@ -236,7 +242,7 @@ impl Message for AlterPartitionResponse {
 /// Part of [`AlterPartitionResponse`], versions 2–3.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct ResponseTopicData {
-    /// All versions.
+    /// The topic's id.
     pub topic_id: Uuid,
     /// All versions.
     pub partitions: Vec<ResponsePartitionData>,
@@ -265,13 +271,13 @@ impl Structure for ResponseTopicData {
 /// Part of [`AlterPartitionResponse`], versions 2–3.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct ResponsePartitionData {
-    /// All versions.
+    /// The partition's index within its topic.
     pub partition_index: i32,
-    /// All versions.
+    /// An `ErrorCode`; 0 when all went well.
     pub error_code: i16,
-    /// All versions.
+    /// The leader's node id, or -1 for none.
     pub leader_id: i32,
-    /// All versions.
+    /// The epoch of the leader.
     pub leader_epoch: i32,
     /// All versions.
     pub isr: Vec<i32>,

@@ -9,8 +9,12 @@ use crate::sink::{EncodeError, Sink, absent, put_i32s, put_structures, put_text,
 use crate::text::Text;
 
 /// The request of AlterPartitionReassignments (key 45): versions 0–1, flexible from 0.
+///
+/// Starts or cancels the move of partitions to other brokers.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AlterPartitionReassignmentsRequest {
+    /// How long the broker may take, in milliseconds.
+    ///
     /// Default 60000.
     pub timeout_ms: i32,
     /// Version 1, default true.
@@ -76,7 +80,7 @@ impl Request for AlterPartitionReassignmentsRequest {
 /// Part of [`AlterPartitionReassignmentsRequest`], versions 0–1.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct ReassignableTopic {
-    /// All versions.
+    /// The topic's name.
     pub name: Text,
     /// All versions.
     pub partitions: Vec<ReassignablePartition>,
@@ -105,7 +109,7 @@ impl Structure for ReassignableTopic {
 /// Part of [`AlterPartitionReassignmentsRequest`], versions 0–1.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct ReassignablePartition {
-    /// All versions.
+    /// The partition's index within its topic.
     pub partition_index: i32,
     /// May be null.
     pub replicas: Option<Vec<i32>>,
@@ -134,12 +138,14 @@ impl Structure for ReassignablePartition {
 /// The response of AlterPartitionReassignments (key 45): versions 0–1, flexible from 0.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AlterPartitionReassignmentsResponse {
-    /// All versions.
+    /// How long the client is held back by a quota, in milliseconds.
     pub throttle_time_ms: i32,
     /// Version 1, default true, left out where there is no room for it.
     pub allow_replication_factor_change: bool,
-    /// All versions.
+    /// An `ErrorCode`; 0 when all went well.
     pub error_code: i16,
+    /// What went wrong, for people.
+    ///
     /// May be null.
     pub error_message: Option<Text>,
     /// All versions.
@@ -204,7 +210,7 @@ impl Message for AlterPartitionReassignmentsResponse {
 /// Part of [`AlterPartitionReassignmentsResponse`], versions 0–1.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct ReassignableTopicResponse {
-    /// All versions.
+    /// The topic's name.
     pub name: Text,
     /// All versions.
     pub partitions: Vec<ReassignablePartitionResponse>,
@@ -233,10 +239,12 @@ impl Structure for ReassignableTopicResponse {
 /// Part of [`AlterPartitionReassignmentsResponse`], versions 0–1.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ReassignablePartitionResponse {
-    /// All versions.
+    /// The partition's index within its topic.
     pub partition_index: i32,
-    /// All versions.
+    /// An `ErrorCode`; 0 when all went well.
     pub error_code: i16,
+    /// What went wrong, for people.
+    ///
     /// May be null.
     pub error_message: Option<Text>,
     /// Tagged fields that are not known here.

@@ -11,6 +11,8 @@ use crate::sink::{
 use crate::text::Text;
 
 /// The request of AlterReplicaLogDirs (key 34): versions 1–2, flexible from 2.
+///
+/// Moves replicas between log directories.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct AlterReplicaLogDirsRequest {
     /// All versions.
@@ -91,7 +93,7 @@ impl Structure for AlterReplicaLogDir {
 /// Part of [`AlterReplicaLogDirsRequest`], versions 1–2.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct AlterReplicaLogDirTopic {
-    /// All versions.
+    /// The topic's name.
     pub name: Text,
     /// All versions.
     pub partitions: Vec<i32>,
@@ -126,7 +128,7 @@ impl Structure for AlterReplicaLogDirTopic {
 /// The response of AlterReplicaLogDirs (key 34): versions 1–2, flexible from 2.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct AlterReplicaLogDirsResponse {
-    /// All versions.
+    /// How long the client is held back by a quota, in milliseconds.
     pub throttle_time_ms: i32,
     /// All versions.
     pub results: Vec<AlterReplicaLogDirTopicResult>,
@@ -168,7 +170,7 @@ impl Message for AlterReplicaLogDirsResponse {
 /// Part of [`AlterReplicaLogDirsResponse`], versions 1–2.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct AlterReplicaLogDirTopicResult {
-    /// All versions.
+    /// The topic's name.
     pub topic_name: Text,
     /// All versions.
     pub partitions: Vec<AlterReplicaLogDirPartitionResult>,
@@ -203,9 +205,9 @@ impl Structure for AlterReplicaLogDirTopicResult {
 /// Part of [`AlterReplicaLogDirsResponse`], versions 1–2.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct AlterReplicaLogDirPartitionResult {
-    /// All versions.
+    /// The partition's index within its topic.
     pub partition_index: i32,
-    /// All versions.
+    /// An `ErrorCode`; 0 when all went well.
     pub error_code: i16,
     /// Tagged fields that are not known here.
     pub unknown_tagged_fields: Vec<RawTaggedField>,

@@ -10,9 +10,11 @@ use crate::text::Text;
 use ottla_ids::Uuid;
 
 /// The request of AlterShareGroupOffsets (key 91): versions 0, flexible from 0.
+///
+/// Sets where share groups start.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct AlterShareGroupOffsetsRequest {
-    /// All versions.
+    /// The group's id.
     pub group_id: Text,
     /// All versions.
     pub topics: Vec<AlterShareGroupOffsetsRequestTopic>,
@@ -53,7 +55,7 @@ impl Request for AlterShareGroupOffsetsRequest {
 /// Part of [`AlterShareGroupOffsetsRequest`], versions 0.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct AlterShareGroupOffsetsRequestTopic {
-    /// All versions.
+    /// The topic's name.
     pub topic_name: Text,
     /// All versions.
     pub partitions: Vec<AlterShareGroupOffsetsRequestPartition>,
@@ -82,7 +84,7 @@ impl Structure for AlterShareGroupOffsetsRequestTopic {
 /// Part of [`AlterShareGroupOffsetsRequest`], versions 0.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct AlterShareGroupOffsetsRequestPartition {
-    /// All versions.
+    /// The partition's index within its topic.
     pub partition_index: i32,
     /// All versions.
     pub start_offset: i64,
@@ -111,10 +113,12 @@ impl Structure for AlterShareGroupOffsetsRequestPartition {
 /// The response of AlterShareGroupOffsets (key 91): versions 0, flexible from 0.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct AlterShareGroupOffsetsResponse {
-    /// All versions.
+    /// How long the client is held back by a quota, in milliseconds.
     pub throttle_time_ms: i32,
-    /// All versions.
+    /// An `ErrorCode`; 0 when all went well.
     pub error_code: i16,
+    /// What went wrong, for people.
+    ///
     /// May be null.
     pub error_message: Option<Text>,
     /// All versions.
@@ -155,9 +159,9 @@ impl Message for AlterShareGroupOffsetsResponse {
 /// Part of [`AlterShareGroupOffsetsResponse`], versions 0.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct AlterShareGroupOffsetsResponseTopic {
-    /// All versions.
+    /// The topic's name.
     pub topic_name: Text,
-    /// All versions.
+    /// The topic's id.
     pub topic_id: Uuid,
     /// All versions.
     pub partitions: Vec<AlterShareGroupOffsetsResponsePartition>,
@@ -188,10 +192,12 @@ impl Structure for AlterShareGroupOffsetsResponseTopic {
 /// Part of [`AlterShareGroupOffsetsResponse`], versions 0.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct AlterShareGroupOffsetsResponsePartition {
-    /// All versions.
+    /// The partition's index within its topic.
     pub partition_index: i32,
-    /// All versions.
+    /// An `ErrorCode`; 0 when all went well.
     pub error_code: i16,
+    /// What went wrong, for people.
+    ///
     /// May be null.
     pub error_message: Option<Text>,
     /// Tagged fields that are not known here.

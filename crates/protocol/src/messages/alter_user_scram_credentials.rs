@@ -10,6 +10,8 @@ use crate::text::Text;
 use bytes::Bytes;
 
 /// The request of AlterUserScramCredentials (key 51): versions 0, flexible from 0.
+///
+/// Changes SCRAM credentials.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct AlterUserScramCredentialsRequest {
     /// All versions.
@@ -123,7 +125,7 @@ impl Structure for ScramCredentialUpsertion {
 /// The response of AlterUserScramCredentials (key 51): versions 0, flexible from 0.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct AlterUserScramCredentialsResponse {
-    /// All versions.
+    /// How long the client is held back by a quota, in milliseconds.
     pub throttle_time_ms: i32,
     /// All versions.
     pub results: Vec<AlterUserScramCredentialsResult>,
@@ -161,8 +163,10 @@ impl Message for AlterUserScramCredentialsResponse {
 pub struct AlterUserScramCredentialsResult {
     /// All versions.
     pub user: Text,
-    /// All versions.
+    /// An `ErrorCode`; 0 when all went well.
     pub error_code: i16,
+    /// What went wrong, for people.
+    ///
     /// May be null.
     pub error_message: Option<Text>,
     /// Tagged fields that are not known here.

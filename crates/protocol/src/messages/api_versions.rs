@@ -12,10 +12,16 @@ use crate::sink::{
 use crate::text::Text;
 
 /// The request of ApiVersions (key 18): versions 0–4, flexible from 3.
+///
+/// Tells which requests a node answers, in which versions.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct ApiVersionsRequest {
+    /// Which client library.
+    ///
     /// Versions 3+, left out where there is no room for it.
     pub client_software_name: Text,
+    /// The client library's version.
+    ///
     /// Versions 3+, left out where there is no room for it.
     pub client_software_version: Text,
     /// Tagged fields that are not known here.
@@ -67,16 +73,24 @@ impl Request for ApiVersionsRequest {
 /// The response of ApiVersions (key 18): versions 0–4, flexible from 3.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ApiVersionsResponse {
-    /// All versions.
+    /// An `ErrorCode`; 0 when all went well.
     pub error_code: i16,
-    /// All versions.
+    /// What the node answers, and in which versions.
     pub api_keys: Vec<ApiVersion>,
+    /// How long the client is held back by a quota, in milliseconds.
+    ///
     /// Versions 1+, left out where there is no room for it.
     pub throttle_time_ms: i32,
+    /// The features the node could work with.
+    ///
     /// Versions 3+, tag 0, left out where there is no room for it.
     pub supported_features: Vec<SupportedFeatureKey>,
+    /// The offset in the metadata log up to which the finalized features are known, or -1.
+    ///
     /// Versions 3+, tag 1, default -1, left out where there is no room for it.
     pub finalized_features_epoch: i64,
+    /// The features the cluster works with.
+    ///
     /// Versions 3+, tag 2, left out where there is no room for it.
     pub finalized_features: Vec<FinalizedFeatureKey>,
     /// Versions 3+, tag 3, left out where there is no room for it.

@@ -9,10 +9,14 @@ use crate::sink::{EncodeError, Sink, put_structures, put_unknown_tagged_fields};
 use ottla_ids::Uuid;
 
 /// The request of AssignReplicasToDirs (key 73): versions 0, flexible from 0.
+///
+/// Tells the controller in which log directories replicas lie.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AssignReplicasToDirsRequest {
-    /// All versions.
+    /// The broker's node id.
     pub broker_id: i32,
+    /// The epoch of the broker's registration.
+    ///
     /// Default -1.
     pub broker_epoch: i64,
     /// All versions.
@@ -96,7 +100,7 @@ impl Structure for RequestDirectoryData {
 /// Part of [`AssignReplicasToDirsRequest`], versions 0.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct RequestTopicData {
-    /// All versions.
+    /// The topic's id.
     pub topic_id: Uuid,
     /// All versions.
     pub partitions: Vec<RequestPartitionData>,
@@ -125,7 +129,7 @@ impl Structure for RequestTopicData {
 /// Part of [`AssignReplicasToDirsRequest`], versions 0.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct RequestPartitionData {
-    /// All versions.
+    /// The partition's index within its topic.
     pub partition_index: i32,
     /// Tagged fields that are not known here.
     pub unknown_tagged_fields: Vec<RawTaggedField>,
@@ -150,9 +154,9 @@ impl Structure for RequestPartitionData {
 /// The response of AssignReplicasToDirs (key 73): versions 0, flexible from 0.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct AssignReplicasToDirsResponse {
-    /// All versions.
+    /// How long the client is held back by a quota, in milliseconds.
     pub throttle_time_ms: i32,
-    /// All versions.
+    /// An `ErrorCode`; 0 when all went well.
     pub error_code: i16,
     /// All versions.
     pub directories: Vec<ResponseDirectoryData>,
@@ -219,7 +223,7 @@ impl Structure for ResponseDirectoryData {
 /// Part of [`AssignReplicasToDirsResponse`], versions 0.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct ResponseTopicData {
-    /// All versions.
+    /// The topic's id.
     pub topic_id: Uuid,
     /// All versions.
     pub partitions: Vec<ResponsePartitionData>,
@@ -248,9 +252,9 @@ impl Structure for ResponseTopicData {
 /// Part of [`AssignReplicasToDirsResponse`], versions 0.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct ResponsePartitionData {
-    /// All versions.
+    /// The partition's index within its topic.
     pub partition_index: i32,
-    /// All versions.
+    /// An `ErrorCode`; 0 when all went well.
     pub error_code: i16,
     /// Tagged fields that are not known here.
     pub unknown_tagged_fields: Vec<RawTaggedField>,

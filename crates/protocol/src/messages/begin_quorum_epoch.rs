@@ -13,8 +13,12 @@ use crate::text::Text;
 use ottla_ids::Uuid;
 
 /// The request of BeginQuorumEpoch (key 53): versions 0–1, flexible from 1.
+///
+/// Tells voters who leads the quorum.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BeginQuorumEpochRequest {
+    /// The cluster's id.
+    ///
     /// May be null.
     pub cluster_id: Option<Text>,
     /// Version 1, default -1, left out where there is no room for it.
@@ -90,7 +94,7 @@ impl Request for BeginQuorumEpochRequest {
 /// Part of [`BeginQuorumEpochRequest`], versions 0–1.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct RequestTopicData {
-    /// All versions.
+    /// The topic's name.
     pub topic_name: Text,
     /// All versions.
     pub partitions: Vec<RequestPartitionData>,
@@ -125,13 +129,15 @@ impl Structure for RequestTopicData {
 /// Part of [`BeginQuorumEpochRequest`], versions 0–1.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct RequestPartitionData {
-    /// All versions.
+    /// The partition's index within its topic.
     pub partition_index: i32,
+    /// The voter's metadata log directory.
+    ///
     /// Version 1, left out where there is no room for it.
     pub voter_directory_id: Uuid,
-    /// All versions.
+    /// The leader's node id, or -1 for none.
     pub leader_id: i32,
-    /// All versions.
+    /// The epoch of the leader.
     pub leader_epoch: i32,
     /// Tagged fields that are not known here.
     pub unknown_tagged_fields: Vec<RawTaggedField>,
@@ -172,9 +178,9 @@ impl Structure for RequestPartitionData {
 pub struct LeaderEndpoint {
     /// All versions.
     pub name: Text,
-    /// All versions.
+    /// The host to connect to.
     pub host: Text,
-    /// All versions.
+    /// The port to connect to.
     pub port: u16,
     /// Tagged fields that are not known here.
     pub unknown_tagged_fields: Vec<RawTaggedField>,
@@ -203,10 +209,12 @@ impl Structure for LeaderEndpoint {
 /// The response of BeginQuorumEpoch (key 53): versions 0–1, flexible from 1.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct BeginQuorumEpochResponse {
-    /// All versions.
+    /// An `ErrorCode`; 0 when all went well.
     pub error_code: i16,
     /// All versions.
     pub topics: Vec<ResponseTopicData>,
+    /// Where to find the leaders that this response names.
+    ///
     /// Version 1, tag 0.
     pub node_endpoints: Vec<NodeEndpoint>,
     /// Tagged fields that are not known here.
@@ -271,7 +279,7 @@ impl Message for BeginQuorumEpochResponse {
 /// Part of [`BeginQuorumEpochResponse`], versions 0–1.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct ResponseTopicData {
-    /// All versions.
+    /// The topic's name.
     pub topic_name: Text,
     /// All versions.
     pub partitions: Vec<ResponsePartitionData>,
@@ -306,13 +314,13 @@ impl Structure for ResponseTopicData {
 /// Part of [`BeginQuorumEpochResponse`], versions 0–1.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct ResponsePartitionData {
-    /// All versions.
+    /// The partition's index within its topic.
     pub partition_index: i32,
-    /// All versions.
+    /// An `ErrorCode`; 0 when all went well.
     pub error_code: i16,
-    /// All versions.
+    /// The leader's node id, or -1 for none.
     pub leader_id: i32,
-    /// All versions.
+    /// The epoch of the leader.
     pub leader_epoch: i32,
     /// Tagged fields that are not known here.
     pub unknown_tagged_fields: Vec<RawTaggedField>,
@@ -349,11 +357,11 @@ impl Structure for ResponsePartitionData {
 /// Part of [`BeginQuorumEpochResponse`], versions 1.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct NodeEndpoint {
-    /// All versions.
+    /// The node id.
     pub node_id: i32,
-    /// All versions.
+    /// The host to connect to.
     pub host: Text,
-    /// All versions.
+    /// The port to connect to.
     pub port: u16,
     /// Tagged fields that are not known here.
     pub unknown_tagged_fields: Vec<RawTaggedField>,

@@ -12,10 +12,14 @@ use crate::sink::{
 use ottla_ids::Uuid;
 
 /// The request of BrokerHeartbeat (key 63): versions 0–2, flexible from 0.
+///
+/// Says that a broker is alive, and asks whether it may serve.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BrokerHeartbeatRequest {
-    /// All versions.
+    /// The broker's node id.
     pub broker_id: i32,
+    /// The epoch of the broker's registration.
+    ///
     /// Default -1.
     pub broker_epoch: i64,
     /// All versions.
@@ -143,9 +147,9 @@ impl Request for BrokerHeartbeatRequest {
 /// The response of BrokerHeartbeat (key 63): versions 0–2, flexible from 0.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BrokerHeartbeatResponse {
-    /// All versions.
+    /// How long the client is held back by a quota, in milliseconds.
     pub throttle_time_ms: i32,
-    /// All versions.
+    /// An `ErrorCode`; 0 when all went well.
     pub error_code: i16,
     /// All versions.
     pub is_caught_up: bool,

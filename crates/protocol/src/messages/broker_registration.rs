@@ -12,18 +12,22 @@ use crate::text::Text;
 use ottla_ids::Uuid;
 
 /// The request of BrokerRegistration (key 62): versions 0–4, flexible from 0.
+///
+/// Registers a broker with the controller.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BrokerRegistrationRequest {
-    /// All versions.
+    /// The broker's node id.
     pub broker_id: i32,
-    /// All versions.
+    /// The cluster's id.
     pub cluster_id: Text,
-    /// All versions.
+    /// Tells one run of the node from another.
     pub incarnation_id: Uuid,
     /// All versions.
     pub listeners: Vec<Listener>,
     /// All versions.
     pub features: Vec<Feature>,
+    /// Where the node stands.
+    ///
     /// May be null.
     pub rack: Option<Text>,
     /// Versions 1+.
@@ -121,9 +125,9 @@ impl Request for BrokerRegistrationRequest {
 pub struct Listener {
     /// All versions.
     pub name: Text,
-    /// All versions.
+    /// The host to connect to.
     pub host: Text,
-    /// All versions.
+    /// The port to connect to.
     pub port: u16,
     /// All versions.
     pub security_protocol: i16,
@@ -189,10 +193,12 @@ impl Structure for Feature {
 /// The response of BrokerRegistration (key 62): versions 0–4, flexible from 0.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BrokerRegistrationResponse {
-    /// All versions.
+    /// How long the client is held back by a quota, in milliseconds.
     pub throttle_time_ms: i32,
-    /// All versions.
+    /// An `ErrorCode`; 0 when all went well.
     pub error_code: i16,
+    /// The epoch of the broker's registration.
+    ///
     /// Default -1.
     pub broker_epoch: i64,
     /// Tagged fields that are not known here.

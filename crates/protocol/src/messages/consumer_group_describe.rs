@@ -12,11 +12,13 @@ use crate::text::Text;
 use ottla_ids::Uuid;
 
 /// The request of ConsumerGroupDescribe (key 69): versions 0–1, flexible from 0.
+///
+/// Describes consumer groups of the new protocol.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct ConsumerGroupDescribeRequest {
     /// All versions.
     pub group_ids: Vec<Text>,
-    /// All versions.
+    /// Whether to tell what the caller may do.
     pub include_authorized_operations: bool,
     /// Tagged fields that are not known here.
     pub unknown_tagged_fields: Vec<RawTaggedField>,
@@ -55,7 +57,7 @@ impl Request for ConsumerGroupDescribeRequest {
 /// The response of ConsumerGroupDescribe (key 69): versions 0–1, flexible from 0.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct ConsumerGroupDescribeResponse {
-    /// All versions.
+    /// How long the client is held back by a quota, in milliseconds.
     pub throttle_time_ms: i32,
     /// All versions.
     pub groups: Vec<DescribedGroup>,
@@ -91,22 +93,26 @@ impl Message for ConsumerGroupDescribeResponse {
 /// Part of [`ConsumerGroupDescribeResponse`], versions 0–1.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DescribedGroup {
-    /// All versions.
+    /// An `ErrorCode`; 0 when all went well.
     pub error_code: i16,
+    /// What went wrong, for people.
+    ///
     /// May be null.
     pub error_message: Option<Text>,
-    /// All versions.
+    /// The group's id.
     pub group_id: Text,
     /// All versions.
     pub group_state: Text,
     /// All versions.
     pub group_epoch: i32,
-    /// All versions.
+    /// Counts the assignments of the group.
     pub assignment_epoch: i32,
     /// All versions.
     pub assignor_name: Text,
     /// All versions.
     pub members: Vec<Member>,
+    /// What the caller may do, as bits; `i32::MIN` where it was not asked for.
+    ///
     /// Default -2147483648.
     pub authorized_operations: i32,
     /// Tagged fields that are not known here.
@@ -176,17 +182,21 @@ impl Structure for DescribedGroup {
 /// Part of [`ConsumerGroupDescribeResponse`], versions 0–1.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Member {
-    /// All versions.
+    /// The member's id within its group.
     pub member_id: Text,
+    /// The id that a static member keeps over restarts.
+    ///
     /// May be null.
     pub instance_id: Option<Text>,
+    /// Where the sender stands, to choose replicas near it.
+    ///
     /// May be null.
     pub rack_id: Option<Text>,
-    /// All versions.
+    /// The epoch of the member; higher ones fence lower ones.
     pub member_epoch: i32,
-    /// All versions.
+    /// How the client calls itself.
     pub client_id: Text,
-    /// All versions.
+    /// The address the client comes from.
     pub client_host: Text,
     /// All versions.
     pub subscribed_topic_names: Vec<Text>,
@@ -301,9 +311,9 @@ impl Structure for Assignment {
 /// Part of [`ConsumerGroupDescribeResponse`], versions 0–1.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct TopicPartitions {
-    /// All versions.
+    /// The topic's id.
     pub topic_id: Uuid,
-    /// All versions.
+    /// The topic's name.
     pub topic_name: Text,
     /// All versions.
     pub partitions: Vec<i32>,

@@ -13,18 +13,26 @@ use crate::text::Text;
 use ottla_ids::Uuid;
 
 /// The request of ConsumerGroupHeartbeat (key 68): versions 0–1, flexible from 0.
+///
+/// Joins, keeps and leaves a consumer group of the new protocol (KIP-848).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ConsumerGroupHeartbeatRequest {
-    /// All versions.
+    /// The group's id.
     pub group_id: Text,
-    /// All versions.
+    /// The member's id within its group.
     pub member_id: Text,
-    /// All versions.
+    /// The epoch of the member; higher ones fence lower ones.
     pub member_epoch: i32,
+    /// The id that a static member keeps over restarts.
+    ///
     /// May be null.
     pub instance_id: Option<Text>,
+    /// Where the sender stands, to choose replicas near it.
+    ///
     /// May be null.
     pub rack_id: Option<Text>,
+    /// How long a member may take to join a rebalance, in milliseconds.
+    ///
     /// Default -1.
     pub rebalance_timeout_ms: i32,
     /// May be null.
@@ -127,7 +135,7 @@ impl Request for ConsumerGroupHeartbeatRequest {
 /// Part of [`ConsumerGroupHeartbeatRequest`], versions 0–1.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct RequestTopicPartitions {
-    /// All versions.
+    /// The topic's id.
     pub topic_id: Uuid,
     /// All versions.
     pub partitions: Vec<i32>,
@@ -156,15 +164,19 @@ impl Structure for RequestTopicPartitions {
 /// The response of ConsumerGroupHeartbeat (key 68): versions 0–1, flexible from 0.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct ConsumerGroupHeartbeatResponse {
-    /// All versions.
+    /// How long the client is held back by a quota, in milliseconds.
     pub throttle_time_ms: i32,
-    /// All versions.
+    /// An `ErrorCode`; 0 when all went well.
     pub error_code: i16,
+    /// What went wrong, for people.
+    ///
     /// May be null.
     pub error_message: Option<Text>,
+    /// The member's id within its group.
+    ///
     /// May be null.
     pub member_id: Option<Text>,
-    /// All versions.
+    /// The epoch of the member; higher ones fence lower ones.
     pub member_epoch: i32,
     /// All versions.
     pub heartbeat_interval_ms: i32,
@@ -246,7 +258,7 @@ impl Structure for Assignment {
 /// Part of [`ConsumerGroupHeartbeatResponse`], versions 0–1.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct ResponseTopicPartitions {
-    /// All versions.
+    /// The topic's id.
     pub topic_id: Uuid,
     /// All versions.
     pub partitions: Vec<i32>,

@@ -10,11 +10,13 @@ use crate::text::Text;
 use ottla_ids::Uuid;
 
 /// The request of ControllerRegistration (key 70): versions 0, flexible from 0.
+///
+/// Registers a controller.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct ControllerRegistrationRequest {
-    /// All versions.
+    /// The controller's node id, or -1.
     pub controller_id: i32,
-    /// All versions.
+    /// Tells one run of the node from another.
     pub incarnation_id: Uuid,
     /// All versions.
     pub zk_migration_ready: bool,
@@ -74,9 +76,9 @@ impl Request for ControllerRegistrationRequest {
 pub struct Listener {
     /// All versions.
     pub name: Text,
-    /// All versions.
+    /// The host to connect to.
     pub host: Text,
-    /// All versions.
+    /// The port to connect to.
     pub port: u16,
     /// All versions.
     pub security_protocol: i16,
@@ -142,10 +144,12 @@ impl Structure for Feature {
 /// The response of ControllerRegistration (key 70): versions 0, flexible from 0.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ControllerRegistrationResponse {
-    /// All versions.
+    /// How long the client is held back by a quota, in milliseconds.
     pub throttle_time_ms: i32,
-    /// All versions.
+    /// An `ErrorCode`; 0 when all went well.
     pub error_code: i16,
+    /// What went wrong, for people.
+    ///
     /// May be null.
     pub error_message: Option<Text>,
     /// Tagged fields that are not known here.

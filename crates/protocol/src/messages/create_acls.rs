@@ -9,6 +9,8 @@ use crate::sink::{EncodeError, Sink, no_tagged_fields, put_structures, put_text,
 use crate::text::Text;
 
 /// The request of CreateAcls (key 30): versions 1–3, flexible from 2.
+///
+/// Creates access rules.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct CreateAclsRequest {
     /// All versions.
@@ -54,15 +56,15 @@ impl Request for CreateAclsRequest {
 /// Part of [`CreateAclsRequest`], versions 1–3.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AclCreation {
-    /// All versions.
+    /// What kind of thing the name names.
     pub resource_type: i8,
-    /// All versions.
+    /// The name of the thing.
     pub resource_name: Text,
     /// Default 3.
     pub resource_pattern_type: i8,
-    /// All versions.
+    /// The principal, as `type:name`.
     pub principal: Text,
-    /// All versions.
+    /// The host to connect to.
     pub host: Text,
     /// All versions.
     pub operation: i8,
@@ -133,7 +135,7 @@ impl Structure for AclCreation {
 /// The response of CreateAcls (key 30): versions 1–3, flexible from 2.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct CreateAclsResponse {
-    /// All versions.
+    /// How long the client is held back by a quota, in milliseconds.
     pub throttle_time_ms: i32,
     /// All versions.
     pub results: Vec<AclCreationResult>,
@@ -175,8 +177,10 @@ impl Message for CreateAclsResponse {
 /// Part of [`CreateAclsResponse`], versions 1–3.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AclCreationResult {
-    /// All versions.
+    /// An `ErrorCode`; 0 when all went well.
     pub error_code: i16,
+    /// What went wrong, for people.
+    ///
     /// May be null.
     pub error_message: Option<Text>,
     /// Tagged fields that are not known here.

@@ -13,6 +13,8 @@ use crate::text::Text;
 use bytes::Bytes;
 
 /// The request of CreateDelegationToken (key 38): versions 1–3, flexible from 2.
+///
+/// Creates a delegation token.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CreateDelegationTokenRequest {
     /// Version 3, may be null.
@@ -143,7 +145,7 @@ impl Structure for CreatableRenewers {
 /// The response of CreateDelegationToken (key 38): versions 1–3, flexible from 2.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct CreateDelegationTokenResponse {
-    /// All versions.
+    /// An `ErrorCode`; 0 when all went well.
     pub error_code: i16,
     /// All versions.
     pub principal_type: Text,
@@ -163,7 +165,7 @@ pub struct CreateDelegationTokenResponse {
     pub token_id: Text,
     /// All versions.
     pub hmac: Bytes,
-    /// All versions.
+    /// How long the client is held back by a quota, in milliseconds.
     pub throttle_time_ms: i32,
     /// Tagged fields that are not known here.
     pub unknown_tagged_fields: Vec<RawTaggedField>,

@@ -11,13 +11,15 @@ use crate::sink::{
 use crate::text::Text;
 
 /// The request of CreatePartitions (key 37): versions 0–3, flexible from 2.
+///
+/// Gives topics more partitions.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct CreatePartitionsRequest {
     /// All versions.
     pub topics: Vec<CreatePartitionsTopic>,
-    /// All versions.
+    /// How long the broker may take, in milliseconds.
     pub timeout_ms: i32,
-    /// All versions.
+    /// Check and change nothing.
     pub validate_only: bool,
     /// Tagged fields that are not known here.
     pub unknown_tagged_fields: Vec<RawTaggedField>,
@@ -64,7 +66,7 @@ impl Request for CreatePartitionsRequest {
 /// Part of [`CreatePartitionsRequest`], versions 0–3.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CreatePartitionsTopic {
-    /// All versions.
+    /// The topic's name.
     pub name: Text,
     /// All versions.
     pub count: i32,
@@ -145,7 +147,7 @@ impl Structure for CreatePartitionsAssignment {
 /// The response of CreatePartitions (key 37): versions 0–3, flexible from 2.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct CreatePartitionsResponse {
-    /// All versions.
+    /// How long the client is held back by a quota, in milliseconds.
     pub throttle_time_ms: i32,
     /// All versions.
     pub results: Vec<CreatePartitionsTopicResult>,
@@ -187,10 +189,12 @@ impl Message for CreatePartitionsResponse {
 /// Part of [`CreatePartitionsResponse`], versions 0–3.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct CreatePartitionsTopicResult {
-    /// All versions.
+    /// The topic's name.
     pub name: Text,
-    /// All versions.
+    /// An `ErrorCode`; 0 when all went well.
     pub error_code: i16,
+    /// What went wrong, for people.
+    ///
     /// May be null.
     pub error_message: Option<Text>,
     /// Tagged fields that are not known here.

@@ -13,10 +13,14 @@ use crate::text::Text;
 use ottla_ids::Uuid;
 
 /// The request of CreateTopics (key 19): versions 2–7, flexible from 5.
+///
+/// Creates topics.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CreateTopicsRequest {
     /// All versions.
     pub topics: Vec<CreatableTopic>,
+    /// How long the broker may take, in milliseconds.
+    ///
     /// Default 60000.
     pub timeout_ms: i32,
     /// All versions.
@@ -77,13 +81,13 @@ impl Request for CreateTopicsRequest {
 /// Part of [`CreateTopicsRequest`], versions 2–7.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct CreatableTopic {
-    /// All versions.
+    /// The topic's name.
     pub name: Text,
-    /// All versions.
+    /// How many; -1 takes the default of the broker, or the assignments.
     pub num_partitions: i32,
-    /// All versions.
+    /// How many replicas; -1 takes the default of the broker, or the assignments.
     pub replication_factor: i16,
-    /// All versions.
+    /// Which replicas go where, instead of numbers.
     pub assignments: Vec<CreatableReplicaAssignment>,
     /// All versions.
     pub configs: Vec<CreatableTopicConfig>,
@@ -124,7 +128,7 @@ impl Structure for CreatableTopic {
 /// Part of [`CreateTopicsRequest`], versions 2–7.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct CreatableReplicaAssignment {
-    /// All versions.
+    /// The partition's index within its topic.
     pub partition_index: i32,
     /// All versions.
     pub broker_ids: Vec<i32>,
@@ -204,7 +208,7 @@ impl Structure for CreatableTopicConfig {
 /// The response of CreateTopics (key 19): versions 2–7, flexible from 5.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct CreateTopicsResponse {
-    /// All versions.
+    /// How long the client is held back by a quota, in milliseconds.
     pub throttle_time_ms: i32,
     /// All versions.
     pub topics: Vec<CreatableTopicResult>,
@@ -246,18 +250,26 @@ impl Message for CreateTopicsResponse {
 /// Part of [`CreateTopicsResponse`], versions 2–7.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CreatableTopicResult {
-    /// All versions.
+    /// The topic's name.
     pub name: Text,
+    /// The topic's id.
+    ///
     /// Version 7, left out where there is no room for it.
     pub topic_id: Uuid,
-    /// All versions.
+    /// An `ErrorCode`; 0 when all went well.
     pub error_code: i16,
+    /// What went wrong, for people.
+    ///
     /// May be null.
     pub error_message: Option<Text>,
     /// Versions 5+, tag 0, left out where there is no room for it.
     pub topic_config_error_code: i16,
+    /// How many; -1 takes the default of the broker, or the assignments.
+    ///
     /// Versions 5+, default -1, left out where there is no room for it.
     pub num_partitions: i32,
+    /// How many replicas; -1 takes the default of the broker, or the assignments.
+    ///
     /// Versions 5+, default -1, left out where there is no room for it.
     pub replication_factor: i16,
     /// Versions 5+, may be null, left out where there is no room for it.
@@ -357,11 +369,13 @@ pub struct CreatableTopicConfigs {
     pub name: Text,
     /// May be null.
     pub value: Option<Text>,
-    /// All versions.
+    /// Whether it can be changed while the node runs.
     pub read_only: bool,
+    /// Where the value comes from.
+    ///
     /// Default -1.
     pub config_source: i8,
-    /// All versions.
+    /// Whether the value is a secret, and left out.
     pub is_sensitive: bool,
     /// Tagged fields that are not known here.
     pub unknown_tagged_fields: Vec<RawTaggedField>,

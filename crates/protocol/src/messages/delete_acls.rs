@@ -9,6 +9,8 @@ use crate::sink::{EncodeError, Sink, no_tagged_fields, put_structures, put_text,
 use crate::text::Text;
 
 /// The request of DeleteAcls (key 31): versions 1–3, flexible from 2.
+///
+/// Deletes access rules.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct DeleteAclsRequest {
     /// All versions.
@@ -133,7 +135,7 @@ impl Structure for DeleteAclsFilter {
 /// The response of DeleteAcls (key 31): versions 1–3, flexible from 2.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct DeleteAclsResponse {
-    /// All versions.
+    /// How long the client is held back by a quota, in milliseconds.
     pub throttle_time_ms: i32,
     /// All versions.
     pub filter_results: Vec<DeleteAclsFilterResult>,
@@ -175,8 +177,10 @@ impl Message for DeleteAclsResponse {
 /// Part of [`DeleteAclsResponse`], versions 1–3.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DeleteAclsFilterResult {
-    /// All versions.
+    /// An `ErrorCode`; 0 when all went well.
     pub error_code: i16,
+    /// What went wrong, for people.
+    ///
     /// May be null.
     pub error_message: Option<Text>,
     /// All versions.
@@ -225,19 +229,21 @@ impl Structure for DeleteAclsFilterResult {
 /// Part of [`DeleteAclsResponse`], versions 1–3.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DeleteAclsMatchingAcl {
-    /// All versions.
+    /// An `ErrorCode`; 0 when all went well.
     pub error_code: i16,
+    /// What went wrong, for people.
+    ///
     /// May be null.
     pub error_message: Option<Text>,
-    /// All versions.
+    /// What kind of thing the name names.
     pub resource_type: i8,
-    /// All versions.
+    /// The name of the thing.
     pub resource_name: Text,
     /// Default 3.
     pub pattern_type: i8,
-    /// All versions.
+    /// The principal, as `type:name`.
     pub principal: Text,
-    /// All versions.
+    /// The host to connect to.
     pub host: Text,
     /// All versions.
     pub operation: i8,

@@ -11,6 +11,8 @@ use crate::sink::{
 use crate::text::Text;
 
 /// The request of DeleteGroups (key 42): versions 0–2, flexible from 2.
+///
+/// Deletes groups that have no members.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct DeleteGroupsRequest {
     /// All versions.
@@ -56,7 +58,7 @@ impl Request for DeleteGroupsRequest {
 /// The response of DeleteGroups (key 42): versions 0–2, flexible from 2.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct DeleteGroupsResponse {
-    /// All versions.
+    /// How long the client is held back by a quota, in milliseconds.
     pub throttle_time_ms: i32,
     /// All versions.
     pub results: Vec<DeletableGroupResult>,
@@ -98,9 +100,9 @@ impl Message for DeleteGroupsResponse {
 /// Part of [`DeleteGroupsResponse`], versions 0–2.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct DeletableGroupResult {
-    /// All versions.
+    /// The group's id.
     pub group_id: Text,
-    /// All versions.
+    /// An `ErrorCode`; 0 when all went well.
     pub error_code: i16,
     /// Tagged fields that are not known here.
     pub unknown_tagged_fields: Vec<RawTaggedField>,

@@ -9,11 +9,13 @@ use crate::sink::{EncodeError, Sink, no_tagged_fields, put_structures, put_text,
 use crate::text::Text;
 
 /// The request of DeleteRecords (key 21): versions 0–2, flexible from 2.
+///
+/// Lets go of records below an offset.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct DeleteRecordsRequest {
     /// All versions.
     pub topics: Vec<DeleteRecordsTopic>,
-    /// All versions.
+    /// How long the broker may take, in milliseconds.
     pub timeout_ms: i32,
     /// Tagged fields that are not known here.
     pub unknown_tagged_fields: Vec<RawTaggedField>,
@@ -58,7 +60,7 @@ impl Request for DeleteRecordsRequest {
 /// Part of [`DeleteRecordsRequest`], versions 0–2.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct DeleteRecordsTopic {
-    /// All versions.
+    /// The topic's name.
     pub name: Text,
     /// All versions.
     pub partitions: Vec<DeleteRecordsPartition>,
@@ -93,9 +95,9 @@ impl Structure for DeleteRecordsTopic {
 /// Part of [`DeleteRecordsRequest`], versions 0–2.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct DeleteRecordsPartition {
-    /// All versions.
+    /// The partition's index within its topic.
     pub partition_index: i32,
-    /// All versions.
+    /// Records below it go; -1 for all that are committed.
     pub offset: i64,
     /// Tagged fields that are not known here.
     pub unknown_tagged_fields: Vec<RawTaggedField>,
@@ -128,7 +130,7 @@ impl Structure for DeleteRecordsPartition {
 /// The response of DeleteRecords (key 21): versions 0–2, flexible from 2.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct DeleteRecordsResponse {
-    /// All versions.
+    /// How long the client is held back by a quota, in milliseconds.
     pub throttle_time_ms: i32,
     /// All versions.
     pub topics: Vec<DeleteRecordsTopicResult>,
@@ -170,7 +172,7 @@ impl Message for DeleteRecordsResponse {
 /// Part of [`DeleteRecordsResponse`], versions 0–2.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct DeleteRecordsTopicResult {
-    /// All versions.
+    /// The topic's name.
     pub name: Text,
     /// All versions.
     pub partitions: Vec<DeleteRecordsPartitionResult>,
@@ -205,11 +207,11 @@ impl Structure for DeleteRecordsTopicResult {
 /// Part of [`DeleteRecordsResponse`], versions 0–2.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct DeleteRecordsPartitionResult {
-    /// All versions.
+    /// The partition's index within its topic.
     pub partition_index: i32,
-    /// All versions.
+    /// The first offset that is still there.
     pub low_watermark: i64,
-    /// All versions.
+    /// An `ErrorCode`; 0 when all went well.
     pub error_code: i16,
     /// Tagged fields that are not known here.
     pub unknown_tagged_fields: Vec<RawTaggedField>,

@@ -10,9 +10,11 @@ use crate::text::Text;
 use ottla_ids::Uuid;
 
 /// The request of DeleteShareGroupOffsets (key 92): versions 0, flexible from 0.
+///
+/// Deletes where share groups start.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct DeleteShareGroupOffsetsRequest {
-    /// All versions.
+    /// The group's id.
     pub group_id: Text,
     /// All versions.
     pub topics: Vec<DeleteShareGroupOffsetsRequestTopic>,
@@ -53,7 +55,7 @@ impl Request for DeleteShareGroupOffsetsRequest {
 /// Part of [`DeleteShareGroupOffsetsRequest`], versions 0.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct DeleteShareGroupOffsetsRequestTopic {
-    /// All versions.
+    /// The topic's name.
     pub topic_name: Text,
     /// Tagged fields that are not known here.
     pub unknown_tagged_fields: Vec<RawTaggedField>,
@@ -78,10 +80,12 @@ impl Structure for DeleteShareGroupOffsetsRequestTopic {
 /// The response of DeleteShareGroupOffsets (key 92): versions 0, flexible from 0.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct DeleteShareGroupOffsetsResponse {
-    /// All versions.
+    /// How long the client is held back by a quota, in milliseconds.
     pub throttle_time_ms: i32,
-    /// All versions.
+    /// An `ErrorCode`; 0 when all went well.
     pub error_code: i16,
+    /// What went wrong, for people.
+    ///
     /// May be null.
     pub error_message: Option<Text>,
     /// All versions.
@@ -122,12 +126,14 @@ impl Message for DeleteShareGroupOffsetsResponse {
 /// Part of [`DeleteShareGroupOffsetsResponse`], versions 0.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct DeleteShareGroupOffsetsResponseTopic {
-    /// All versions.
+    /// The topic's name.
     pub topic_name: Text,
-    /// All versions.
+    /// The topic's id.
     pub topic_id: Uuid,
-    /// All versions.
+    /// An `ErrorCode`; 0 when all went well.
     pub error_code: i16,
+    /// What went wrong, for people.
+    ///
     /// May be null.
     pub error_message: Option<Text>,
     /// Tagged fields that are not known here.

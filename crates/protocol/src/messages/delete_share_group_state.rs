@@ -10,9 +10,11 @@ use crate::text::Text;
 use ottla_ids::Uuid;
 
 /// The request of DeleteShareGroupState (key 86): versions 0, flexible from 0.
+///
+/// Deletes the state of share partitions.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct DeleteShareGroupStateRequest {
-    /// All versions.
+    /// The group's id.
     pub group_id: Text,
     /// All versions.
     pub topics: Vec<DeleteStateData>,
@@ -53,7 +55,7 @@ impl Request for DeleteShareGroupStateRequest {
 /// Part of [`DeleteShareGroupStateRequest`], versions 0.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct DeleteStateData {
-    /// All versions.
+    /// The topic's id.
     pub topic_id: Uuid,
     /// All versions.
     pub partitions: Vec<PartitionData>,
@@ -139,7 +141,7 @@ impl Message for DeleteShareGroupStateResponse {
 /// Part of [`DeleteShareGroupStateResponse`], versions 0.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct DeleteStateResult {
-    /// All versions.
+    /// The topic's id.
     pub topic_id: Uuid,
     /// All versions.
     pub partitions: Vec<PartitionResult>,
@@ -170,8 +172,10 @@ impl Structure for DeleteStateResult {
 pub struct PartitionResult {
     /// All versions.
     pub partition: i32,
-    /// All versions.
+    /// An `ErrorCode`; 0 when all went well.
     pub error_code: i16,
+    /// What went wrong, for people.
+    ///
     /// May be null.
     pub error_message: Option<Text>,
     /// Tagged fields that are not known here.

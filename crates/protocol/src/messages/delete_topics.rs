@@ -13,13 +13,15 @@ use crate::text::Text;
 use ottla_ids::Uuid;
 
 /// The request of DeleteTopics (key 20): versions 1–6, flexible from 4.
+///
+/// Deletes topics.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct DeleteTopicsRequest {
     /// Version 6.
     pub topics: Vec<DeleteTopicState>,
     /// Versions 1–5, left out where there is no room for it.
     pub topic_names: Vec<Text>,
-    /// All versions.
+    /// How long the broker may take, in milliseconds.
     pub timeout_ms: i32,
     /// Tagged fields that are not known here.
     pub unknown_tagged_fields: Vec<RawTaggedField>,
@@ -80,9 +82,11 @@ impl Request for DeleteTopicsRequest {
 /// Part of [`DeleteTopicsRequest`], versions 6.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct DeleteTopicState {
+    /// The topic's name.
+    ///
     /// May be null.
     pub name: Option<Text>,
-    /// All versions.
+    /// The topic's id.
     pub topic_id: Uuid,
     /// Tagged fields that are not known here.
     pub unknown_tagged_fields: Vec<RawTaggedField>,
@@ -109,7 +113,7 @@ impl Structure for DeleteTopicState {
 /// The response of DeleteTopics (key 20): versions 1–6, flexible from 4.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct DeleteTopicsResponse {
-    /// All versions.
+    /// How long the client is held back by a quota, in milliseconds.
     pub throttle_time_ms: i32,
     /// All versions.
     pub responses: Vec<DeletableTopicResult>,
@@ -151,12 +155,18 @@ impl Message for DeleteTopicsResponse {
 /// Part of [`DeleteTopicsResponse`], versions 1–6.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DeletableTopicResult {
+    /// The topic's name.
+    ///
     /// May be null in version 6.
     pub name: Option<Text>,
+    /// The topic's id.
+    ///
     /// Version 6, left out where there is no room for it.
     pub topic_id: Uuid,
-    /// All versions.
+    /// An `ErrorCode`; 0 when all went well.
     pub error_code: i16,
+    /// What went wrong, for people.
+    ///
     /// Versions 5+, may be null, left out where there is no room for it.
     pub error_message: Option<Text>,
     /// Tagged fields that are not known here.

@@ -9,6 +9,8 @@ use crate::sink::{EncodeError, Sink, no_tagged_fields, put_structures, put_text,
 use crate::text::Text;
 
 /// The request of DescribeAcls (key 29): versions 1–3, flexible from 2.
+///
+/// Lists access rules.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DescribeAclsRequest {
     /// All versions.
@@ -102,10 +104,12 @@ impl Request for DescribeAclsRequest {
 /// The response of DescribeAcls (key 29): versions 1–3, flexible from 2.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DescribeAclsResponse {
-    /// All versions.
+    /// How long the client is held back by a quota, in milliseconds.
     pub throttle_time_ms: i32,
-    /// All versions.
+    /// An `ErrorCode`; 0 when all went well.
     pub error_code: i16,
+    /// What went wrong, for people.
+    ///
     /// May be null.
     pub error_message: Option<Text>,
     /// All versions.
@@ -164,9 +168,9 @@ impl Message for DescribeAclsResponse {
 /// Part of [`DescribeAclsResponse`], versions 1–3.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DescribeAclsResource {
-    /// All versions.
+    /// What kind of thing the name names.
     pub resource_type: i8,
-    /// All versions.
+    /// The name of the thing.
     pub resource_name: Text,
     /// Default 3.
     pub pattern_type: i8,
@@ -219,9 +223,9 @@ impl Structure for DescribeAclsResource {
 /// Part of [`DescribeAclsResponse`], versions 1–3.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct AclDescription {
-    /// All versions.
+    /// The principal, as `type:name`.
     pub principal: Text,
-    /// All versions.
+    /// The host to connect to.
     pub host: Text,
     /// All versions.
     pub operation: i8,

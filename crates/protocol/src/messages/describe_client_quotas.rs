@@ -9,6 +9,8 @@ use crate::sink::{EncodeError, Sink, no_tagged_fields, put_structures, put_text,
 use crate::text::Text;
 
 /// The request of DescribeClientQuotas (key 48): versions 0–1, flexible from 1.
+///
+/// Lists client quotas.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct DescribeClientQuotasRequest {
     /// All versions.
@@ -108,10 +110,12 @@ impl Structure for ComponentData {
 /// The response of DescribeClientQuotas (key 48): versions 0–1, flexible from 1.
 #[derive(Clone, Debug, PartialEq)]
 pub struct DescribeClientQuotasResponse {
-    /// All versions.
+    /// How long the client is held back by a quota, in milliseconds.
     pub throttle_time_ms: i32,
-    /// All versions.
+    /// An `ErrorCode`; 0 when all went well.
     pub error_code: i16,
+    /// What went wrong, for people.
+    ///
     /// May be null.
     pub error_message: Option<Text>,
     /// May be null.

@@ -9,6 +9,8 @@ use crate::sink::{EncodeError, Sink, absent, put_structures, put_text, put_unkno
 use crate::text::Text;
 
 /// The request of DescribeCluster (key 60): versions 0–2, flexible from 0.
+///
+/// Tells the nodes of the cluster.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DescribeClusterRequest {
     /// All versions.
@@ -80,20 +82,26 @@ impl Request for DescribeClusterRequest {
 /// The response of DescribeCluster (key 60): versions 0–2, flexible from 0.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DescribeClusterResponse {
-    /// All versions.
+    /// How long the client is held back by a quota, in milliseconds.
     pub throttle_time_ms: i32,
-    /// All versions.
+    /// An `ErrorCode`; 0 when all went well.
     pub error_code: i16,
+    /// What went wrong, for people.
+    ///
     /// May be null.
     pub error_message: Option<Text>,
     /// Versions 1+, default 1.
     pub endpoint_type: i8,
-    /// All versions.
+    /// The cluster's id.
     pub cluster_id: Text,
+    /// The controller's node id, or -1.
+    ///
     /// Default -1.
     pub controller_id: i32,
     /// All versions.
     pub brokers: Vec<DescribeClusterBroker>,
+    /// What the caller may do to the cluster, as bits; `i32::MIN` where it was not asked for.
+    ///
     /// Default -2147483648.
     pub cluster_authorized_operations: i32,
     /// Tagged fields that are not known here.
@@ -170,12 +178,14 @@ impl Message for DescribeClusterResponse {
 /// Part of [`DescribeClusterResponse`], versions 0–2.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct DescribeClusterBroker {
-    /// All versions.
+    /// The broker's node id.
     pub broker_id: i32,
-    /// All versions.
+    /// The host to connect to.
     pub host: Text,
-    /// All versions.
+    /// The port to connect to.
     pub port: i32,
+    /// Where the node stands.
+    ///
     /// May be null.
     pub rack: Option<Text>,
     /// Version 2.

@@ -12,6 +12,8 @@ use crate::sink::{
 use crate::text::Text;
 
 /// The request of DescribeConfigs (key 32): versions 1–4, flexible from 4.
+///
+/// Tells configuration values and where they come from.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct DescribeConfigsRequest {
     /// All versions.
@@ -69,9 +71,9 @@ impl Request for DescribeConfigsRequest {
 /// Part of [`DescribeConfigsRequest`], versions 1–4.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DescribeConfigsResource {
-    /// All versions.
+    /// What kind of thing the name names.
     pub resource_type: i8,
-    /// All versions.
+    /// The name of the thing.
     pub resource_name: Text,
     /// May be null.
     pub configuration_keys: Option<Vec<Text>>,
@@ -119,7 +121,7 @@ impl Structure for DescribeConfigsResource {
 /// The response of DescribeConfigs (key 32): versions 1–4, flexible from 4.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct DescribeConfigsResponse {
-    /// All versions.
+    /// How long the client is held back by a quota, in milliseconds.
     pub throttle_time_ms: i32,
     /// All versions.
     pub results: Vec<DescribeConfigsResult>,
@@ -161,13 +163,15 @@ impl Message for DescribeConfigsResponse {
 /// Part of [`DescribeConfigsResponse`], versions 1–4.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DescribeConfigsResult {
-    /// All versions.
+    /// An `ErrorCode`; 0 when all went well.
     pub error_code: i16,
+    /// What went wrong, for people.
+    ///
     /// May be null.
     pub error_message: Option<Text>,
-    /// All versions.
+    /// What kind of thing the name names.
     pub resource_type: i8,
-    /// All versions.
+    /// The name of the thing.
     pub resource_name: Text,
     /// All versions.
     pub configs: Vec<DescribeConfigsResourceResult>,
@@ -225,13 +229,15 @@ pub struct DescribeConfigsResourceResult {
     pub name: Text,
     /// May be null.
     pub value: Option<Text>,
-    /// All versions.
+    /// Whether it cannot be changed while the node runs.
     pub read_only: bool,
+    /// Where the value comes from.
+    ///
     /// Default -1.
     pub config_source: i8,
-    /// All versions.
+    /// Whether the value is a secret, and left out.
     pub is_sensitive: bool,
-    /// All versions.
+    /// The other keys and places a value could come from, the strongest first.
     pub synonyms: Vec<DescribeConfigsSynonym>,
     /// Versions 3+, left out where there is no room for it.
     pub config_type: i8,

@@ -13,6 +13,8 @@ use crate::text::Text;
 use bytes::Bytes;
 
 /// The request of DescribeDelegationToken (key 41): versions 1–3, flexible from 2.
+///
+/// Lists delegation tokens.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DescribeDelegationTokenRequest {
     /// May be null.
@@ -99,11 +101,11 @@ impl Structure for DescribeDelegationTokenOwner {
 /// The response of DescribeDelegationToken (key 41): versions 1–3, flexible from 2.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct DescribeDelegationTokenResponse {
-    /// All versions.
+    /// An `ErrorCode`; 0 when all went well.
     pub error_code: i16,
     /// All versions.
     pub tokens: Vec<DescribedDelegationToken>,
-    /// All versions.
+    /// How long the client is held back by a quota, in milliseconds.
     pub throttle_time_ms: i32,
     /// Tagged fields that are not known here.
     pub unknown_tagged_fields: Vec<RawTaggedField>,

@@ -13,10 +13,14 @@ use crate::text::Text;
 use bytes::Bytes;
 
 /// The request of DescribeGroups (key 15): versions 0–6, flexible from 5.
+///
+/// Describes classic groups.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct DescribeGroupsRequest {
     /// All versions.
     pub groups: Vec<Text>,
+    /// Whether to tell what the caller may do.
+    ///
     /// Versions 3+.
     pub include_authorized_operations: bool,
     /// Tagged fields that are not known here.
@@ -71,6 +75,8 @@ impl Request for DescribeGroupsRequest {
 /// The response of DescribeGroups (key 15): versions 0–6, flexible from 5.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct DescribeGroupsResponse {
+    /// How long the client is held back by a quota, in milliseconds.
+    ///
     /// Versions 1+, left out where there is no room for it.
     pub throttle_time_ms: i32,
     /// All versions.
@@ -115,20 +121,24 @@ impl Message for DescribeGroupsResponse {
 /// Part of [`DescribeGroupsResponse`], versions 0–6.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DescribedGroup {
-    /// All versions.
+    /// An `ErrorCode`; 0 when all went well.
     pub error_code: i16,
+    /// What went wrong, for people.
+    ///
     /// Version 6, may be null.
     pub error_message: Option<Text>,
-    /// All versions.
+    /// The group's id.
     pub group_id: Text,
     /// All versions.
     pub group_state: Text,
-    /// All versions.
+    /// What the group is for: `consumer`, `connect` or another word.
     pub protocol_type: Text,
     /// All versions.
     pub protocol_data: Text,
     /// All versions.
     pub members: Vec<DescribedGroupMember>,
+    /// What the caller may do, as bits; `i32::MIN` where it was not asked for.
+    ///
     /// Versions 3+, default -2147483648.
     pub authorized_operations: i32,
     /// Tagged fields that are not known here.
@@ -213,13 +223,15 @@ impl Structure for DescribedGroup {
 /// Part of [`DescribeGroupsResponse`], versions 0–6.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct DescribedGroupMember {
-    /// All versions.
+    /// The member's id within its group.
     pub member_id: Text,
+    /// The id that a static member keeps over restarts.
+    ///
     /// Versions 4+, may be null, left out where there is no room for it.
     pub group_instance_id: Option<Text>,
-    /// All versions.
+    /// How the client calls itself.
     pub client_id: Text,
-    /// All versions.
+    /// The address the client comes from.
     pub client_host: Text,
     /// All versions.
     pub member_metadata: Bytes,

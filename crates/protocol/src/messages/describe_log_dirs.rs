@@ -11,6 +11,8 @@ use crate::sink::{
 use crate::text::Text;
 
 /// The request of DescribeLogDirs (key 35): versions 1–5, flexible from 2.
+///
+/// Tells what lies in log directories, and how large it is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DescribeLogDirsRequest {
     /// May be null.
@@ -62,7 +64,7 @@ impl Request for DescribeLogDirsRequest {
 /// Part of [`DescribeLogDirsRequest`], versions 1–5.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct DescribableLogDirTopic {
-    /// All versions.
+    /// The topic's name.
     pub topic: Text,
     /// All versions.
     pub partitions: Vec<i32>,
@@ -97,8 +99,10 @@ impl Structure for DescribableLogDirTopic {
 /// The response of DescribeLogDirs (key 35): versions 1–5, flexible from 2.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct DescribeLogDirsResponse {
-    /// All versions.
+    /// How long the client is held back by a quota, in milliseconds.
     pub throttle_time_ms: i32,
+    /// An `ErrorCode`; 0 when all went well.
+    ///
     /// Versions 3+, left out where there is no room for it.
     pub error_code: i16,
     /// All versions.
@@ -145,7 +149,7 @@ impl Message for DescribeLogDirsResponse {
 /// Part of [`DescribeLogDirsResponse`], versions 1–5.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DescribeLogDirsResult {
-    /// All versions.
+    /// An `ErrorCode`; 0 when all went well.
     pub error_code: i16,
     /// All versions.
     pub log_dir: Text,
@@ -224,7 +228,7 @@ impl Structure for DescribeLogDirsResult {
 /// Part of [`DescribeLogDirsResponse`], versions 1–5.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct DescribeLogDirsTopic {
-    /// All versions.
+    /// The topic's name.
     pub name: Text,
     /// All versions.
     pub partitions: Vec<DescribeLogDirsPartition>,
@@ -259,7 +263,7 @@ impl Structure for DescribeLogDirsTopic {
 /// Part of [`DescribeLogDirsResponse`], versions 1–5.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct DescribeLogDirsPartition {
-    /// All versions.
+    /// The partition's index within its topic.
     pub partition_index: i32,
     /// All versions.
     pub partition_size: i64,

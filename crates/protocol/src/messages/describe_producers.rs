@@ -9,6 +9,8 @@ use crate::sink::{EncodeError, Sink, put_i32s, put_structures, put_text, put_unk
 use crate::text::Text;
 
 /// The request of DescribeProducers (key 61): versions 0, flexible from 0.
+///
+/// Lists the producers active in partitions.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct DescribeProducersRequest {
     /// All versions.
@@ -48,7 +50,7 @@ impl Request for DescribeProducersRequest {
 /// Part of [`DescribeProducersRequest`], versions 0.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct TopicRequest {
-    /// All versions.
+    /// The topic's name.
     pub name: Text,
     /// All versions.
     pub partition_indexes: Vec<i32>,
@@ -77,7 +79,7 @@ impl Structure for TopicRequest {
 /// The response of DescribeProducers (key 61): versions 0, flexible from 0.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct DescribeProducersResponse {
-    /// All versions.
+    /// How long the client is held back by a quota, in milliseconds.
     pub throttle_time_ms: i32,
     /// All versions.
     pub topics: Vec<TopicResponse>,
@@ -113,7 +115,7 @@ impl Message for DescribeProducersResponse {
 /// Part of [`DescribeProducersResponse`], versions 0.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct TopicResponse {
-    /// All versions.
+    /// The topic's name.
     pub name: Text,
     /// All versions.
     pub partitions: Vec<PartitionResponse>,
@@ -142,10 +144,12 @@ impl Structure for TopicResponse {
 /// Part of [`DescribeProducersResponse`], versions 0.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct PartitionResponse {
-    /// All versions.
+    /// The partition's index within its topic.
     pub partition_index: i32,
-    /// All versions.
+    /// An `ErrorCode`; 0 when all went well.
     pub error_code: i16,
+    /// What went wrong, for people.
+    ///
     /// May be null.
     pub error_message: Option<Text>,
     /// All versions.
@@ -179,9 +183,9 @@ impl Structure for PartitionResponse {
 /// Part of [`DescribeProducersResponse`], versions 0.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ProducerState {
-    /// All versions.
+    /// The producer id.
     pub producer_id: i64,
-    /// All versions.
+    /// The epoch of the producer id; a higher one fences the lower.
     pub producer_epoch: i32,
     /// Default -1.
     pub last_sequence: i32,

@@ -10,6 +10,8 @@ use crate::text::Text;
 use ottla_ids::Uuid;
 
 /// The request of DescribeQuorum (key 55): versions 0–2, flexible from 0.
+///
+/// Describes the quorum and how far its nodes are.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct DescribeQuorumRequest {
     /// All versions.
@@ -49,7 +51,7 @@ impl Request for DescribeQuorumRequest {
 /// Part of [`DescribeQuorumRequest`], versions 0–2.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct RequestTopicData {
-    /// All versions.
+    /// The topic's name.
     pub topic_name: Text,
     /// All versions.
     pub partitions: Vec<RequestPartitionData>,
@@ -78,7 +80,7 @@ impl Structure for RequestTopicData {
 /// Part of [`DescribeQuorumRequest`], versions 0–2.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct RequestPartitionData {
-    /// All versions.
+    /// The partition's index within its topic.
     pub partition_index: i32,
     /// Tagged fields that are not known here.
     pub unknown_tagged_fields: Vec<RawTaggedField>,
@@ -103,8 +105,10 @@ impl Structure for RequestPartitionData {
 /// The response of DescribeQuorum (key 55): versions 0–2, flexible from 0.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DescribeQuorumResponse {
-    /// All versions.
+    /// An `ErrorCode`; 0 when all went well.
     pub error_code: i16,
+    /// What went wrong, for people.
+    ///
     /// Version 2, may be null, left out where there is no room for it.
     pub error_message: Option<Text>,
     /// All versions.
@@ -166,7 +170,7 @@ impl Message for DescribeQuorumResponse {
 /// Part of [`DescribeQuorumResponse`], versions 0–2.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct ResponseTopicData {
-    /// All versions.
+    /// The topic's name.
     pub topic_name: Text,
     /// All versions.
     pub partitions: Vec<ResponsePartitionData>,
@@ -195,17 +199,19 @@ impl Structure for ResponseTopicData {
 /// Part of [`DescribeQuorumResponse`], versions 0–2.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ResponsePartitionData {
-    /// All versions.
+    /// The partition's index within its topic.
     pub partition_index: i32,
-    /// All versions.
+    /// An `ErrorCode`; 0 when all went well.
     pub error_code: i16,
+    /// What went wrong, for people.
+    ///
     /// Version 2, may be null, left out where there is no room for it.
     pub error_message: Option<Text>,
-    /// All versions.
+    /// The leader's node id, or -1 for none.
     pub leader_id: i32,
-    /// All versions.
+    /// The epoch of the leader.
     pub leader_epoch: i32,
-    /// All versions.
+    /// Records below this offset are committed.
     pub high_watermark: i64,
     /// All versions.
     pub current_voters: Vec<ReplicaState>,
@@ -276,11 +282,13 @@ impl Structure for ResponsePartitionData {
 /// Part of [`DescribeQuorumResponse`], versions 0–2.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ReplicaState {
-    /// All versions.
+    /// The node id of the replica.
     pub replica_id: i32,
+    /// The log directory in which the replica lies.
+    ///
     /// Version 2.
     pub replica_directory_id: Uuid,
-    /// All versions.
+    /// The offset that the next record will get.
     pub log_end_offset: i64,
     /// Versions 1+, default -1, left out where there is no room for it.
     pub last_fetch_timestamp: i64,
@@ -345,7 +353,7 @@ impl Structure for ReplicaState {
 /// Part of [`DescribeQuorumResponse`], versions 2.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct Node {
-    /// All versions.
+    /// The node id.
     pub node_id: i32,
     /// All versions.
     pub listeners: Vec<Listener>,
@@ -376,9 +384,9 @@ impl Structure for Node {
 pub struct Listener {
     /// All versions.
     pub name: Text,
-    /// All versions.
+    /// The host to connect to.
     pub host: Text,
-    /// All versions.
+    /// The port to connect to.
     pub port: u16,
     /// Tagged fields that are not known here.
     pub unknown_tagged_fields: Vec<RawTaggedField>,

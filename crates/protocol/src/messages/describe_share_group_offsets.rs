@@ -10,6 +10,8 @@ use crate::text::Text;
 use ottla_ids::Uuid;
 
 /// The request of DescribeShareGroupOffsets (key 90): versions 0–1, flexible from 0.
+///
+/// Tells where share groups start.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct DescribeShareGroupOffsetsRequest {
     /// All versions.
@@ -49,7 +51,7 @@ impl Request for DescribeShareGroupOffsetsRequest {
 /// Part of [`DescribeShareGroupOffsetsRequest`], versions 0–1.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DescribeShareGroupOffsetsRequestGroup {
-    /// All versions.
+    /// The group's id.
     pub group_id: Text,
     /// May be null.
     pub topics: Option<Vec<DescribeShareGroupOffsetsRequestTopic>>,
@@ -88,7 +90,7 @@ impl Structure for DescribeShareGroupOffsetsRequestGroup {
 /// Part of [`DescribeShareGroupOffsetsRequest`], versions 0–1.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct DescribeShareGroupOffsetsRequestTopic {
-    /// All versions.
+    /// The topic's name.
     pub topic_name: Text,
     /// All versions.
     pub partitions: Vec<i32>,
@@ -117,7 +119,7 @@ impl Structure for DescribeShareGroupOffsetsRequestTopic {
 /// The response of DescribeShareGroupOffsets (key 90): versions 0–1, flexible from 0.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct DescribeShareGroupOffsetsResponse {
-    /// All versions.
+    /// How long the client is held back by a quota, in milliseconds.
     pub throttle_time_ms: i32,
     /// All versions.
     pub groups: Vec<DescribeShareGroupOffsetsResponseGroup>,
@@ -153,12 +155,14 @@ impl Message for DescribeShareGroupOffsetsResponse {
 /// Part of [`DescribeShareGroupOffsetsResponse`], versions 0–1.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct DescribeShareGroupOffsetsResponseGroup {
-    /// All versions.
+    /// The group's id.
     pub group_id: Text,
     /// All versions.
     pub topics: Vec<DescribeShareGroupOffsetsResponseTopic>,
-    /// All versions.
+    /// An `ErrorCode`; 0 when all went well.
     pub error_code: i16,
+    /// What went wrong, for people.
+    ///
     /// May be null.
     pub error_message: Option<Text>,
     /// Tagged fields that are not known here.
@@ -190,9 +194,9 @@ impl Structure for DescribeShareGroupOffsetsResponseGroup {
 /// Part of [`DescribeShareGroupOffsetsResponse`], versions 0–1.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct DescribeShareGroupOffsetsResponseTopic {
-    /// All versions.
+    /// The topic's name.
     pub topic_name: Text,
-    /// All versions.
+    /// The topic's id.
     pub topic_id: Uuid,
     /// All versions.
     pub partitions: Vec<DescribeShareGroupOffsetsResponsePartition>,
@@ -223,16 +227,18 @@ impl Structure for DescribeShareGroupOffsetsResponseTopic {
 /// Part of [`DescribeShareGroupOffsetsResponse`], versions 0–1.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DescribeShareGroupOffsetsResponsePartition {
-    /// All versions.
+    /// The partition's index within its topic.
     pub partition_index: i32,
     /// All versions.
     pub start_offset: i64,
-    /// All versions.
+    /// The epoch of the leader.
     pub leader_epoch: i32,
     /// Version 1, default -1, left out where there is no room for it.
     pub lag: i64,
-    /// All versions.
+    /// An `ErrorCode`; 0 when all went well.
     pub error_code: i16,
+    /// What went wrong, for people.
+    ///
     /// May be null.
     pub error_message: Option<Text>,
     /// Tagged fields that are not known here.

@@ -12,6 +12,8 @@ use crate::text::Text;
 use ottla_ids::Uuid;
 
 /// The request of DescribeTopicPartitions (key 75): versions 0, flexible from 0.
+///
+/// Describes topics page by page.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DescribeTopicPartitionsRequest {
     /// All versions.
@@ -70,7 +72,7 @@ impl Request for DescribeTopicPartitionsRequest {
 /// Part of [`DescribeTopicPartitionsRequest`], versions 0.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct TopicRequest {
-    /// All versions.
+    /// The topic's name.
     pub name: Text,
     /// Tagged fields that are not known here.
     pub unknown_tagged_fields: Vec<RawTaggedField>,
@@ -95,9 +97,9 @@ impl Structure for TopicRequest {
 /// Part of [`DescribeTopicPartitionsRequest`], versions 0.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct RequestCursor {
-    /// All versions.
+    /// The topic's name.
     pub topic_name: Text,
-    /// All versions.
+    /// The partition's index within its topic.
     pub partition_index: i32,
     /// Tagged fields that are not known here.
     pub unknown_tagged_fields: Vec<RawTaggedField>,
@@ -124,7 +126,7 @@ impl Structure for RequestCursor {
 /// The response of DescribeTopicPartitions (key 75): versions 0, flexible from 0.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct DescribeTopicPartitionsResponse {
-    /// All versions.
+    /// How long the client is held back by a quota, in milliseconds.
     pub throttle_time_ms: i32,
     /// All versions.
     pub topics: Vec<DescribeTopicPartitionsResponseTopic>,
@@ -164,16 +166,20 @@ impl Message for DescribeTopicPartitionsResponse {
 /// Part of [`DescribeTopicPartitionsResponse`], versions 0.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DescribeTopicPartitionsResponseTopic {
-    /// All versions.
+    /// An `ErrorCode`; 0 when all went well.
     pub error_code: i16,
+    /// The topic's name.
+    ///
     /// May be null.
     pub name: Option<Text>,
-    /// All versions.
+    /// The topic's id.
     pub topic_id: Uuid,
     /// All versions.
     pub is_internal: bool,
     /// All versions.
     pub partitions: Vec<DescribeTopicPartitionsResponsePartition>,
+    /// What the caller may do to the topic, as bits; `i32::MIN` where it was not asked for.
+    ///
     /// Default -2147483648.
     pub topic_authorized_operations: i32,
     /// Tagged fields that are not known here.
@@ -231,23 +237,25 @@ impl Structure for DescribeTopicPartitionsResponseTopic {
 /// Part of [`DescribeTopicPartitionsResponse`], versions 0.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DescribeTopicPartitionsResponsePartition {
-    /// All versions.
+    /// An `ErrorCode`; 0 when all went well.
     pub error_code: i16,
-    /// All versions.
+    /// The partition's index within its topic.
     pub partition_index: i32,
-    /// All versions.
+    /// The leader's node id, or -1 for none.
     pub leader_id: i32,
+    /// The epoch of the leader.
+    ///
     /// Default -1.
     pub leader_epoch: i32,
-    /// All versions.
+    /// The brokers that have a replica; the preferred leader first.
     pub replica_nodes: Vec<i32>,
-    /// All versions.
+    /// The replicas that are in sync.
     pub isr_nodes: Vec<i32>,
     /// May be null.
     pub eligible_leader_replicas: Option<Vec<i32>>,
     /// May be null.
     pub last_known_elr: Option<Vec<i32>>,
-    /// All versions.
+    /// The replicas that are on brokers or disks that are offline.
     pub offline_replicas: Vec<i32>,
     /// Tagged fields that are not known here.
     pub unknown_tagged_fields: Vec<RawTaggedField>,
@@ -316,9 +324,9 @@ impl Structure for DescribeTopicPartitionsResponsePartition {
 /// Part of [`DescribeTopicPartitionsResponse`], versions 0.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct ResponseCursor {
-    /// All versions.
+    /// The topic's name.
     pub topic_name: Text,
-    /// All versions.
+    /// The partition's index within its topic.
     pub partition_index: i32,
     /// Tagged fields that are not known here.
     pub unknown_tagged_fields: Vec<RawTaggedField>,

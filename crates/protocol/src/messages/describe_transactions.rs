@@ -11,6 +11,8 @@ use crate::sink::{
 use crate::text::Text;
 
 /// The request of DescribeTransactions (key 65): versions 0, flexible from 0.
+///
+/// Describes transactions.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct DescribeTransactionsRequest {
     /// All versions.
@@ -50,7 +52,7 @@ impl Request for DescribeTransactionsRequest {
 /// The response of DescribeTransactions (key 65): versions 0, flexible from 0.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct DescribeTransactionsResponse {
-    /// All versions.
+    /// How long the client is held back by a quota, in milliseconds.
     pub throttle_time_ms: i32,
     /// All versions.
     pub transaction_states: Vec<TransactionState>,
@@ -86,9 +88,9 @@ impl Message for DescribeTransactionsResponse {
 /// Part of [`DescribeTransactionsResponse`], versions 0.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct TransactionState {
-    /// All versions.
+    /// An `ErrorCode`; 0 when all went well.
     pub error_code: i16,
-    /// All versions.
+    /// The transactional id.
     pub transactional_id: Text,
     /// All versions.
     pub transaction_state: Text,
@@ -96,9 +98,9 @@ pub struct TransactionState {
     pub transaction_timeout_ms: i32,
     /// All versions.
     pub transaction_start_time_ms: i64,
-    /// All versions.
+    /// The producer id.
     pub producer_id: i64,
-    /// All versions.
+    /// The epoch of the producer id; a higher one fences the lower.
     pub producer_epoch: i16,
     /// All versions.
     pub topics: Vec<TopicData>,
@@ -149,7 +151,7 @@ impl Structure for TransactionState {
 /// Part of [`DescribeTransactionsResponse`], versions 0.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct TopicData {
-    /// All versions.
+    /// The topic's name.
     pub topic: Text,
     /// All versions.
     pub partitions: Vec<i32>,

@@ -9,6 +9,8 @@ use crate::sink::{EncodeError, Sink, put_structures, put_text, put_unknown_tagge
 use crate::text::Text;
 
 /// The request of DescribeUserScramCredentials (key 50): versions 0, flexible from 0.
+///
+/// Lists SCRAM credentials, without secrets.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DescribeUserScramCredentialsRequest {
     /// May be null.
@@ -79,10 +81,12 @@ impl Structure for UserName {
 /// The response of DescribeUserScramCredentials (key 50): versions 0, flexible from 0.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DescribeUserScramCredentialsResponse {
-    /// All versions.
+    /// How long the client is held back by a quota, in milliseconds.
     pub throttle_time_ms: i32,
-    /// All versions.
+    /// An `ErrorCode`; 0 when all went well.
     pub error_code: i16,
+    /// What went wrong, for people.
+    ///
     /// May be null.
     pub error_message: Option<Text>,
     /// All versions.
@@ -137,8 +141,10 @@ impl Message for DescribeUserScramCredentialsResponse {
 pub struct DescribeUserScramCredentialsResult {
     /// All versions.
     pub user: Text,
-    /// All versions.
+    /// An `ErrorCode`; 0 when all went well.
     pub error_code: i16,
+    /// What went wrong, for people.
+    ///
     /// May be null.
     pub error_message: Option<Text>,
     /// All versions.

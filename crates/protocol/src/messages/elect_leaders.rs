@@ -12,12 +12,16 @@ use crate::sink::{
 use crate::text::Text;
 
 /// The request of ElectLeaders (key 43): versions 0–2, flexible from 2.
+///
+/// Elects leaders of partitions.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ElectLeadersRequest {
     /// Versions 1+.
     pub election_type: i8,
     /// May be null.
     pub topic_partitions: Option<Vec<TopicPartitions>>,
+    /// How long the broker may take, in milliseconds.
+    ///
     /// Default 60000.
     pub timeout_ms: i32,
     /// Tagged fields that are not known here.
@@ -80,7 +84,7 @@ impl Request for ElectLeadersRequest {
 /// Part of [`ElectLeadersRequest`], versions 0–2.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct TopicPartitions {
-    /// All versions.
+    /// The topic's name.
     pub topic: Text,
     /// All versions.
     pub partitions: Vec<i32>,
@@ -115,8 +119,10 @@ impl Structure for TopicPartitions {
 /// The response of ElectLeaders (key 43): versions 0–2, flexible from 2.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct ElectLeadersResponse {
-    /// All versions.
+    /// How long the client is held back by a quota, in milliseconds.
     pub throttle_time_ms: i32,
+    /// An `ErrorCode`; 0 when all went well.
+    ///
     /// Versions 1+.
     pub error_code: i16,
     /// All versions.
@@ -166,7 +172,7 @@ impl Message for ElectLeadersResponse {
 /// Part of [`ElectLeadersResponse`], versions 0–2.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct ReplicaElectionResult {
-    /// All versions.
+    /// The topic's name.
     pub topic: Text,
     /// All versions.
     pub partition_result: Vec<PartitionResult>,
@@ -203,8 +209,10 @@ impl Structure for ReplicaElectionResult {
 pub struct PartitionResult {
     /// All versions.
     pub partition_id: i32,
-    /// All versions.
+    /// An `ErrorCode`; 0 when all went well.
     pub error_code: i16,
+    /// What went wrong, for people.
+    ///
     /// May be null.
     pub error_message: Option<Text>,
     /// Tagged fields that are not known here.

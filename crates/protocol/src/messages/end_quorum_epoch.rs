@@ -13,8 +13,12 @@ use crate::text::Text;
 use ottla_ids::Uuid;
 
 /// The request of EndQuorumEpoch (key 54): versions 0–1, flexible from 1.
+///
+/// Tells voters that the leader of the quorum steps down.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct EndQuorumEpochRequest {
+    /// The cluster's id.
+    ///
     /// May be null.
     pub cluster_id: Option<Text>,
     /// All versions.
@@ -72,7 +76,7 @@ impl Request for EndQuorumEpochRequest {
 /// Part of [`EndQuorumEpochRequest`], versions 0–1.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct RequestTopicData {
-    /// All versions.
+    /// The topic's name.
     pub topic_name: Text,
     /// All versions.
     pub partitions: Vec<RequestPartitionData>,
@@ -107,11 +111,11 @@ impl Structure for RequestTopicData {
 /// Part of [`EndQuorumEpochRequest`], versions 0–1.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct RequestPartitionData {
-    /// All versions.
+    /// The partition's index within its topic.
     pub partition_index: i32,
-    /// All versions.
+    /// The leader's node id, or -1 for none.
     pub leader_id: i32,
-    /// All versions.
+    /// The epoch of the leader.
     pub leader_epoch: i32,
     /// Version 0, left out where there is no room for it.
     pub preferred_successors: Vec<i32>,
@@ -201,9 +205,9 @@ impl Structure for ReplicaInfo {
 pub struct LeaderEndpoint {
     /// All versions.
     pub name: Text,
-    /// All versions.
+    /// The host to connect to.
     pub host: Text,
-    /// All versions.
+    /// The port to connect to.
     pub port: u16,
     /// Tagged fields that are not known here.
     pub unknown_tagged_fields: Vec<RawTaggedField>,
@@ -232,10 +236,12 @@ impl Structure for LeaderEndpoint {
 /// The response of EndQuorumEpoch (key 54): versions 0–1, flexible from 1.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct EndQuorumEpochResponse {
-    /// All versions.
+    /// An `ErrorCode`; 0 when all went well.
     pub error_code: i16,
     /// All versions.
     pub topics: Vec<ResponseTopicData>,
+    /// Where to find the leaders that this response names.
+    ///
     /// Version 1, tag 0.
     pub node_endpoints: Vec<NodeEndpoint>,
     /// Tagged fields that are not known here.
@@ -300,7 +306,7 @@ impl Message for EndQuorumEpochResponse {
 /// Part of [`EndQuorumEpochResponse`], versions 0–1.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct ResponseTopicData {
-    /// All versions.
+    /// The topic's name.
     pub topic_name: Text,
     /// All versions.
     pub partitions: Vec<ResponsePartitionData>,
@@ -335,13 +341,13 @@ impl Structure for ResponseTopicData {
 /// Part of [`EndQuorumEpochResponse`], versions 0–1.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct ResponsePartitionData {
-    /// All versions.
+    /// The partition's index within its topic.
     pub partition_index: i32,
-    /// All versions.
+    /// An `ErrorCode`; 0 when all went well.
     pub error_code: i16,
-    /// All versions.
+    /// The leader's node id, or -1 for none.
     pub leader_id: i32,
-    /// All versions.
+    /// The epoch of the leader.
     pub leader_epoch: i32,
     /// Tagged fields that are not known here.
     pub unknown_tagged_fields: Vec<RawTaggedField>,
@@ -378,11 +384,11 @@ impl Structure for ResponsePartitionData {
 /// Part of [`EndQuorumEpochResponse`], versions 1.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct NodeEndpoint {
-    /// All versions.
+    /// The node id.
     pub node_id: i32,
-    /// All versions.
+    /// The host to connect to.
     pub host: Text,
-    /// All versions.
+    /// The port to connect to.
     pub port: u16,
     /// Tagged fields that are not known here.
     pub unknown_tagged_fields: Vec<RawTaggedField>,

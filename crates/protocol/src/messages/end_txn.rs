@@ -9,13 +9,15 @@ use crate::sink::{EncodeError, Sink, no_tagged_fields, put_text, put_unknown_tag
 use crate::text::Text;
 
 /// The request of EndTxn (key 26): versions 0–5, flexible from 3.
+///
+/// Commits or aborts a transaction.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct EndTxnRequest {
-    /// All versions.
+    /// The transactional id.
     pub transactional_id: Text,
-    /// All versions.
+    /// The producer id.
     pub producer_id: i64,
-    /// All versions.
+    /// The epoch of the producer id; a higher one fences the lower.
     pub producer_epoch: i16,
     /// All versions.
     pub committed: bool,
@@ -66,12 +68,16 @@ impl Request for EndTxnRequest {
 /// The response of EndTxn (key 26): versions 0–5, flexible from 3.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EndTxnResponse {
-    /// All versions.
+    /// How long the client is held back by a quota, in milliseconds.
     pub throttle_time_ms: i32,
-    /// All versions.
+    /// An `ErrorCode`; 0 when all went well.
     pub error_code: i16,
+    /// The producer id.
+    ///
     /// Version 5, default -1, left out where there is no room for it.
     pub producer_id: i64,
+    /// The epoch of the producer id; a higher one fences the lower.
+    ///
     /// Version 5, default -1, left out where there is no room for it.
     pub producer_epoch: i16,
     /// Tagged fields that are not known here.

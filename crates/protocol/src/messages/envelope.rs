@@ -9,6 +9,8 @@ use crate::sink::{EncodeError, Sink, put_bytes, put_unknown_tagged_fields};
 use bytes::Bytes;
 
 /// The request of Envelope (key 58): versions 0, flexible from 0.
+///
+/// Carries a request of a client from a broker to the controller.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EnvelopeRequest {
     /// All versions.
@@ -69,7 +71,7 @@ impl Request for EnvelopeRequest {
 pub struct EnvelopeResponse {
     /// May be null.
     pub response_data: Option<Bytes>,
-    /// All versions.
+    /// An `ErrorCode`; 0 when all went well.
     pub error_code: i16,
     /// Tagged fields that are not known here.
     pub unknown_tagged_fields: Vec<RawTaggedField>,

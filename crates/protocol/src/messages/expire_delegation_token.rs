@@ -9,6 +9,8 @@ use crate::sink::{EncodeError, Sink, no_tagged_fields, put_bytes, put_unknown_ta
 use bytes::Bytes;
 
 /// The request of ExpireDelegationToken (key 40): versions 1–2, flexible from 2.
+///
+/// Ends a delegation token.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct ExpireDelegationTokenRequest {
     /// All versions.
@@ -58,11 +60,11 @@ impl Request for ExpireDelegationTokenRequest {
 /// The response of ExpireDelegationToken (key 40): versions 1–2, flexible from 2.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct ExpireDelegationTokenResponse {
-    /// All versions.
+    /// An `ErrorCode`; 0 when all went well.
     pub error_code: i16,
     /// All versions.
     pub expiry_timestamp_ms: i64,
-    /// All versions.
+    /// How long the client is held back by a quota, in milliseconds.
     pub throttle_time_ms: i32,
     /// Tagged fields that are not known here.
     pub unknown_tagged_fields: Vec<RawTaggedField>,

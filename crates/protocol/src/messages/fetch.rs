@@ -14,30 +14,46 @@ use crate::text::Text;
 use ottla_ids::Uuid;
 
 /// The request of Fetch (key 1): versions 4–18, flexible from 12.
+///
+/// Reads record batches; consumers, followers and KRaft use the same one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FetchRequest {
+    /// The cluster's id.
+    ///
     /// Versions 12+, tag 0, may be null, left out where there is no room for it.
     pub cluster_id: Option<Text>,
+    /// The node id of the follower that asks, or -1 for a consumer.
+    ///
     /// Versions 4–14, default -1.
     pub replica_id: i32,
     /// Versions 15+, tag 1.
     pub replica_state: ReplicaState,
-    /// All versions.
+    /// Wait no longer than this, in milliseconds.
     pub max_wait_ms: i32,
-    /// All versions.
+    /// Wait until there are so many bytes.
     pub min_bytes: i32,
+    /// Stop at so many bytes; one batch is always sent.
+    ///
     /// Default 2147483647.
     pub max_bytes: i32,
-    /// All versions.
+    /// 0 reads all committed records, 1 those of committed transactions only.
     pub isolation_level: i8,
+    /// The fetch session, or 0 for none.
+    ///
     /// Versions 7+, left out where there is no room for it.
     pub session_id: i32,
+    /// 0 opens a fetch session, -1 fetches without or closes it, others count its requests.
+    ///
     /// Versions 7+, default -1, left out where there is no room for it.
     pub session_epoch: i32,
     /// All versions.
     pub topics: Vec<FetchTopic>,
+    /// What leaves the session.
+    ///
     /// Versions 7+.
     pub forgotten_topics_data: Vec<ForgottenTopic>,
+    /// Where the sender stands, to choose replicas near it.
+    ///
     /// Versions 11+, left out where there is no room for it.
     pub rack_id: Text,
     /// Tagged fields that are not known here.
@@ -203,6 +219,8 @@ impl Request for FetchRequest {
 /// Part of [`FetchRequest`], versions 15–18.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ReplicaState {
+    /// The node id of the follower that asks, or -1 for a consumer.
+    ///
     /// Default -1.
     pub replica_id: i32,
     /// Default -1.
@@ -238,8 +256,12 @@ impl Structure for ReplicaState {
 /// Part of [`FetchRequest`], versions 4–18.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct FetchTopic {
+    /// The topic's name.
+    ///
     /// Versions 4–12, left out where there is no room for it.
     pub topic: Text,
+    /// The topic's id.
+    ///
     /// Versions 13+, left out where there is no room for it.
     pub topic_id: Uuid,
     /// All versions.
@@ -283,18 +305,28 @@ impl Structure for FetchTopic {
 pub struct FetchPartition {
     /// All versions.
     pub partition: i32,
+    /// The epoch of the leader as the sender knows it, or -1; fences senders that are behind.
+    ///
     /// Versions 9+, default -1, left out where there is no room for it.
     pub current_leader_epoch: i32,
-    /// All versions.
+    /// From which offset on.
     pub fetch_offset: i64,
+    /// The leader epoch of the last record fetched; shows the leader whether the logs have parted.
+    ///
     /// Versions 12+, default -1.
     pub last_fetched_epoch: i32,
+    /// The first offset that is still there.
+    ///
     /// Versions 5+, default -1, left out where there is no room for it.
     pub log_start_offset: i64,
-    /// All versions.
+    /// Stop at so many bytes of this partition.
     pub partition_max_bytes: i32,
+    /// The log directory in which the replica lies.
+    ///
     /// Versions 17+, tag 0, left out where there is no room for it.
     pub replica_directory_id: Uuid,
+    /// Records below this offset are committed.
+    ///
     /// Version 18, tag 1, default 9223372036854775807, left out where there is no room for it.
     pub high_watermark: i64,
     /// Tagged fields that are not known here.
@@ -400,8 +432,12 @@ impl Structure for FetchPartition {
 /// Part of [`FetchRequest`], versions 7–18.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct ForgottenTopic {
+    /// The topic's name.
+    ///
     /// Versions 7–12, left out where there is no room for it.
     pub topic: Text,
+    /// The topic's id.
+    ///
     /// Versions 13+, left out where there is no room for it.
     pub topic_id: Uuid,
     /// All versions.
@@ -443,14 +479,20 @@ impl Structure for ForgottenTopic {
 /// The response of Fetch (key 1): versions 4–18, flexible from 12.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct FetchResponse {
-    /// All versions.
+    /// How long the client is held back by a quota, in milliseconds.
     pub throttle_time_ms: i32,
+    /// An `ErrorCode`; 0 when all went well.
+    ///
     /// Versions 7+, left out where there is no room for it.
     pub error_code: i16,
+    /// The fetch session, or 0 for none.
+    ///
     /// Versions 7+.
     pub session_id: i32,
     /// All versions.
     pub responses: Vec<FetchableTopicResponse>,
+    /// Where to find the leaders that this response names.
+    ///
     /// Versions 16+, tag 0.
     pub node_endpoints: Vec<NodeEndpoint>,
     /// Tagged fields that are not known here.
@@ -538,8 +580,12 @@ impl Message for FetchResponse {
 /// Part of [`FetchResponse`], versions 4–18.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct FetchableTopicResponse {
+    /// The topic's name.
+    ///
     /// Versions 4–12, left out where there is no room for it.
     pub topic: Text,
+    /// The topic's id.
+    ///
     /// Versions 13+, left out where there is no room for it.
     pub topic_id: Uuid,
     /// All versions.
@@ -581,26 +627,42 @@ impl Structure for FetchableTopicResponse {
 /// Part of [`FetchResponse`], versions 4–18.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PartitionData {
-    /// All versions.
+    /// The partition's index within its topic.
     pub partition_index: i32,
-    /// All versions.
+    /// An `ErrorCode`; 0 when all went well.
     pub error_code: i16,
-    /// All versions.
+    /// Records below this offset are committed.
     pub high_watermark: i64,
+    /// Below this offset no transaction is open.
+    ///
     /// Default -1.
     pub last_stable_offset: i64,
+    /// The first offset that is still there.
+    ///
     /// Versions 5+, default -1, left out where there is no room for it.
     pub log_start_offset: i64,
+    /// Where the logs part, for a follower that must truncate.
+    ///
     /// Versions 12+, tag 0.
     pub diverging_epoch: EpochEndOffset,
+    /// Who leads now, when it is not the broker asked.
+    ///
     /// Versions 12+, tag 1.
     pub current_leader: LeaderIdAndEpoch,
+    /// The snapshot to fetch, when the offset asked for is no longer in the log.
+    ///
     /// Versions 12+, tag 2.
     pub snapshot_id: SnapshotId,
+    /// Transactions that were aborted within what is returned; their records are to be skipped.
+    ///
     /// May be null.
     pub aborted_transactions: Option<Vec<AbortedTransaction>>,
+    /// The broker to fetch from instead, or -1.
+    ///
     /// Versions 11+, default -1.
     pub preferred_read_replica: i32,
+    /// Record batches; the last one may be cut short.
+    ///
     /// May be null.
     pub records: Option<Payload>,
     /// Tagged fields that are not known here.
@@ -788,8 +850,12 @@ impl Structure for EpochEndOffset {
 /// Part of [`FetchResponse`], versions 12–18.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LeaderIdAndEpoch {
+    /// The leader's node id, or -1 for none.
+    ///
     /// Default -1.
     pub leader_id: i32,
+    /// The epoch of the leader.
+    ///
     /// Default -1.
     pub leader_epoch: i32,
     /// Tagged fields that are not known here.
@@ -858,9 +924,9 @@ impl Structure for SnapshotId {
 /// Part of [`FetchResponse`], versions 4–18.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct AbortedTransaction {
-    /// All versions.
+    /// The producer id.
     pub producer_id: i64,
-    /// All versions.
+    /// The transaction's first offset.
     pub first_offset: i64,
     /// Tagged fields that are not known here.
     pub unknown_tagged_fields: Vec<RawTaggedField>,
@@ -893,12 +959,14 @@ impl Structure for AbortedTransaction {
 /// Part of [`FetchResponse`], versions 16–18.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct NodeEndpoint {
-    /// All versions.
+    /// The node id.
     pub node_id: i32,
-    /// All versions.
+    /// The host to connect to.
     pub host: Text,
-    /// All versions.
+    /// The port to connect to.
     pub port: i32,
+    /// Where the node stands.
+    ///
     /// May be null.
     pub rack: Option<Text>,
     /// Tagged fields that are not known here.

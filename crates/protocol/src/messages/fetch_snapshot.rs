@@ -14,12 +14,20 @@ use crate::text::Text;
 use ottla_ids::Uuid;
 
 /// The request of FetchSnapshot (key 59): versions 0–1, flexible from 0.
+///
+/// Reads a snapshot of the metadata log.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FetchSnapshotRequest {
+    /// The cluster's id.
+    ///
     /// Tag 0, may be null.
     pub cluster_id: Option<Text>,
+    /// The node id of the replica.
+    ///
     /// Default -1.
     pub replica_id: i32,
+    /// Stop at so many bytes.
+    ///
     /// Default 2147483647.
     pub max_bytes: i32,
     /// All versions.
@@ -96,7 +104,7 @@ impl Request for FetchSnapshotRequest {
 /// Part of [`FetchSnapshotRequest`], versions 0–1.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct RequestTopicSnapshot {
-    /// All versions.
+    /// The topic's name.
     pub name: Text,
     /// All versions.
     pub partitions: Vec<RequestPartitionSnapshot>,
@@ -127,12 +135,14 @@ impl Structure for RequestTopicSnapshot {
 pub struct RequestPartitionSnapshot {
     /// All versions.
     pub partition: i32,
-    /// All versions.
+    /// The epoch of the leader as the sender knows it, or -1; fences senders that are behind.
     pub current_leader_epoch: i32,
     /// All versions.
     pub snapshot_id: RequestSnapshotId,
     /// All versions.
     pub position: i64,
+    /// The log directory in which the replica lies.
+    ///
     /// Version 1, tag 0, left out where there is no room for it.
     pub replica_directory_id: Uuid,
     /// Tagged fields that are not known here.
@@ -215,12 +225,14 @@ impl Structure for RequestSnapshotId {
 /// The response of FetchSnapshot (key 59): versions 0–1, flexible from 0.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct FetchSnapshotResponse {
-    /// All versions.
+    /// How long the client is held back by a quota, in milliseconds.
     pub throttle_time_ms: i32,
-    /// All versions.
+    /// An `ErrorCode`; 0 when all went well.
     pub error_code: i16,
     /// All versions.
     pub topics: Vec<ResponseTopicSnapshot>,
+    /// Where to find the leaders that this response names.
+    ///
     /// Version 1, tag 0.
     pub node_endpoints: Vec<NodeEndpoint>,
     /// Tagged fields that are not known here.
@@ -284,7 +296,7 @@ impl Message for FetchSnapshotResponse {
 /// Part of [`FetchSnapshotResponse`], versions 0–1.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct ResponseTopicSnapshot {
-    /// All versions.
+    /// The topic's name.
     pub name: Text,
     /// All versions.
     pub partitions: Vec<ResponsePartitionSnapshot>,
@@ -315,10 +327,12 @@ impl Structure for ResponseTopicSnapshot {
 pub struct ResponsePartitionSnapshot {
     /// All versions.
     pub index: i32,
-    /// All versions.
+    /// An `ErrorCode`; 0 when all went well.
     pub error_code: i16,
     /// All versions.
     pub snapshot_id: ResponseSnapshotId,
+    /// Who leads now, when it is not the broker asked.
+    ///
     /// Tag 0.
     pub current_leader: LeaderIdAndEpoch,
     /// All versions.
@@ -419,9 +433,9 @@ impl Structure for ResponseSnapshotId {
 /// Part of [`FetchSnapshotResponse`], versions 0–1.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct LeaderIdAndEpoch {
-    /// All versions.
+    /// The leader's node id, or -1 for none.
     pub leader_id: i32,
-    /// All versions.
+    /// The epoch of the leader.
     pub leader_epoch: i32,
     /// Tagged fields that are not known here.
     pub unknown_tagged_fields: Vec<RawTaggedField>,
@@ -448,11 +462,11 @@ impl Structure for LeaderIdAndEpoch {
 /// Part of [`FetchSnapshotResponse`], versions 1.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct NodeEndpoint {
-    /// All versions.
+    /// The node id.
     pub node_id: i32,
-    /// All versions.
+    /// The host to connect to.
     pub host: Text,
-    /// All versions.
+    /// The port to connect to.
     pub port: u16,
     /// Tagged fields that are not known here.
     pub unknown_tagged_fields: Vec<RawTaggedField>,

@@ -12,12 +12,20 @@ use crate::sink::{
 use crate::text::Text;
 
 /// The request of FindCoordinator (key 10): versions 0–6, flexible from 3.
+///
+/// Tells which broker coordinates a group or a transactional id.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct FindCoordinatorRequest {
+    /// Whose coordinator is asked for.
+    ///
     /// Versions 0–3.
     pub key: Text,
+    /// 0 a group, 1 a transactional id, 2 a share partition.
+    ///
     /// Versions 1+.
     pub key_type: i8,
+    /// Whose coordinators are asked for.
+    ///
     /// Versions 4+.
     pub coordinator_keys: Vec<Text>,
     /// Tagged fields that are not known here.
@@ -81,16 +89,28 @@ impl Request for FindCoordinatorRequest {
 /// The response of FindCoordinator (key 10): versions 0–6, flexible from 3.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FindCoordinatorResponse {
+    /// How long the client is held back by a quota, in milliseconds.
+    ///
     /// Versions 1+, left out where there is no room for it.
     pub throttle_time_ms: i32,
+    /// An `ErrorCode`; 0 when all went well.
+    ///
     /// Versions 0–3.
     pub error_code: i16,
+    /// What went wrong, for people.
+    ///
     /// Versions 1–3, may be null, left out where there is no room for it.
     pub error_message: Option<Text>,
+    /// The node id.
+    ///
     /// Versions 0–3.
     pub node_id: i32,
+    /// The host to connect to.
+    ///
     /// Versions 0–3.
     pub host: Text,
+    /// The port to connect to.
+    ///
     /// Versions 0–3.
     pub port: i32,
     /// Versions 4+.
@@ -196,16 +216,18 @@ impl Message for FindCoordinatorResponse {
 /// Part of [`FindCoordinatorResponse`], versions 4–6.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Coordinator {
-    /// All versions.
+    /// Whose coordinator is asked for.
     pub key: Text,
-    /// All versions.
+    /// The node id.
     pub node_id: i32,
-    /// All versions.
+    /// The host to connect to.
     pub host: Text,
-    /// All versions.
+    /// The port to connect to.
     pub port: i32,
-    /// All versions.
+    /// An `ErrorCode`; 0 when all went well.
     pub error_code: i16,
+    /// What went wrong, for people.
+    ///
     /// May be null.
     pub error_message: Option<Text>,
     /// Tagged fields that are not known here.

@@ -10,6 +10,8 @@ use crate::text::Text;
 use ottla_ids::Uuid;
 
 /// The request of GetTelemetrySubscriptions (key 71): versions 0, flexible from 0.
+///
+/// Tells a client which metrics to send (KIP-714).
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct GetTelemetrySubscriptionsRequest {
     /// All versions.
@@ -49,9 +51,9 @@ impl Request for GetTelemetrySubscriptionsRequest {
 /// The response of GetTelemetrySubscriptions (key 71): versions 0, flexible from 0.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct GetTelemetrySubscriptionsResponse {
-    /// All versions.
+    /// How long the client is held back by a quota, in milliseconds.
     pub throttle_time_ms: i32,
-    /// All versions.
+    /// An `ErrorCode`; 0 when all went well.
     pub error_code: i16,
     /// All versions.
     pub client_instance_id: Uuid,

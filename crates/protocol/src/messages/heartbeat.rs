@@ -9,14 +9,18 @@ use crate::sink::{EncodeError, Sink, absent, no_tagged_fields, put_text, put_unk
 use crate::text::Text;
 
 /// The request of Heartbeat (key 12): versions 0–4, flexible from 4.
+///
+/// Says that a member of a classic group is alive.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct HeartbeatRequest {
-    /// All versions.
+    /// The group's id.
     pub group_id: Text,
-    /// All versions.
+    /// The generation of the group that the member knows.
     pub generation_id: i32,
-    /// All versions.
+    /// The member's id within its group.
     pub member_id: Text,
+    /// The id that a static member keeps over restarts.
+    ///
     /// Versions 3+, may be null.
     pub group_instance_id: Option<Text>,
     /// Tagged fields that are not known here.
@@ -70,9 +74,11 @@ impl Request for HeartbeatRequest {
 /// The response of Heartbeat (key 12): versions 0–4, flexible from 4.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct HeartbeatResponse {
+    /// How long the client is held back by a quota, in milliseconds.
+    ///
     /// Versions 1+, left out where there is no room for it.
     pub throttle_time_ms: i32,
-    /// All versions.
+    /// An `ErrorCode`; 0 when all went well.
     pub error_code: i16,
     /// Tagged fields that are not known here.
     pub unknown_tagged_fields: Vec<RawTaggedField>,

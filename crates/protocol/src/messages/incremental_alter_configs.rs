@@ -9,11 +9,13 @@ use crate::sink::{EncodeError, Sink, no_tagged_fields, put_structures, put_text,
 use crate::text::Text;
 
 /// The request of IncrementalAlterConfigs (key 44): versions 0–1, flexible from 1.
+///
+/// Changes single configuration values.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct IncrementalAlterConfigsRequest {
     /// All versions.
     pub resources: Vec<AlterConfigsResource>,
-    /// All versions.
+    /// Check and change nothing.
     pub validate_only: bool,
     /// Tagged fields that are not known here.
     pub unknown_tagged_fields: Vec<RawTaggedField>,
@@ -58,9 +60,9 @@ impl Request for IncrementalAlterConfigsRequest {
 /// Part of [`IncrementalAlterConfigsRequest`], versions 0–1.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct AlterConfigsResource {
-    /// All versions.
+    /// What kind of thing the name names.
     pub resource_type: i8,
-    /// All versions.
+    /// The name of the thing.
     pub resource_name: Text,
     /// All versions.
     pub configs: Vec<AlterableConfig>,
@@ -147,7 +149,7 @@ impl Structure for AlterableConfig {
 /// The response of IncrementalAlterConfigs (key 44): versions 0–1, flexible from 1.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct IncrementalAlterConfigsResponse {
-    /// All versions.
+    /// How long the client is held back by a quota, in milliseconds.
     pub throttle_time_ms: i32,
     /// All versions.
     pub responses: Vec<AlterConfigsResourceResponse>,
@@ -189,13 +191,15 @@ impl Message for IncrementalAlterConfigsResponse {
 /// Part of [`IncrementalAlterConfigsResponse`], versions 0–1.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AlterConfigsResourceResponse {
-    /// All versions.
+    /// An `ErrorCode`; 0 when all went well.
     pub error_code: i16,
+    /// What went wrong, for people.
+    ///
     /// May be null.
     pub error_message: Option<Text>,
-    /// All versions.
+    /// What kind of thing the name names.
     pub resource_type: i8,
-    /// All versions.
+    /// The name of the thing.
     pub resource_name: Text,
     /// Tagged fields that are not known here.
     pub unknown_tagged_fields: Vec<RawTaggedField>,

@@ -9,14 +9,22 @@ use crate::sink::{EncodeError, Sink, absent, no_tagged_fields, put_text, put_unk
 use crate::text::Text;
 
 /// The request of InitProducerId (key 22): versions 0–6, flexible from 2.
+///
+/// Gives an idempotent or transactional producer its id and epoch.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct InitProducerIdRequest {
+    /// The transactional id.
+    ///
     /// May be null.
     pub transactional_id: Option<Text>,
-    /// All versions.
+    /// How long a transaction may stay open, in milliseconds.
     pub transaction_timeout_ms: i32,
+    /// The producer id the client had, or -1; in the response, the one it has now.
+    ///
     /// Versions 3+, default -1.
     pub producer_id: i64,
+    /// The epoch of the producer id; a higher one fences the lower.
+    ///
     /// Versions 3+, default -1.
     pub producer_epoch: i16,
     /// Version 6.
@@ -112,13 +120,15 @@ impl Request for InitProducerIdRequest {
 /// The response of InitProducerId (key 22): versions 0–6, flexible from 2.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct InitProducerIdResponse {
-    /// All versions.
+    /// How long the client is held back by a quota, in milliseconds.
     pub throttle_time_ms: i32,
-    /// All versions.
+    /// An `ErrorCode`; 0 when all went well.
     pub error_code: i16,
+    /// The producer id the client had, or -1; in the response, the one it has now.
+    ///
     /// Default -1.
     pub producer_id: i64,
-    /// All versions.
+    /// The epoch of the producer id; a higher one fences the lower.
     pub producer_epoch: i16,
     /// Version 6, default -1.
     pub ongoing_txn_producer_id: i64,

@@ -10,9 +10,11 @@ use crate::text::Text;
 use ottla_ids::Uuid;
 
 /// The request of InitializeShareGroupState (key 83): versions 0, flexible from 0.
+///
+/// Begins the state of share partitions.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct InitializeShareGroupStateRequest {
-    /// All versions.
+    /// The group's id.
     pub group_id: Text,
     /// All versions.
     pub topics: Vec<InitializeStateData>,
@@ -53,7 +55,7 @@ impl Request for InitializeShareGroupStateRequest {
 /// Part of [`InitializeShareGroupStateRequest`], versions 0.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct InitializeStateData {
-    /// All versions.
+    /// The topic's id.
     pub topic_id: Uuid,
     /// All versions.
     pub partitions: Vec<PartitionData>,
@@ -147,7 +149,7 @@ impl Message for InitializeShareGroupStateResponse {
 /// Part of [`InitializeShareGroupStateResponse`], versions 0.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct InitializeStateResult {
-    /// All versions.
+    /// The topic's id.
     pub topic_id: Uuid,
     /// All versions.
     pub partitions: Vec<PartitionResult>,
@@ -178,8 +180,10 @@ impl Structure for InitializeStateResult {
 pub struct PartitionResult {
     /// All versions.
     pub partition: i32,
-    /// All versions.
+    /// An `ErrorCode`; 0 when all went well.
     pub error_code: i16,
+    /// What went wrong, for people.
+    ///
     /// May be null.
     pub error_message: Option<Text>,
     /// Tagged fields that are not known here.

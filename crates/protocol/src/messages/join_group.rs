@@ -13,21 +13,27 @@ use crate::text::Text;
 use bytes::Bytes;
 
 /// The request of JoinGroup (key 11): versions 0–9, flexible from 6.
+///
+/// Enters a classic group, and waits for its rebalance.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct JoinGroupRequest {
-    /// All versions.
+    /// The group's id.
     pub group_id: Text,
-    /// All versions.
+    /// How long a silent member is waited for, in milliseconds.
     pub session_timeout_ms: i32,
+    /// How long a member may take to join a rebalance, in milliseconds.
+    ///
     /// Versions 1+, default -1, left out where there is no room for it.
     pub rebalance_timeout_ms: i32,
-    /// All versions.
+    /// The member's id within its group.
     pub member_id: Text,
+    /// The id that a static member keeps over restarts.
+    ///
     /// Versions 5+, may be null.
     pub group_instance_id: Option<Text>,
-    /// All versions.
+    /// What the group is for: `consumer`, `connect` or another word.
     pub protocol_type: Text,
-    /// All versions.
+    /// What the member can work with, the best first.
     pub protocols: Vec<JoinGroupRequestProtocol>,
     /// Versions 8+, may be null, left out where there is no room for it.
     pub reason: Option<Text>,
@@ -155,23 +161,29 @@ impl Structure for JoinGroupRequestProtocol {
 /// The response of JoinGroup (key 11): versions 0–9, flexible from 6.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct JoinGroupResponse {
+    /// How long the client is held back by a quota, in milliseconds.
+    ///
     /// Versions 2+, left out where there is no room for it.
     pub throttle_time_ms: i32,
-    /// All versions.
+    /// An `ErrorCode`; 0 when all went well.
     pub error_code: i16,
+    /// The generation of the group that the member knows.
+    ///
     /// Default -1.
     pub generation_id: i32,
+    /// What the group is for: `consumer`, `connect` or another word.
+    ///
     /// Versions 7+, may be null, left out where there is no room for it.
     pub protocol_type: Option<Text>,
     /// May be null in versions 7+.
     pub protocol_name: Option<Text>,
-    /// All versions.
+    /// The member that assigns.
     pub leader: Text,
     /// Version 9.
     pub skip_assignment: bool,
-    /// All versions.
+    /// The member's id within its group.
     pub member_id: Text,
-    /// All versions.
+    /// For the leader only: all members and what they said.
     pub members: Vec<JoinGroupResponseMember>,
     /// Tagged fields that are not known here.
     pub unknown_tagged_fields: Vec<RawTaggedField>,
@@ -262,8 +274,10 @@ impl Message for JoinGroupResponse {
 /// Part of [`JoinGroupResponse`], versions 0–9.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct JoinGroupResponseMember {
-    /// All versions.
+    /// The member's id within its group.
     pub member_id: Text,
+    /// The id that a static member keeps over restarts.
+    ///
     /// Versions 5+, may be null, left out where there is no room for it.
     pub group_instance_id: Option<Text>,
     /// All versions.

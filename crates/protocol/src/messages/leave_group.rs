@@ -11,10 +11,14 @@ use crate::sink::{
 use crate::text::Text;
 
 /// The request of LeaveGroup (key 13): versions 0–5, flexible from 4.
+///
+/// Leaves a classic group.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct LeaveGroupRequest {
-    /// All versions.
+    /// The group's id.
     pub group_id: Text,
+    /// The member's id within its group.
+    ///
     /// Versions 0–2.
     pub member_id: Text,
     /// Versions 3+.
@@ -76,8 +80,10 @@ impl Request for LeaveGroupRequest {
 /// Part of [`LeaveGroupRequest`], versions 3–5.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct MemberIdentity {
-    /// All versions.
+    /// The member's id within its group.
     pub member_id: Text,
+    /// The id that a static member keeps over restarts.
+    ///
     /// May be null.
     pub group_instance_id: Option<Text>,
     /// Version 5, may be null, left out where there is no room for it.
@@ -117,9 +123,11 @@ impl Structure for MemberIdentity {
 /// The response of LeaveGroup (key 13): versions 0–5, flexible from 4.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct LeaveGroupResponse {
+    /// How long the client is held back by a quota, in milliseconds.
+    ///
     /// Versions 1+, left out where there is no room for it.
     pub throttle_time_ms: i32,
-    /// All versions.
+    /// An `ErrorCode`; 0 when all went well.
     pub error_code: i16,
     /// Versions 3+.
     pub members: Vec<MemberResponse>,
@@ -173,11 +181,13 @@ impl Message for LeaveGroupResponse {
 /// Part of [`LeaveGroupResponse`], versions 3–5.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MemberResponse {
-    /// All versions.
+    /// The member's id within its group.
     pub member_id: Text,
+    /// The id that a static member keeps over restarts.
+    ///
     /// May be null.
     pub group_instance_id: Option<Text>,
-    /// All versions.
+    /// An `ErrorCode`; 0 when all went well.
     pub error_code: i16,
     /// Tagged fields that are not known here.
     pub unknown_tagged_fields: Vec<RawTaggedField>,

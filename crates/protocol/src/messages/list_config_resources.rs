@@ -9,6 +9,8 @@ use crate::sink::{EncodeError, Sink, absent, put_i8s, put_structures, put_text, 
 use crate::text::Text;
 
 /// The request of ListConfigResources (key 74): versions 0–1, flexible from 0.
+///
+/// Lists resources that have configuration.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct ListConfigResourcesRequest {
     /// Version 1.
@@ -53,9 +55,9 @@ impl Request for ListConfigResourcesRequest {
 /// The response of ListConfigResources (key 74): versions 0–1, flexible from 0.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct ListConfigResourcesResponse {
-    /// All versions.
+    /// How long the client is held back by a quota, in milliseconds.
     pub throttle_time_ms: i32,
-    /// All versions.
+    /// An `ErrorCode`; 0 when all went well.
     pub error_code: i16,
     /// All versions.
     pub config_resources: Vec<ConfigResource>,
@@ -93,8 +95,10 @@ impl Message for ListConfigResourcesResponse {
 /// Part of [`ListConfigResourcesResponse`], versions 0–1.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ConfigResource {
-    /// All versions.
+    /// The name of the thing.
     pub resource_name: Text,
+    /// What kind of thing the name names.
+    ///
     /// Version 1, default 16, left out where there is no room for it.
     pub resource_type: i8,
     /// Tagged fields that are not known here.

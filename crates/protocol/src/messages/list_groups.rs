@@ -12,6 +12,8 @@ use crate::sink::{
 use crate::text::Text;
 
 /// The request of ListGroups (key 16): versions 0–5, flexible from 3.
+///
+/// Lists the groups that a broker coordinates.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct ListGroupsRequest {
     /// Versions 4+.
@@ -77,9 +79,11 @@ impl Request for ListGroupsRequest {
 /// The response of ListGroups (key 16): versions 0–5, flexible from 3.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct ListGroupsResponse {
+    /// How long the client is held back by a quota, in milliseconds.
+    ///
     /// Versions 1+, left out where there is no room for it.
     pub throttle_time_ms: i32,
-    /// All versions.
+    /// An `ErrorCode`; 0 when all went well.
     pub error_code: i16,
     /// All versions.
     pub groups: Vec<ListedGroup>,
@@ -125,9 +129,9 @@ impl Message for ListGroupsResponse {
 /// Part of [`ListGroupsResponse`], versions 0–5.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct ListedGroup {
-    /// All versions.
+    /// The group's id.
     pub group_id: Text,
-    /// All versions.
+    /// What the group is for: `consumer`, `connect` or another word.
     pub protocol_type: Text,
     /// Versions 4+, left out where there is no room for it.
     pub group_state: Text,

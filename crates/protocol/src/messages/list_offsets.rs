@@ -11,14 +11,20 @@ use crate::sink::{
 use crate::text::Text;
 
 /// The request of ListOffsets (key 2): versions 1–11, flexible from 6.
+///
+/// Finds offsets by time.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct ListOffsetsRequest {
-    /// All versions.
+    /// The node id of the follower that asks, or -1 for a consumer.
     pub replica_id: i32,
+    /// 0 reads all committed records, 1 those of committed transactions only.
+    ///
     /// Versions 2+.
     pub isolation_level: i8,
     /// All versions.
     pub topics: Vec<ListOffsetsTopic>,
+    /// How long the broker may take, in milliseconds.
+    ///
     /// Versions 10+, left out where there is no room for it.
     pub timeout_ms: i32,
     /// Tagged fields that are not known here.
@@ -74,7 +80,7 @@ impl Request for ListOffsetsRequest {
 /// Part of [`ListOffsetsRequest`], versions 1–11.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct ListOffsetsTopic {
-    /// All versions.
+    /// The topic's name.
     pub name: Text,
     /// All versions.
     pub partitions: Vec<ListOffsetsPartition>,
@@ -109,11 +115,13 @@ impl Structure for ListOffsetsTopic {
 /// Part of [`ListOffsetsRequest`], versions 1–11.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ListOffsetsPartition {
-    /// All versions.
+    /// The partition's index within its topic.
     pub partition_index: i32,
+    /// The epoch of the leader as the sender knows it, or -1; fences senders that are behind.
+    ///
     /// Versions 4+, default -1, left out where there is no room for it.
     pub current_leader_epoch: i32,
-    /// All versions.
+    /// The first record at or after this time; -1 the end, -2 the start, -3 the record with the highest time, -4 the start of what is local, -5 the end of what is tiered.
     pub timestamp: i64,
     /// Tagged fields that are not known here.
     pub unknown_tagged_fields: Vec<RawTaggedField>,
@@ -161,6 +169,8 @@ impl Structure for ListOffsetsPartition {
 /// The response of ListOffsets (key 2): versions 1–11, flexible from 6.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct ListOffsetsResponse {
+    /// How long the client is held back by a quota, in milliseconds.
+    ///
     /// Versions 2+, left out where there is no room for it.
     pub throttle_time_ms: i32,
     /// All versions.
@@ -205,7 +215,7 @@ impl Message for ListOffsetsResponse {
 /// Part of [`ListOffsetsResponse`], versions 1–11.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct ListOffsetsTopicResponse {
-    /// All versions.
+    /// The topic's name.
     pub name: Text,
     /// All versions.
     pub partitions: Vec<ListOffsetsPartitionResponse>,
@@ -240,14 +250,18 @@ impl Structure for ListOffsetsTopicResponse {
 /// Part of [`ListOffsetsResponse`], versions 1–11.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ListOffsetsPartitionResponse {
-    /// All versions.
+    /// The partition's index within its topic.
     pub partition_index: i32,
-    /// All versions.
+    /// An `ErrorCode`; 0 when all went well.
     pub error_code: i16,
+    /// The first record at or after this time; -1 the end, -2 the start, -3 the record with the highest time, -4 the start of what is local, -5 the end of what is tiered.
+    ///
     /// Default -1.
     pub timestamp: i64,
     /// Default -1.
     pub offset: i64,
+    /// The epoch of the leader.
+    ///
     /// Versions 4+, default -1.
     pub leader_epoch: i32,
     /// Tagged fields that are not known here.

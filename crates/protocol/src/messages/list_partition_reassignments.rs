@@ -9,8 +9,12 @@ use crate::sink::{EncodeError, Sink, put_i32s, put_structures, put_text, put_unk
 use crate::text::Text;
 
 /// The request of ListPartitionReassignments (key 46): versions 0, flexible from 0.
+///
+/// Lists moves of partitions that are under way.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ListPartitionReassignmentsRequest {
+    /// How long the broker may take, in milliseconds.
+    ///
     /// Default 60000.
     pub timeout_ms: i32,
     /// May be null.
@@ -62,7 +66,7 @@ impl Request for ListPartitionReassignmentsRequest {
 /// Part of [`ListPartitionReassignmentsRequest`], versions 0.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct ListPartitionReassignmentsTopics {
-    /// All versions.
+    /// The topic's name.
     pub name: Text,
     /// All versions.
     pub partition_indexes: Vec<i32>,
@@ -91,10 +95,12 @@ impl Structure for ListPartitionReassignmentsTopics {
 /// The response of ListPartitionReassignments (key 46): versions 0, flexible from 0.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ListPartitionReassignmentsResponse {
-    /// All versions.
+    /// How long the client is held back by a quota, in milliseconds.
     pub throttle_time_ms: i32,
-    /// All versions.
+    /// An `ErrorCode`; 0 when all went well.
     pub error_code: i16,
+    /// What went wrong, for people.
+    ///
     /// May be null.
     pub error_message: Option<Text>,
     /// All versions.
@@ -147,7 +153,7 @@ impl Message for ListPartitionReassignmentsResponse {
 /// Part of [`ListPartitionReassignmentsResponse`], versions 0.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct OngoingTopicReassignment {
-    /// All versions.
+    /// The topic's name.
     pub name: Text,
     /// All versions.
     pub partitions: Vec<OngoingPartitionReassignment>,
@@ -176,7 +182,7 @@ impl Structure for OngoingTopicReassignment {
 /// Part of [`ListPartitionReassignmentsResponse`], versions 0.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct OngoingPartitionReassignment {
-    /// All versions.
+    /// The partition's index within its topic.
     pub partition_index: i32,
     /// All versions.
     pub replicas: Vec<i32>,

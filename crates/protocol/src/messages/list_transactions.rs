@@ -11,6 +11,8 @@ use crate::sink::{
 use crate::text::Text;
 
 /// The request of ListTransactions (key 66): versions 0–2, flexible from 0.
+///
+/// Lists transactions.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ListTransactionsRequest {
     /// All versions.
@@ -93,9 +95,9 @@ impl Request for ListTransactionsRequest {
 /// The response of ListTransactions (key 66): versions 0–2, flexible from 0.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct ListTransactionsResponse {
-    /// All versions.
+    /// How long the client is held back by a quota, in milliseconds.
     pub throttle_time_ms: i32,
-    /// All versions.
+    /// An `ErrorCode`; 0 when all went well.
     pub error_code: i16,
     /// All versions.
     pub unknown_state_filters: Vec<Text>,
@@ -144,9 +146,9 @@ impl Message for ListTransactionsResponse {
 /// Part of [`ListTransactionsResponse`], versions 0–2.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct TransactionState {
-    /// All versions.
+    /// The transactional id.
     pub transactional_id: Text,
-    /// All versions.
+    /// The producer id.
     pub producer_id: i64,
     /// All versions.
     pub transaction_state: Text,

@@ -13,8 +13,12 @@ use crate::text::Text;
 use ottla_ids::Uuid;
 
 /// The request of Metadata (key 3): versions 0–13, flexible from 9.
+///
+/// Tells brokers, topics, partitions and their leaders.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MetadataRequest {
+    /// Which topics; null asks for all.
+    ///
     /// May be null in versions 1+.
     pub topics: Option<Vec<MetadataRequestTopic>>,
     /// Versions 4+, default true.
@@ -112,8 +116,12 @@ impl Request for MetadataRequest {
 /// Part of [`MetadataRequest`], versions 0–13.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MetadataRequestTopic {
+    /// The topic's id.
+    ///
     /// Versions 10+, left out where there is no room for it.
     pub topic_id: Uuid,
+    /// The topic's name.
+    ///
     /// May be null in versions 10+.
     pub name: Option<Text>,
     /// Tagged fields that are not known here.
@@ -160,18 +168,28 @@ impl Structure for MetadataRequestTopic {
 /// The response of Metadata (key 3): versions 0–13, flexible from 9.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MetadataResponse {
+    /// How long the client is held back by a quota, in milliseconds.
+    ///
     /// Versions 3+, left out where there is no room for it.
     pub throttle_time_ms: i32,
     /// All versions.
     pub brokers: Vec<MetadataResponseBroker>,
+    /// The cluster's id.
+    ///
     /// Versions 2+, may be null, left out where there is no room for it.
     pub cluster_id: Option<Text>,
+    /// The controller's node id, or -1.
+    ///
     /// Versions 1+, default -1, left out where there is no room for it.
     pub controller_id: i32,
-    /// All versions.
+    /// Which topics; null asks for all.
     pub topics: Vec<MetadataResponseTopic>,
+    /// What the caller may do to the cluster, as bits; `i32::MIN` where it was not asked for.
+    ///
     /// Versions 8–10, default -2147483648.
     pub cluster_authorized_operations: i32,
+    /// An `ErrorCode`; 0 when all went well.
+    ///
     /// Version 13, left out where there is no room for it.
     pub error_code: i16,
     /// Tagged fields that are not known here.
@@ -264,12 +282,14 @@ impl Message for MetadataResponse {
 /// Part of [`MetadataResponse`], versions 0–13.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct MetadataResponseBroker {
-    /// All versions.
+    /// The node id.
     pub node_id: i32,
-    /// All versions.
+    /// The host to connect to.
     pub host: Text,
-    /// All versions.
+    /// The port to connect to.
     pub port: i32,
+    /// Where the node stands.
+    ///
     /// Versions 1+, may be null, left out where there is no room for it.
     pub rack: Option<Text>,
     /// Tagged fields that are not known here.
@@ -309,16 +329,22 @@ impl Structure for MetadataResponseBroker {
 /// Part of [`MetadataResponse`], versions 0–13.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MetadataResponseTopic {
-    /// All versions.
+    /// An `ErrorCode`; 0 when all went well.
     pub error_code: i16,
+    /// The topic's name.
+    ///
     /// May be null in versions 12+.
     pub name: Option<Text>,
+    /// The topic's id.
+    ///
     /// Versions 10+, left out where there is no room for it.
     pub topic_id: Uuid,
     /// Versions 1+, left out where there is no room for it.
     pub is_internal: bool,
     /// All versions.
     pub partitions: Vec<MetadataResponsePartition>,
+    /// What the caller may do to the topic, as bits; `i32::MIN` where it was not asked for.
+    ///
     /// Versions 8+, default -2147483648.
     pub topic_authorized_operations: i32,
     /// Tagged fields that are not known here.
@@ -396,18 +422,22 @@ impl Structure for MetadataResponseTopic {
 /// Part of [`MetadataResponse`], versions 0–13.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MetadataResponsePartition {
-    /// All versions.
+    /// An `ErrorCode`; 0 when all went well.
     pub error_code: i16,
-    /// All versions.
+    /// The partition's index within its topic.
     pub partition_index: i32,
-    /// All versions.
+    /// The leader's node id, or -1 for none.
     pub leader_id: i32,
+    /// The epoch of the leader.
+    ///
     /// Versions 7+, default -1, left out where there is no room for it.
     pub leader_epoch: i32,
-    /// All versions.
+    /// The brokers that have a replica; the preferred leader first.
     pub replica_nodes: Vec<i32>,
-    /// All versions.
+    /// The replicas that are in sync.
     pub isr_nodes: Vec<i32>,
+    /// The replicas that are on brokers or disks that are offline.
+    ///
     /// Versions 5+, left out where there is no room for it.
     pub offline_replicas: Vec<i32>,
     /// Tagged fields that are not known here.

@@ -12,14 +12,20 @@ use crate::text::Text;
 use ottla_ids::Uuid;
 
 /// The request of OffsetCommit (key 8): versions 2–10, flexible from 8.
+///
+/// Keeps how far a group has read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OffsetCommitRequest {
-    /// All versions.
+    /// The group's id.
     pub group_id: Text,
+    /// The generation of a classic group, or the epoch of a member of the new protocol.
+    ///
     /// Default -1.
     pub generation_id_or_member_epoch: i32,
-    /// All versions.
+    /// The member's id within its group.
     pub member_id: Text,
+    /// The id that a static member keeps over restarts.
+    ///
     /// Versions 7+, may be null.
     pub group_instance_id: Option<Text>,
     /// Versions 2–4, default -1, left out where there is no room for it.
@@ -105,8 +111,12 @@ impl Request for OffsetCommitRequest {
 /// Part of [`OffsetCommitRequest`], versions 2–10.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct OffsetCommitRequestTopic {
+    /// The topic's name.
+    ///
     /// Versions 2–9, left out where there is no room for it.
     pub name: Text,
+    /// The topic's id.
+    ///
     /// Version 10, left out where there is no room for it.
     pub topic_id: Uuid,
     /// All versions.
@@ -148,12 +158,16 @@ impl Structure for OffsetCommitRequestTopic {
 /// Part of [`OffsetCommitRequest`], versions 2–10.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OffsetCommitRequestPartition {
-    /// All versions.
+    /// The partition's index within its topic.
     pub partition_index: i32,
-    /// All versions.
+    /// The offset of the next record the group will read.
     pub committed_offset: i64,
+    /// The leader epoch of the last record that was read, or -1.
+    ///
     /// Versions 6+, default -1, left out where there is no room for it.
     pub committed_leader_epoch: i32,
+    /// Whatever the client wants to remember with the offset.
+    ///
     /// May be null.
     pub committed_metadata: Option<Text>,
     /// Tagged fields that are not known here.
@@ -211,6 +225,8 @@ impl Structure for OffsetCommitRequestPartition {
 /// The response of OffsetCommit (key 8): versions 2–10, flexible from 8.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct OffsetCommitResponse {
+    /// How long the client is held back by a quota, in milliseconds.
+    ///
     /// Versions 3+, left out where there is no room for it.
     pub throttle_time_ms: i32,
     /// All versions.
@@ -255,8 +271,12 @@ impl Message for OffsetCommitResponse {
 /// Part of [`OffsetCommitResponse`], versions 2–10.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct OffsetCommitResponseTopic {
+    /// The topic's name.
+    ///
     /// Versions 2–9, left out where there is no room for it.
     pub name: Text,
+    /// The topic's id.
+    ///
     /// Version 10, left out where there is no room for it.
     pub topic_id: Uuid,
     /// All versions.
@@ -298,9 +318,9 @@ impl Structure for OffsetCommitResponseTopic {
 /// Part of [`OffsetCommitResponse`], versions 2–10.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct OffsetCommitResponsePartition {
-    /// All versions.
+    /// The partition's index within its topic.
     pub partition_index: i32,
-    /// All versions.
+    /// An `ErrorCode`; 0 when all went well.
     pub error_code: i16,
     /// Tagged fields that are not known here.
     pub unknown_tagged_fields: Vec<RawTaggedField>,

@@ -9,9 +9,11 @@ use crate::sink::{EncodeError, Sink, put_structures, put_text};
 use crate::text::Text;
 
 /// The request of OffsetDelete (key 47): versions 0, never flexible.
+///
+/// Deletes offsets of a group.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct OffsetDeleteRequest {
-    /// All versions.
+    /// The group's id.
     pub group_id: Text,
     /// All versions.
     pub topics: Vec<OffsetDeleteRequestTopic>,
@@ -48,7 +50,7 @@ impl Request for OffsetDeleteRequest {
 /// Part of [`OffsetDeleteRequest`], versions 0.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct OffsetDeleteRequestTopic {
-    /// All versions.
+    /// The topic's name.
     pub name: Text,
     /// All versions.
     pub partitions: Vec<OffsetDeleteRequestPartition>,
@@ -73,7 +75,7 @@ impl Structure for OffsetDeleteRequestTopic {
 /// Part of [`OffsetDeleteRequest`], versions 0.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct OffsetDeleteRequestPartition {
-    /// All versions.
+    /// The partition's index within its topic.
     pub partition_index: i32,
 }
 
@@ -94,9 +96,9 @@ impl Structure for OffsetDeleteRequestPartition {
 /// The response of OffsetDelete (key 47): versions 0, never flexible.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct OffsetDeleteResponse {
-    /// All versions.
+    /// An `ErrorCode`; 0 when all went well.
     pub error_code: i16,
-    /// All versions.
+    /// How long the client is held back by a quota, in milliseconds.
     pub throttle_time_ms: i32,
     /// All versions.
     pub topics: Vec<OffsetDeleteResponseTopic>,
@@ -130,7 +132,7 @@ impl Message for OffsetDeleteResponse {
 /// Part of [`OffsetDeleteResponse`], versions 0.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct OffsetDeleteResponseTopic {
-    /// All versions.
+    /// The topic's name.
     pub name: Text,
     /// All versions.
     pub partitions: Vec<OffsetDeleteResponsePartition>,
@@ -155,9 +157,9 @@ impl Structure for OffsetDeleteResponseTopic {
 /// Part of [`OffsetDeleteResponse`], versions 0.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct OffsetDeleteResponsePartition {
-    /// All versions.
+    /// The partition's index within its topic.
     pub partition_index: i32,
-    /// All versions.
+    /// An `ErrorCode`; 0 when all went well.
     pub error_code: i16,
 }
 

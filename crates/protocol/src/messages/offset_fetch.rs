@@ -13,14 +13,20 @@ use crate::text::Text;
 use ottla_ids::Uuid;
 
 /// The request of OffsetFetch (key 9): versions 1–10, flexible from 6.
+///
+/// Tells how far a group has read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OffsetFetchRequest {
+    /// The group's id.
+    ///
     /// Versions 1–7.
     pub group_id: Text,
     /// Versions 1–7, may be null in versions 2–7.
     pub topics: Option<Vec<OffsetFetchRequestTopic>>,
     /// Versions 8+.
     pub groups: Vec<OffsetFetchRequestGroup>,
+    /// Wait for open transactions to settle, by an error that can be retried.
+    ///
     /// Versions 7+.
     pub require_stable: bool,
     /// Tagged fields that are not known here.
@@ -112,7 +118,7 @@ impl Request for OffsetFetchRequest {
 /// Part of [`OffsetFetchRequest`], versions 1–7.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct OffsetFetchRequestTopic {
-    /// All versions.
+    /// The topic's name.
     pub name: Text,
     /// All versions.
     pub partition_indexes: Vec<i32>,
@@ -147,10 +153,14 @@ impl Structure for OffsetFetchRequestTopic {
 /// Part of [`OffsetFetchRequest`], versions 8–10.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OffsetFetchRequestGroup {
-    /// All versions.
+    /// The group's id.
     pub group_id: Text,
+    /// The member's id within its group.
+    ///
     /// Versions 9+, may be null, left out where there is no room for it.
     pub member_id: Option<Text>,
+    /// The epoch of the member; higher ones fence lower ones.
+    ///
     /// Versions 9+, default -1, left out where there is no room for it.
     pub member_epoch: i32,
     /// May be null.
@@ -200,8 +210,12 @@ impl Structure for OffsetFetchRequestGroup {
 /// Part of [`OffsetFetchRequest`], versions 8–10.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct OffsetFetchRequestTopics {
+    /// The topic's name.
+    ///
     /// Versions 8–9, left out where there is no room for it.
     pub name: Text,
+    /// The topic's id.
+    ///
     /// Version 10, left out where there is no room for it.
     pub topic_id: Uuid,
     /// All versions.
@@ -237,10 +251,14 @@ impl Structure for OffsetFetchRequestTopics {
 /// The response of OffsetFetch (key 9): versions 1–10, flexible from 6.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct OffsetFetchResponse {
+    /// How long the client is held back by a quota, in milliseconds.
+    ///
     /// Versions 3+, left out where there is no room for it.
     pub throttle_time_ms: i32,
     /// Versions 1–7.
     pub topics: Vec<OffsetFetchResponseTopic>,
+    /// An `ErrorCode`; 0 when all went well.
+    ///
     /// Versions 2–7, left out where there is no room for it.
     pub error_code: i16,
     /// Versions 8+.
@@ -307,7 +325,7 @@ impl Message for OffsetFetchResponse {
 /// Part of [`OffsetFetchResponse`], versions 1–7.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct OffsetFetchResponseTopic {
-    /// All versions.
+    /// The topic's name.
     pub name: Text,
     /// All versions.
     pub partitions: Vec<OffsetFetchResponsePartition>,
@@ -342,15 +360,17 @@ impl Structure for OffsetFetchResponseTopic {
 /// Part of [`OffsetFetchResponse`], versions 1–7.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OffsetFetchResponsePartition {
-    /// All versions.
+    /// The partition's index within its topic.
     pub partition_index: i32,
-    /// All versions.
+    /// The offset of the next record the group will read.
     pub committed_offset: i64,
+    /// The leader epoch of the last record that was read, or -1.
+    ///
     /// Versions 5–7, default -1, left out where there is no room for it.
     pub committed_leader_epoch: i32,
     /// May be null.
     pub metadata: Option<Text>,
-    /// All versions.
+    /// An `ErrorCode`; 0 when all went well.
     pub error_code: i16,
     /// Tagged fields that are not known here.
     pub unknown_tagged_fields: Vec<RawTaggedField>,
@@ -411,11 +431,11 @@ impl Structure for OffsetFetchResponsePartition {
 /// Part of [`OffsetFetchResponse`], versions 8–10.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct OffsetFetchResponseGroup {
-    /// All versions.
+    /// The group's id.
     pub group_id: Text,
     /// All versions.
     pub topics: Vec<OffsetFetchResponseTopics>,
-    /// All versions.
+    /// An `ErrorCode`; 0 when all went well.
     pub error_code: i16,
     /// Tagged fields that are not known here.
     pub unknown_tagged_fields: Vec<RawTaggedField>,
@@ -444,8 +464,12 @@ impl Structure for OffsetFetchResponseGroup {
 /// Part of [`OffsetFetchResponse`], versions 8–10.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct OffsetFetchResponseTopics {
+    /// The topic's name.
+    ///
     /// Versions 8–9, left out where there is no room for it.
     pub name: Text,
+    /// The topic's id.
+    ///
     /// Version 10, left out where there is no room for it.
     pub topic_id: Uuid,
     /// All versions.
@@ -481,15 +505,17 @@ impl Structure for OffsetFetchResponseTopics {
 /// Part of [`OffsetFetchResponse`], versions 8–10.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OffsetFetchResponsePartitions {
-    /// All versions.
+    /// The partition's index within its topic.
     pub partition_index: i32,
-    /// All versions.
+    /// The offset of the next record the group will read.
     pub committed_offset: i64,
+    /// The leader epoch of the last record that was read, or -1.
+    ///
     /// Default -1.
     pub committed_leader_epoch: i32,
     /// May be null.
     pub metadata: Option<Text>,
-    /// All versions.
+    /// An `ErrorCode`; 0 when all went well.
     pub error_code: i16,
     /// Tagged fields that are not known here.
     pub unknown_tagged_fields: Vec<RawTaggedField>,

@@ -9,8 +9,12 @@ use crate::sink::{EncodeError, Sink, no_tagged_fields, put_structures, put_text,
 use crate::text::Text;
 
 /// The request of OffsetForLeaderEpoch (key 23): versions 2–4, flexible from 4.
+///
+/// Tells where the log of a leader epoch ends.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OffsetForLeaderEpochRequest {
+    /// The node id of the follower that asks, or -1 for a consumer.
+    ///
     /// Versions 3+, default -2, left out where there is no room for it.
     pub replica_id: i32,
     /// All versions.
@@ -66,7 +70,7 @@ impl Request for OffsetForLeaderEpochRequest {
 /// Part of [`OffsetForLeaderEpochRequest`], versions 2–4.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct OffsetForLeaderTopic {
-    /// All versions.
+    /// The topic's name.
     pub topic: Text,
     /// All versions.
     pub partitions: Vec<OffsetForLeaderPartition>,
@@ -103,9 +107,11 @@ impl Structure for OffsetForLeaderTopic {
 pub struct OffsetForLeaderPartition {
     /// All versions.
     pub partition: i32,
+    /// The epoch of the leader as the sender knows it, or -1; fences senders that are behind.
+    ///
     /// Default -1.
     pub current_leader_epoch: i32,
-    /// All versions.
+    /// The epoch of the leader.
     pub leader_epoch: i32,
     /// Tagged fields that are not known here.
     pub unknown_tagged_fields: Vec<RawTaggedField>,
@@ -151,7 +157,7 @@ impl Structure for OffsetForLeaderPartition {
 /// The response of OffsetForLeaderEpoch (key 23): versions 2–4, flexible from 4.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct OffsetForLeaderEpochResponse {
-    /// All versions.
+    /// How long the client is held back by a quota, in milliseconds.
     pub throttle_time_ms: i32,
     /// All versions.
     pub topics: Vec<OffsetForLeaderTopicResult>,
@@ -193,7 +199,7 @@ impl Message for OffsetForLeaderEpochResponse {
 /// Part of [`OffsetForLeaderEpochResponse`], versions 2–4.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct OffsetForLeaderTopicResult {
-    /// All versions.
+    /// The topic's name.
     pub topic: Text,
     /// All versions.
     pub partitions: Vec<EpochEndOffset>,
@@ -228,12 +234,16 @@ impl Structure for OffsetForLeaderTopicResult {
 /// Part of [`OffsetForLeaderEpochResponse`], versions 2–4.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EpochEndOffset {
-    /// All versions.
+    /// An `ErrorCode`; 0 when all went well.
     pub error_code: i16,
     /// All versions.
     pub partition: i32,
+    /// The epoch of the leader.
+    ///
     /// Default -1.
     pub leader_epoch: i32,
+    /// The end of the epoch asked for, or of the one before it; -1 if unknown.
+    ///
     /// Default -1.
     pub end_offset: i64,
     /// Tagged fields that are not known here.

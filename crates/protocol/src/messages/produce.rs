@@ -14,15 +14,19 @@ use crate::text::Text;
 use ottla_ids::Uuid;
 
 /// The request of Produce (key 0): versions 3–13, flexible from 9.
+///
+/// Appends record batches to partitions.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct ProduceRequest {
+    /// Null outside transactions.
+    ///
     /// May be null.
     pub transactional_id: Option<Text>,
-    /// All versions.
+    /// Who must have the records before the answer: -1 all in sync, 1 the leader, 0 nobody, and no answer.
     pub acks: i16,
-    /// All versions.
+    /// How long the broker may take, in milliseconds.
     pub timeout_ms: i32,
-    /// All versions.
+    /// The batches, by topic.
     pub topic_data: Vec<TopicProduceData>,
     /// Tagged fields that are not known here.
     pub unknown_tagged_fields: Vec<RawTaggedField>,
@@ -71,8 +75,12 @@ impl Request for ProduceRequest {
 /// Part of [`ProduceRequest`], versions 3–13.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct TopicProduceData {
+    /// The topic's name.
+    ///
     /// Versions 3–12, left out where there is no room for it.
     pub name: Text,
+    /// The topic's id.
+    ///
     /// Version 13, left out where there is no room for it.
     pub topic_id: Uuid,
     /// All versions.
@@ -114,8 +122,10 @@ impl Structure for TopicProduceData {
 /// Part of [`ProduceRequest`], versions 3–13.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct PartitionProduceData {
-    /// All versions.
+    /// The partition's index within its topic.
     pub index: i32,
+    /// One record batch.
+    ///
     /// May be null.
     pub records: Option<Payload>,
     /// Tagged fields that are not known here.
@@ -149,10 +159,12 @@ impl Structure for PartitionProduceData {
 /// The response of Produce (key 0): versions 3–13, flexible from 9.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct ProduceResponse {
-    /// All versions.
+    /// The outcomes, by topic.
     pub responses: Vec<TopicProduceResponse>,
-    /// All versions.
+    /// How long the client is held back by a quota, in milliseconds.
     pub throttle_time_ms: i32,
+    /// Where to find the leaders that this response names.
+    ///
     /// Versions 10+, tag 0.
     pub node_endpoints: Vec<NodeEndpoint>,
     /// Tagged fields that are not known here.
@@ -223,8 +235,12 @@ impl Message for ProduceResponse {
 /// Part of [`ProduceResponse`], versions 3–13.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct TopicProduceResponse {
+    /// The topic's name.
+    ///
     /// Versions 3–12, left out where there is no room for it.
     pub name: Text,
+    /// The topic's id.
+    ///
     /// Version 13, left out where there is no room for it.
     pub topic_id: Uuid,
     /// All versions.
@@ -266,20 +282,30 @@ impl Structure for TopicProduceResponse {
 /// Part of [`ProduceResponse`], versions 3–13.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PartitionProduceResponse {
-    /// All versions.
+    /// The partition's index within its topic.
     pub index: i32,
-    /// All versions.
+    /// An `ErrorCode`; 0 when all went well.
     pub error_code: i16,
-    /// All versions.
+    /// The offset that the first record got.
     pub base_offset: i64,
+    /// When the broker appended it, in milliseconds since 1970; -1 where records keep their own time.
+    ///
     /// Default -1.
     pub log_append_time_ms: i64,
+    /// The first offset that is still there.
+    ///
     /// Versions 5+, default -1, left out where there is no room for it.
     pub log_start_offset: i64,
+    /// Which records of the batch were refused, and why.
+    ///
     /// Versions 8+, left out where there is no room for it.
     pub record_errors: Vec<BatchIndexAndErrorMessage>,
+    /// What went wrong, for people.
+    ///
     /// Versions 8+, may be null, left out where there is no room for it.
     pub error_message: Option<Text>,
+    /// Who leads now, when it is not the broker asked.
+    ///
     /// Versions 10+, tag 0.
     pub current_leader: LeaderIdAndEpoch,
     /// Tagged fields that are not known here.
@@ -399,7 +425,7 @@ impl Structure for PartitionProduceResponse {
 /// Part of [`ProduceResponse`], versions 8–13.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct BatchIndexAndErrorMessage {
-    /// All versions.
+    /// Which record of the batch.
     pub batch_index: i32,
     /// May be null.
     pub batch_index_error_message: Option<Text>,
@@ -434,8 +460,12 @@ impl Structure for BatchIndexAndErrorMessage {
 /// Part of [`ProduceResponse`], versions 10–13.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LeaderIdAndEpoch {
+    /// The leader's node id, or -1 for none.
+    ///
     /// Default -1.
     pub leader_id: i32,
+    /// The epoch of the leader.
+    ///
     /// Default -1.
     pub leader_epoch: i32,
     /// Tagged fields that are not known here.
@@ -469,12 +499,14 @@ impl Structure for LeaderIdAndEpoch {
 /// Part of [`ProduceResponse`], versions 10–13.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct NodeEndpoint {
-    /// All versions.
+    /// The node id.
     pub node_id: i32,
-    /// All versions.
+    /// The host to connect to.
     pub host: Text,
-    /// All versions.
+    /// The port to connect to.
     pub port: i32,
+    /// Where the node stands.
+    ///
     /// May be null.
     pub rack: Option<Text>,
     /// Tagged fields that are not known here.

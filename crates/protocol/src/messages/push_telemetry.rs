@@ -10,6 +10,8 @@ use bytes::Bytes;
 use ottla_ids::Uuid;
 
 /// The request of PushTelemetry (key 72): versions 0, flexible from 0.
+///
+/// Takes metrics of a client.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct PushTelemetryRequest {
     /// All versions.
@@ -72,9 +74,9 @@ impl Request for PushTelemetryRequest {
 /// The response of PushTelemetry (key 72): versions 0, flexible from 0.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct PushTelemetryResponse {
-    /// All versions.
+    /// How long the client is held back by a quota, in milliseconds.
     pub throttle_time_ms: i32,
-    /// All versions.
+    /// An `ErrorCode`; 0 when all went well.
     pub error_code: i16,
     /// Tagged fields that are not known here.
     pub unknown_tagged_fields: Vec<RawTaggedField>,

@@ -10,9 +10,11 @@ use crate::text::Text;
 use ottla_ids::Uuid;
 
 /// The request of ReadShareGroupState (key 84): versions 0, flexible from 0.
+///
+/// Reads the state of share partitions.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct ReadShareGroupStateRequest {
-    /// All versions.
+    /// The group's id.
     pub group_id: Text,
     /// All versions.
     pub topics: Vec<ReadStateData>,
@@ -53,7 +55,7 @@ impl Request for ReadShareGroupStateRequest {
 /// Part of [`ReadShareGroupStateRequest`], versions 0.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct ReadStateData {
-    /// All versions.
+    /// The topic's id.
     pub topic_id: Uuid,
     /// All versions.
     pub partitions: Vec<PartitionData>,
@@ -84,7 +86,7 @@ impl Structure for ReadStateData {
 pub struct PartitionData {
     /// All versions.
     pub partition: i32,
-    /// All versions.
+    /// The epoch of the leader.
     pub leader_epoch: i32,
     /// Tagged fields that are not known here.
     pub unknown_tagged_fields: Vec<RawTaggedField>,
@@ -143,7 +145,7 @@ impl Message for ReadShareGroupStateResponse {
 /// Part of [`ReadShareGroupStateResponse`], versions 0.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct ReadStateResult {
-    /// All versions.
+    /// The topic's id.
     pub topic_id: Uuid,
     /// All versions.
     pub partitions: Vec<PartitionResult>,
@@ -174,8 +176,10 @@ impl Structure for ReadStateResult {
 pub struct PartitionResult {
     /// All versions.
     pub partition: i32,
-    /// All versions.
+    /// An `ErrorCode`; 0 when all went well.
     pub error_code: i16,
+    /// What went wrong, for people.
+    ///
     /// May be null.
     pub error_message: Option<Text>,
     /// All versions.

@@ -10,9 +10,11 @@ use crate::text::Text;
 use ottla_ids::Uuid;
 
 /// The request of ReadShareGroupStateSummary (key 87): versions 0–1, flexible from 0.
+///
+/// Reads where share partitions start.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct ReadShareGroupStateSummaryRequest {
-    /// All versions.
+    /// The group's id.
     pub group_id: Text,
     /// All versions.
     pub topics: Vec<ReadStateSummaryData>,
@@ -53,7 +55,7 @@ impl Request for ReadShareGroupStateSummaryRequest {
 /// Part of [`ReadShareGroupStateSummaryRequest`], versions 0–1.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct ReadStateSummaryData {
-    /// All versions.
+    /// The topic's id.
     pub topic_id: Uuid,
     /// All versions.
     pub partitions: Vec<PartitionData>,
@@ -84,7 +86,7 @@ impl Structure for ReadStateSummaryData {
 pub struct PartitionData {
     /// All versions.
     pub partition: i32,
-    /// All versions.
+    /// The epoch of the leader.
     pub leader_epoch: i32,
     /// Tagged fields that are not known here.
     pub unknown_tagged_fields: Vec<RawTaggedField>,
@@ -143,7 +145,7 @@ impl Message for ReadShareGroupStateSummaryResponse {
 /// Part of [`ReadShareGroupStateSummaryResponse`], versions 0–1.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct ReadStateSummaryResult {
-    /// All versions.
+    /// The topic's id.
     pub topic_id: Uuid,
     /// All versions.
     pub partitions: Vec<PartitionResult>,
@@ -174,13 +176,15 @@ impl Structure for ReadStateSummaryResult {
 pub struct PartitionResult {
     /// All versions.
     pub partition: i32,
-    /// All versions.
+    /// An `ErrorCode`; 0 when all went well.
     pub error_code: i16,
+    /// What went wrong, for people.
+    ///
     /// May be null.
     pub error_message: Option<Text>,
     /// All versions.
     pub state_epoch: i32,
-    /// All versions.
+    /// The epoch of the leader.
     pub leader_epoch: i32,
     /// All versions.
     pub start_offset: i64,

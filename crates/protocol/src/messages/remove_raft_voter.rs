@@ -10,13 +10,17 @@ use crate::text::Text;
 use ottla_ids::Uuid;
 
 /// The request of RemoveRaftVoter (key 81): versions 0, flexible from 0.
+///
+/// Removes a voter from the quorum.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RemoveRaftVoterRequest {
+    /// The cluster's id.
+    ///
     /// May be null.
     pub cluster_id: Option<Text>,
     /// All versions.
     pub voter_id: i32,
-    /// All versions.
+    /// The voter's metadata log directory.
     pub voter_directory_id: Uuid,
     /// Tagged fields that are not known here.
     pub unknown_tagged_fields: Vec<RawTaggedField>,
@@ -68,10 +72,12 @@ impl Request for RemoveRaftVoterRequest {
 /// The response of RemoveRaftVoter (key 81): versions 0, flexible from 0.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RemoveRaftVoterResponse {
-    /// All versions.
+    /// How long the client is held back by a quota, in milliseconds.
     pub throttle_time_ms: i32,
-    /// All versions.
+    /// An `ErrorCode`; 0 when all went well.
     pub error_code: i16,
+    /// What went wrong, for people.
+    ///
     /// May be null.
     pub error_message: Option<Text>,
     /// Tagged fields that are not known here.

@@ -10,6 +10,8 @@ use crate::text::Text;
 use bytes::Bytes;
 
 /// The request of SaslAuthenticate (key 36): versions 0–2, flexible from 2.
+///
+/// Carries the tokens of a SASL exchange.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct SaslAuthenticateRequest {
     /// All versions.
@@ -55,8 +57,10 @@ impl Request for SaslAuthenticateRequest {
 /// The response of SaslAuthenticate (key 36): versions 0–2, flexible from 2.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SaslAuthenticateResponse {
-    /// All versions.
+    /// An `ErrorCode`; 0 when all went well.
     pub error_code: i16,
+    /// What went wrong, for people.
+    ///
     /// May be null.
     pub error_message: Option<Text>,
     /// All versions.

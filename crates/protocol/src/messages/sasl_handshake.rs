@@ -9,6 +9,8 @@ use crate::sink::{EncodeError, Sink, put_text, put_texts};
 use crate::text::Text;
 
 /// The request of SaslHandshake (key 17): versions 0–1, never flexible.
+///
+/// Chooses the SASL mechanism.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct SaslHandshakeRequest {
     /// All versions.
@@ -44,7 +46,7 @@ impl Request for SaslHandshakeRequest {
 /// The response of SaslHandshake (key 17): versions 0–1, never flexible.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct SaslHandshakeResponse {
-    /// All versions.
+    /// An `ErrorCode`; 0 when all went well.
     pub error_code: i16,
     /// All versions.
     pub mechanisms: Vec<Text>,

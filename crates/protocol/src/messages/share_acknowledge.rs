@@ -10,13 +10,19 @@ use crate::text::Text;
 use ottla_ids::Uuid;
 
 /// The request of ShareAcknowledge (key 79): versions 1–2, flexible from 0.
+///
+/// Acknowledges records of a share group.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ShareAcknowledgeRequest {
+    /// The group's id.
+    ///
     /// May be null.
     pub group_id: Option<Text>,
+    /// The member's id within its group.
+    ///
     /// May be null.
     pub member_id: Option<Text>,
-    /// All versions.
+    /// 0 opens a share session, -1 closes it, others count its requests.
     pub share_session_epoch: i32,
     /// Version 2.
     pub is_renew_ack: bool,
@@ -82,7 +88,7 @@ impl Request for ShareAcknowledgeRequest {
 /// Part of [`ShareAcknowledgeRequest`], versions 1–2.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct AcknowledgeTopic {
-    /// All versions.
+    /// The topic's id.
     pub topic_id: Uuid,
     /// All versions.
     pub partitions: Vec<AcknowledgePartition>,
@@ -111,7 +117,7 @@ impl Structure for AcknowledgeTopic {
 /// Part of [`ShareAcknowledgeRequest`], versions 1–2.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct AcknowledgePartition {
-    /// All versions.
+    /// The partition's index within its topic.
     pub partition_index: i32,
     /// All versions.
     pub acknowledgement_batches: Vec<AcknowledgementBatch>,
@@ -173,17 +179,19 @@ impl Structure for AcknowledgementBatch {
 /// The response of ShareAcknowledge (key 79): versions 1–2, flexible from 0.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct ShareAcknowledgeResponse {
-    /// All versions.
+    /// How long the client is held back by a quota, in milliseconds.
     pub throttle_time_ms: i32,
-    /// All versions.
+    /// An `ErrorCode`; 0 when all went well.
     pub error_code: i16,
+    /// What went wrong, for people.
+    ///
     /// May be null.
     pub error_message: Option<Text>,
     /// Version 2, left out where there is no room for it.
     pub acquisition_lock_timeout_ms: i32,
     /// All versions.
     pub responses: Vec<ShareAcknowledgeTopicResponse>,
-    /// All versions.
+    /// Where to find the leaders that this response names.
     pub node_endpoints: Vec<NodeEndpoint>,
     /// Tagged fields that are not known here.
     pub unknown_tagged_fields: Vec<RawTaggedField>,
@@ -235,7 +243,7 @@ impl Message for ShareAcknowledgeResponse {
 /// Part of [`ShareAcknowledgeResponse`], versions 1–2.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct ShareAcknowledgeTopicResponse {
-    /// All versions.
+    /// The topic's id.
     pub topic_id: Uuid,
     /// All versions.
     pub partitions: Vec<PartitionData>,
@@ -264,13 +272,15 @@ impl Structure for ShareAcknowledgeTopicResponse {
 /// Part of [`ShareAcknowledgeResponse`], versions 1–2.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct PartitionData {
-    /// All versions.
+    /// The partition's index within its topic.
     pub partition_index: i32,
-    /// All versions.
+    /// An `ErrorCode`; 0 when all went well.
     pub error_code: i16,
+    /// What went wrong, for people.
+    ///
     /// May be null.
     pub error_message: Option<Text>,
-    /// All versions.
+    /// Who leads now, when it is not the broker asked.
     pub current_leader: LeaderIdAndEpoch,
     /// Tagged fields that are not known here.
     pub unknown_tagged_fields: Vec<RawTaggedField>,
@@ -301,9 +311,9 @@ impl Structure for PartitionData {
 /// Part of [`ShareAcknowledgeResponse`], versions 1–2.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct LeaderIdAndEpoch {
-    /// All versions.
+    /// The leader's node id, or -1 for none.
     pub leader_id: i32,
-    /// All versions.
+    /// The epoch of the leader.
     pub leader_epoch: i32,
     /// Tagged fields that are not known here.
     pub unknown_tagged_fields: Vec<RawTaggedField>,
@@ -330,12 +340,14 @@ impl Structure for LeaderIdAndEpoch {
 /// Part of [`ShareAcknowledgeResponse`], versions 1–2.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct NodeEndpoint {
-    /// All versions.
+    /// The node id.
     pub node_id: i32,
-    /// All versions.
+    /// The host to connect to.
     pub host: Text,
-    /// All versions.
+    /// The port to connect to.
     pub port: i32,
+    /// Where the node stands.
+    ///
     /// May be null.
     pub rack: Option<Text>,
     /// Tagged fields that are not known here.

@@ -14,18 +14,26 @@ use crate::text::Text;
 use ottla_ids::Uuid;
 
 /// The request of ShareFetch (key 78): versions 1–2, flexible from 0.
+///
+/// Reads records of a share group, and acknowledges earlier ones.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ShareFetchRequest {
+    /// The group's id.
+    ///
     /// May be null.
     pub group_id: Option<Text>,
+    /// The member's id within its group.
+    ///
     /// May be null.
     pub member_id: Option<Text>,
-    /// All versions.
+    /// 0 opens a share session, -1 closes it, others count its requests.
     pub share_session_epoch: i32,
-    /// All versions.
+    /// Wait no longer than this, in milliseconds.
     pub max_wait_ms: i32,
-    /// All versions.
+    /// Wait until there are so many bytes.
     pub min_bytes: i32,
+    /// Stop at so many bytes; one batch is always sent.
+    ///
     /// Default 2147483647.
     pub max_bytes: i32,
     /// All versions.
@@ -137,7 +145,7 @@ impl Request for ShareFetchRequest {
 /// Part of [`ShareFetchRequest`], versions 1–2.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct FetchTopic {
-    /// All versions.
+    /// The topic's id.
     pub topic_id: Uuid,
     /// All versions.
     pub partitions: Vec<FetchPartition>,
@@ -166,7 +174,7 @@ impl Structure for FetchTopic {
 /// Part of [`ShareFetchRequest`], versions 1–2.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct FetchPartition {
-    /// All versions.
+    /// The partition's index within its topic.
     pub partition_index: i32,
     /// All versions.
     pub acknowledgement_batches: Vec<AcknowledgementBatch>,
@@ -228,7 +236,7 @@ impl Structure for AcknowledgementBatch {
 /// Part of [`ShareFetchRequest`], versions 1–2.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct ForgottenTopic {
-    /// All versions.
+    /// The topic's id.
     pub topic_id: Uuid,
     /// All versions.
     pub partitions: Vec<i32>,
@@ -257,17 +265,19 @@ impl Structure for ForgottenTopic {
 /// The response of ShareFetch (key 78): versions 1–2, flexible from 0.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct ShareFetchResponse {
-    /// All versions.
+    /// How long the client is held back by a quota, in milliseconds.
     pub throttle_time_ms: i32,
-    /// All versions.
+    /// An `ErrorCode`; 0 when all went well.
     pub error_code: i16,
+    /// What went wrong, for people.
+    ///
     /// May be null.
     pub error_message: Option<Text>,
     /// All versions.
     pub acquisition_lock_timeout_ms: i32,
     /// All versions.
     pub responses: Vec<ShareFetchableTopicResponse>,
-    /// All versions.
+    /// Where to find the leaders that this response names.
     pub node_endpoints: Vec<NodeEndpoint>,
     /// Tagged fields that are not known here.
     pub unknown_tagged_fields: Vec<RawTaggedField>,
@@ -317,7 +327,7 @@ impl Message for ShareFetchResponse {
 /// Part of [`ShareFetchResponse`], versions 1–2.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct ShareFetchableTopicResponse {
-    /// All versions.
+    /// The topic's id.
     pub topic_id: Uuid,
     /// All versions.
     pub partitions: Vec<PartitionData>,
@@ -346,17 +356,19 @@ impl Structure for ShareFetchableTopicResponse {
 /// Part of [`ShareFetchResponse`], versions 1–2.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct PartitionData {
-    /// All versions.
+    /// The partition's index within its topic.
     pub partition_index: i32,
-    /// All versions.
+    /// An `ErrorCode`; 0 when all went well.
     pub error_code: i16,
+    /// What went wrong, for people.
+    ///
     /// May be null.
     pub error_message: Option<Text>,
     /// All versions.
     pub acknowledge_error_code: i16,
     /// May be null.
     pub acknowledge_error_message: Option<Text>,
-    /// All versions.
+    /// Who leads now, when it is not the broker asked.
     pub current_leader: LeaderIdAndEpoch,
     /// All versions.
     pub records: Payload,
@@ -409,9 +421,9 @@ impl Structure for PartitionData {
 /// Part of [`ShareFetchResponse`], versions 1–2.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct LeaderIdAndEpoch {
-    /// All versions.
+    /// The leader's node id, or -1 for none.
     pub leader_id: i32,
-    /// All versions.
+    /// The epoch of the leader.
     pub leader_epoch: i32,
     /// Tagged fields that are not known here.
     pub unknown_tagged_fields: Vec<RawTaggedField>,
@@ -471,12 +483,14 @@ impl Structure for AcquiredRecords {
 /// Part of [`ShareFetchResponse`], versions 1–2.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct NodeEndpoint {
-    /// All versions.
+    /// The node id.
     pub node_id: i32,
-    /// All versions.
+    /// The host to connect to.
     pub host: Text,
-    /// All versions.
+    /// The port to connect to.
     pub port: i32,
+    /// Where the node stands.
+    ///
     /// May be null.
     pub rack: Option<Text>,
     /// Tagged fields that are not known here.

@@ -13,14 +13,18 @@ use crate::text::Text;
 use ottla_ids::Uuid;
 
 /// The request of ShareGroupHeartbeat (key 76): versions 1, flexible from 0.
+///
+/// Joins, keeps and leaves a share group (KIP-932).
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct ShareGroupHeartbeatRequest {
-    /// All versions.
+    /// The group's id.
     pub group_id: Text,
-    /// All versions.
+    /// The member's id within its group.
     pub member_id: Text,
-    /// All versions.
+    /// The epoch of the member; higher ones fence lower ones.
     pub member_epoch: i32,
+    /// Where the sender stands, to choose replicas near it.
+    ///
     /// May be null.
     pub rack_id: Option<Text>,
     /// May be null.
@@ -68,15 +72,19 @@ impl Request for ShareGroupHeartbeatRequest {
 /// The response of ShareGroupHeartbeat (key 76): versions 1, flexible from 0.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct ShareGroupHeartbeatResponse {
-    /// All versions.
+    /// How long the client is held back by a quota, in milliseconds.
     pub throttle_time_ms: i32,
-    /// All versions.
+    /// An `ErrorCode`; 0 when all went well.
     pub error_code: i16,
+    /// What went wrong, for people.
+    ///
     /// May be null.
     pub error_message: Option<Text>,
+    /// The member's id within its group.
+    ///
     /// May be null.
     pub member_id: Option<Text>,
-    /// All versions.
+    /// The epoch of the member; higher ones fence lower ones.
     pub member_epoch: i32,
     /// All versions.
     pub heartbeat_interval_ms: i32,
@@ -158,7 +166,7 @@ impl Structure for Assignment {
 /// Part of [`ShareGroupHeartbeatResponse`], versions 1.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct TopicPartitions {
-    /// All versions.
+    /// The topic's id.
     pub topic_id: Uuid,
     /// All versions.
     pub partitions: Vec<i32>,

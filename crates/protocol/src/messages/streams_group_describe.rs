@@ -12,11 +12,13 @@ use crate::sink::{
 use crate::text::Text;
 
 /// The request of StreamsGroupDescribe (key 89): versions 0, flexible from 0.
+///
+/// Describes streams groups.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct StreamsGroupDescribeRequest {
     /// All versions.
     pub group_ids: Vec<Text>,
-    /// All versions.
+    /// Whether to tell what the caller may do.
     pub include_authorized_operations: bool,
     /// Tagged fields that are not known here.
     pub unknown_tagged_fields: Vec<RawTaggedField>,
@@ -55,7 +57,7 @@ impl Request for StreamsGroupDescribeRequest {
 /// The response of StreamsGroupDescribe (key 89): versions 0, flexible from 0.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct StreamsGroupDescribeResponse {
-    /// All versions.
+    /// How long the client is held back by a quota, in milliseconds.
     pub throttle_time_ms: i32,
     /// All versions.
     pub groups: Vec<DescribedGroup>,
@@ -91,22 +93,26 @@ impl Message for StreamsGroupDescribeResponse {
 /// Part of [`StreamsGroupDescribeResponse`], versions 0.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DescribedGroup {
-    /// All versions.
+    /// An `ErrorCode`; 0 when all went well.
     pub error_code: i16,
+    /// What went wrong, for people.
+    ///
     /// May be null.
     pub error_message: Option<Text>,
-    /// All versions.
+    /// The group's id.
     pub group_id: Text,
     /// All versions.
     pub group_state: Text,
     /// All versions.
     pub group_epoch: i32,
-    /// All versions.
+    /// Counts the assignments of the group.
     pub assignment_epoch: i32,
     /// May be null.
     pub topology: Option<Topology>,
     /// All versions.
     pub members: Vec<Member>,
+    /// What the caller may do, as bits; `i32::MIN` where it was not asked for.
+    ///
     /// Default -2147483648.
     pub authorized_operations: i32,
     /// Tagged fields that are not known here.
@@ -255,7 +261,7 @@ impl Structure for Subtopology {
 /// Part of [`StreamsGroupDescribeResponse`], versions 0.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct TopicInfo {
-    /// All versions.
+    /// The topic's name.
     pub name: Text,
     /// All versions.
     pub partitions: i32,
@@ -321,17 +327,21 @@ impl Structure for KeyValue {
 /// Part of [`StreamsGroupDescribeResponse`], versions 0.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct Member {
-    /// All versions.
+    /// The member's id within its group.
     pub member_id: Text,
-    /// All versions.
+    /// The epoch of the member; higher ones fence lower ones.
     pub member_epoch: i32,
+    /// The id that a static member keeps over restarts.
+    ///
     /// May be null.
     pub instance_id: Option<Text>,
+    /// Where the sender stands, to choose replicas near it.
+    ///
     /// May be null.
     pub rack_id: Option<Text>,
-    /// All versions.
+    /// How the client calls itself.
     pub client_id: Text,
-    /// All versions.
+    /// The address the client comes from.
     pub client_host: Text,
     /// All versions.
     pub topology_epoch: i32,
@@ -419,9 +429,9 @@ impl Structure for Member {
 /// Part of [`StreamsGroupDescribeResponse`], versions 0.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct Endpoint {
-    /// All versions.
+    /// The host to connect to.
     pub host: Text,
-    /// All versions.
+    /// The port to connect to.
     pub port: u16,
     /// Tagged fields that are not known here.
     pub unknown_tagged_fields: Vec<RawTaggedField>,

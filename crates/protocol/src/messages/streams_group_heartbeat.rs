@@ -12,20 +12,28 @@ use crate::sink::{
 use crate::text::Text;
 
 /// The request of StreamsGroupHeartbeat (key 88): versions 0, flexible from 0.
+///
+/// Joins, keeps and leaves a streams group (KIP-1071).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StreamsGroupHeartbeatRequest {
-    /// All versions.
+    /// The group's id.
     pub group_id: Text,
-    /// All versions.
+    /// The member's id within its group.
     pub member_id: Text,
-    /// All versions.
+    /// The epoch of the member; higher ones fence lower ones.
     pub member_epoch: i32,
     /// All versions.
     pub endpoint_information_epoch: i32,
+    /// The id that a static member keeps over restarts.
+    ///
     /// May be null.
     pub instance_id: Option<Text>,
+    /// Where the sender stands, to choose replicas near it.
+    ///
     /// May be null.
     pub rack_id: Option<Text>,
+    /// How long a member may take to join a rebalance, in milliseconds.
+    ///
     /// Default -1.
     pub rebalance_timeout_ms: i32,
     /// May be null.
@@ -248,7 +256,7 @@ impl Structure for Subtopology {
 /// Part of [`StreamsGroupHeartbeatRequest`], versions 0.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct TopicInfo {
-    /// All versions.
+    /// The topic's name.
     pub name: Text,
     /// All versions.
     pub partitions: i32,
@@ -376,9 +384,9 @@ impl Structure for RequestTaskIds {
 /// Part of [`StreamsGroupHeartbeatRequest`], versions 0.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct RequestEndpoint {
-    /// All versions.
+    /// The host to connect to.
     pub host: Text,
-    /// All versions.
+    /// The port to connect to.
     pub port: u16,
     /// Tagged fields that are not known here.
     pub unknown_tagged_fields: Vec<RawTaggedField>,
@@ -438,15 +446,17 @@ impl Structure for TaskOffset {
 /// The response of StreamsGroupHeartbeat (key 88): versions 0, flexible from 0.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StreamsGroupHeartbeatResponse {
-    /// All versions.
+    /// How long the client is held back by a quota, in milliseconds.
     pub throttle_time_ms: i32,
-    /// All versions.
+    /// An `ErrorCode`; 0 when all went well.
     pub error_code: i16,
+    /// What went wrong, for people.
+    ///
     /// May be null.
     pub error_message: Option<Text>,
-    /// All versions.
+    /// The member's id within its group.
     pub member_id: Text,
-    /// All versions.
+    /// The epoch of the member; higher ones fence lower ones.
     pub member_epoch: i32,
     /// All versions.
     pub heartbeat_interval_ms: i32,
@@ -651,9 +661,9 @@ impl Structure for EndpointToPartitions {
 /// Part of [`StreamsGroupHeartbeatResponse`], versions 0.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct ResponseEndpoint {
-    /// All versions.
+    /// The host to connect to.
     pub host: Text,
-    /// All versions.
+    /// The port to connect to.
     pub port: u16,
     /// Tagged fields that are not known here.
     pub unknown_tagged_fields: Vec<RawTaggedField>,
@@ -680,7 +690,7 @@ impl Structure for ResponseEndpoint {
 /// Part of [`StreamsGroupHeartbeatResponse`], versions 0.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct TopicPartition {
-    /// All versions.
+    /// The topic's name.
     pub topic: Text,
     /// All versions.
     pub partitions: Vec<i32>,

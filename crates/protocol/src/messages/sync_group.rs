@@ -13,21 +13,27 @@ use crate::text::Text;
 use bytes::Bytes;
 
 /// The request of SyncGroup (key 14): versions 0–5, flexible from 4.
+///
+/// Hands out the assignment of a classic group.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct SyncGroupRequest {
-    /// All versions.
+    /// The group's id.
     pub group_id: Text,
-    /// All versions.
+    /// The generation of the group that the member knows.
     pub generation_id: i32,
-    /// All versions.
+    /// The member's id within its group.
     pub member_id: Text,
+    /// The id that a static member keeps over restarts.
+    ///
     /// Versions 3+, may be null.
     pub group_instance_id: Option<Text>,
+    /// What the group is for: `consumer`, `connect` or another word.
+    ///
     /// Version 5, may be null, left out where there is no room for it.
     pub protocol_type: Option<Text>,
     /// Version 5, may be null, left out where there is no room for it.
     pub protocol_name: Option<Text>,
-    /// All versions.
+    /// From the leader only: who gets what.
     pub assignments: Vec<SyncGroupRequestAssignment>,
     /// Tagged fields that are not known here.
     pub unknown_tagged_fields: Vec<RawTaggedField>,
@@ -99,7 +105,7 @@ impl Request for SyncGroupRequest {
 /// Part of [`SyncGroupRequest`], versions 0–5.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct SyncGroupRequestAssignment {
-    /// All versions.
+    /// The member's id within its group.
     pub member_id: Text,
     /// All versions.
     pub assignment: Bytes,
@@ -134,10 +140,14 @@ impl Structure for SyncGroupRequestAssignment {
 /// The response of SyncGroup (key 14): versions 0–5, flexible from 4.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct SyncGroupResponse {
+    /// How long the client is held back by a quota, in milliseconds.
+    ///
     /// Versions 1+, left out where there is no room for it.
     pub throttle_time_ms: i32,
-    /// All versions.
+    /// An `ErrorCode`; 0 when all went well.
     pub error_code: i16,
+    /// What the group is for: `consumer`, `connect` or another word.
+    ///
     /// Version 5, may be null, left out where there is no room for it.
     pub protocol_type: Option<Text>,
     /// Version 5, may be null, left out where there is no room for it.

@@ -11,20 +11,28 @@ use crate::sink::{
 use crate::text::Text;
 
 /// The request of TxnOffsetCommit (key 28): versions 0–5, flexible from 3.
+///
+/// Keeps offsets of a group once the transaction commits.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TxnOffsetCommitRequest {
-    /// All versions.
+    /// The transactional id.
     pub transactional_id: Text,
-    /// All versions.
+    /// The group's id.
     pub group_id: Text,
-    /// All versions.
+    /// The producer id.
     pub producer_id: i64,
-    /// All versions.
+    /// The epoch of the producer id; a higher one fences the lower.
     pub producer_epoch: i16,
+    /// The generation of the group that the member knows.
+    ///
     /// Versions 3+, default -1.
     pub generation_id: i32,
+    /// The member's id within its group.
+    ///
     /// Versions 3+.
     pub member_id: Text,
+    /// The id that a static member keeps over restarts.
+    ///
     /// Versions 3+, may be null.
     pub group_instance_id: Option<Text>,
     /// All versions.
@@ -122,7 +130,7 @@ impl Request for TxnOffsetCommitRequest {
 /// Part of [`TxnOffsetCommitRequest`], versions 0–5.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct TxnOffsetCommitRequestTopic {
-    /// All versions.
+    /// The topic's name.
     pub name: Text,
     /// All versions.
     pub partitions: Vec<TxnOffsetCommitRequestPartition>,
@@ -157,12 +165,16 @@ impl Structure for TxnOffsetCommitRequestTopic {
 /// Part of [`TxnOffsetCommitRequest`], versions 0–5.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TxnOffsetCommitRequestPartition {
-    /// All versions.
+    /// The partition's index within its topic.
     pub partition_index: i32,
-    /// All versions.
+    /// The offset of the next record the group will read.
     pub committed_offset: i64,
+    /// The leader epoch of the last record that was read, or -1.
+    ///
     /// Versions 2+, default -1, left out where there is no room for it.
     pub committed_leader_epoch: i32,
+    /// Whatever the client wants to remember with the offset.
+    ///
     /// May be null.
     pub committed_metadata: Option<Text>,
     /// Tagged fields that are not known here.
@@ -220,7 +232,7 @@ impl Structure for TxnOffsetCommitRequestPartition {
 /// The response of TxnOffsetCommit (key 28): versions 0–5, flexible from 3.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct TxnOffsetCommitResponse {
-    /// All versions.
+    /// How long the client is held back by a quota, in milliseconds.
     pub throttle_time_ms: i32,
     /// All versions.
     pub topics: Vec<TxnOffsetCommitResponseTopic>,
@@ -262,7 +274,7 @@ impl Message for TxnOffsetCommitResponse {
 /// Part of [`TxnOffsetCommitResponse`], versions 0–5.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct TxnOffsetCommitResponseTopic {
-    /// All versions.
+    /// The topic's name.
     pub name: Text,
     /// All versions.
     pub partitions: Vec<TxnOffsetCommitResponsePartition>,
@@ -297,9 +309,9 @@ impl Structure for TxnOffsetCommitResponseTopic {
 /// Part of [`TxnOffsetCommitResponse`], versions 0–5.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct TxnOffsetCommitResponsePartition {
-    /// All versions.
+    /// The partition's index within its topic.
     pub partition_index: i32,
-    /// All versions.
+    /// An `ErrorCode`; 0 when all went well.
     pub error_code: i16,
     /// Tagged fields that are not known here.
     pub unknown_tagged_fields: Vec<RawTaggedField>,

@@ -9,9 +9,11 @@ use crate::sink::{EncodeError, Sink, put_text, put_unknown_tagged_fields};
 use crate::text::Text;
 
 /// The request of UnregisterBroker (key 64): versions 0, flexible from 0.
+///
+/// Takes a broker out of the cluster.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct UnregisterBrokerRequest {
-    /// All versions.
+    /// The broker's node id.
     pub broker_id: i32,
     /// Tagged fields that are not known here.
     pub unknown_tagged_fields: Vec<RawTaggedField>,
@@ -48,10 +50,12 @@ impl Request for UnregisterBrokerRequest {
 /// The response of UnregisterBroker (key 64): versions 0, flexible from 0.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UnregisterBrokerResponse {
-    /// All versions.
+    /// How long the client is held back by a quota, in milliseconds.
     pub throttle_time_ms: i32,
-    /// All versions.
+    /// An `ErrorCode`; 0 when all went well.
     pub error_code: i16,
+    /// What went wrong, for people.
+    ///
     /// May be null.
     pub error_message: Option<Text>,
     /// Tagged fields that are not known here.

@@ -9,12 +9,18 @@ use crate::sink::{EncodeError, Sink, absent, put_structures, put_text, put_unkno
 use crate::text::Text;
 
 /// The request of UpdateFeatures (key 57): versions 0–2, flexible from 0.
+///
+/// Changes the features the cluster works with.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UpdateFeaturesRequest {
+    /// How long the broker may take, in milliseconds.
+    ///
     /// Default 60000.
     pub timeout_ms: i32,
     /// All versions.
     pub feature_updates: Vec<FeatureUpdateKey>,
+    /// Check and change nothing.
+    ///
     /// Versions 1+.
     pub validate_only: bool,
     /// Tagged fields that are not known here.
@@ -128,10 +134,12 @@ impl Structure for FeatureUpdateKey {
 /// The response of UpdateFeatures (key 57): versions 0–2, flexible from 0.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UpdateFeaturesResponse {
-    /// All versions.
+    /// How long the client is held back by a quota, in milliseconds.
     pub throttle_time_ms: i32,
-    /// All versions.
+    /// An `ErrorCode`; 0 when all went well.
     pub error_code: i16,
+    /// What went wrong, for people.
+    ///
     /// May be null.
     pub error_message: Option<Text>,
     /// Versions 0–1, left out where there is no room for it.
@@ -189,8 +197,10 @@ impl Message for UpdateFeaturesResponse {
 pub struct UpdatableFeatureResult {
     /// All versions.
     pub feature: Text,
-    /// All versions.
+    /// An `ErrorCode`; 0 when all went well.
     pub error_code: i16,
+    /// What went wrong, for people.
+    ///
     /// May be null.
     pub error_message: Option<Text>,
     /// Tagged fields that are not known here.

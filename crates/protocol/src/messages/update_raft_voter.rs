@@ -13,15 +13,19 @@ use crate::text::Text;
 use ottla_ids::Uuid;
 
 /// The request of UpdateRaftVoter (key 82): versions 0, flexible from 0.
+///
+/// Changes what is known of a voter.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UpdateRaftVoterRequest {
+    /// The cluster's id.
+    ///
     /// May be null.
     pub cluster_id: Option<Text>,
-    /// All versions.
+    /// The epoch of the leader as the sender knows it, or -1; fences senders that are behind.
     pub current_leader_epoch: i32,
     /// All versions.
     pub voter_id: i32,
-    /// All versions.
+    /// The voter's metadata log directory.
     pub voter_directory_id: Uuid,
     /// All versions.
     pub listeners: Vec<Listener>,
@@ -96,9 +100,9 @@ impl Request for UpdateRaftVoterRequest {
 pub struct Listener {
     /// All versions.
     pub name: Text,
-    /// All versions.
+    /// The host to connect to.
     pub host: Text,
-    /// All versions.
+    /// The port to connect to.
     pub port: u16,
     /// Tagged fields that are not known here.
     pub unknown_tagged_fields: Vec<RawTaggedField>,
@@ -156,10 +160,12 @@ impl Structure for KRaftVersionFeature {
 /// The response of UpdateRaftVoter (key 82): versions 0, flexible from 0.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct UpdateRaftVoterResponse {
-    /// All versions.
+    /// How long the client is held back by a quota, in milliseconds.
     pub throttle_time_ms: i32,
-    /// All versions.
+    /// An `ErrorCode`; 0 when all went well.
     pub error_code: i16,
+    /// Who leads now, when it is not the broker asked.
+    ///
     /// Tag 0.
     pub current_leader: CurrentLeader,
     /// Tagged fields that are not known here.
@@ -215,13 +221,17 @@ impl Message for UpdateRaftVoterResponse {
 /// Part of [`UpdateRaftVoterResponse`], versions 0.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CurrentLeader {
+    /// The leader's node id, or -1 for none.
+    ///
     /// Default -1.
     pub leader_id: i32,
+    /// The epoch of the leader.
+    ///
     /// Default -1.
     pub leader_epoch: i32,
-    /// All versions.
+    /// The host to connect to.
     pub host: Text,
-    /// All versions.
+    /// The port to connect to.
     pub port: i32,
     /// Tagged fields that are not known here.
     pub unknown_tagged_fields: Vec<RawTaggedField>,

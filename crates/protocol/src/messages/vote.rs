@@ -13,8 +13,12 @@ use crate::text::Text;
 use ottla_ids::Uuid;
 
 /// The request of Vote (key 52): versions 0–2, flexible from 0.
+///
+/// Asks for a vote in the quorum.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct VoteRequest {
+    /// The cluster's id.
+    ///
     /// May be null.
     pub cluster_id: Option<Text>,
     /// Versions 1+, default -1, left out where there is no room for it.
@@ -68,7 +72,7 @@ impl Request for VoteRequest {
 /// Part of [`VoteRequest`], versions 0–2.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct RequestTopicData {
-    /// All versions.
+    /// The topic's name.
     pub topic_name: Text,
     /// All versions.
     pub partitions: Vec<RequestPartitionData>,
@@ -97,14 +101,18 @@ impl Structure for RequestTopicData {
 /// Part of [`VoteRequest`], versions 0–2.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct RequestPartitionData {
-    /// All versions.
+    /// The partition's index within its topic.
     pub partition_index: i32,
     /// All versions.
     pub replica_epoch: i32,
-    /// All versions.
+    /// The node id of the follower that asks, or -1 for a consumer.
     pub replica_id: i32,
+    /// The log directory in which the replica lies.
+    ///
     /// Versions 1+, left out where there is no room for it.
     pub replica_directory_id: Uuid,
+    /// The voter's metadata log directory.
+    ///
     /// Versions 1+, left out where there is no room for it.
     pub voter_directory_id: Uuid,
     /// All versions.
@@ -168,10 +176,12 @@ impl Structure for RequestPartitionData {
 /// The response of Vote (key 52): versions 0–2, flexible from 0.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct VoteResponse {
-    /// All versions.
+    /// An `ErrorCode`; 0 when all went well.
     pub error_code: i16,
     /// All versions.
     pub topics: Vec<ResponseTopicData>,
+    /// Where to find the leaders that this response names.
+    ///
     /// Versions 1+, tag 0.
     pub node_endpoints: Vec<NodeEndpoint>,
     /// Tagged fields that are not known here.
@@ -233,7 +243,7 @@ impl Message for VoteResponse {
 /// Part of [`VoteResponse`], versions 0–2.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct ResponseTopicData {
-    /// All versions.
+    /// The topic's name.
     pub topic_name: Text,
     /// All versions.
     pub partitions: Vec<ResponsePartitionData>,
@@ -262,13 +272,13 @@ impl Structure for ResponseTopicData {
 /// Part of [`VoteResponse`], versions 0–2.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct ResponsePartitionData {
-    /// All versions.
+    /// The partition's index within its topic.
     pub partition_index: i32,
-    /// All versions.
+    /// An `ErrorCode`; 0 when all went well.
     pub error_code: i16,
-    /// All versions.
+    /// The leader's node id, or -1 for none.
     pub leader_id: i32,
-    /// All versions.
+    /// The epoch of the leader.
     pub leader_epoch: i32,
     /// All versions.
     pub vote_granted: bool,
@@ -303,11 +313,11 @@ impl Structure for ResponsePartitionData {
 /// Part of [`VoteResponse`], versions 1–2.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct NodeEndpoint {
-    /// All versions.
+    /// The node id.
     pub node_id: i32,
-    /// All versions.
+    /// The host to connect to.
     pub host: Text,
-    /// All versions.
+    /// The port to connect to.
     pub port: u16,
     /// Tagged fields that are not known here.
     pub unknown_tagged_fields: Vec<RawTaggedField>,

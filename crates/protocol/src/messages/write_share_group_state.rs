@@ -10,9 +10,11 @@ use crate::text::Text;
 use ottla_ids::Uuid;
 
 /// The request of WriteShareGroupState (key 85): versions 0–1, flexible from 0.
+///
+/// Writes the state of share partitions.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct WriteShareGroupStateRequest {
-    /// All versions.
+    /// The group's id.
     pub group_id: Text,
     /// All versions.
     pub topics: Vec<WriteStateData>,
@@ -53,7 +55,7 @@ impl Request for WriteShareGroupStateRequest {
 /// Part of [`WriteShareGroupStateRequest`], versions 0–1.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct WriteStateData {
-    /// All versions.
+    /// The topic's id.
     pub topic_id: Uuid,
     /// All versions.
     pub partitions: Vec<PartitionData>,
@@ -86,7 +88,7 @@ pub struct PartitionData {
     pub partition: i32,
     /// All versions.
     pub state_epoch: i32,
-    /// All versions.
+    /// The epoch of the leader.
     pub leader_epoch: i32,
     /// All versions.
     pub start_offset: i64,
@@ -220,7 +222,7 @@ impl Message for WriteShareGroupStateResponse {
 /// Part of [`WriteShareGroupStateResponse`], versions 0–1.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct WriteStateResult {
-    /// All versions.
+    /// The topic's id.
     pub topic_id: Uuid,
     /// All versions.
     pub partitions: Vec<PartitionResult>,
@@ -251,8 +253,10 @@ impl Structure for WriteStateResult {
 pub struct PartitionResult {
     /// All versions.
     pub partition: i32,
-    /// All versions.
+    /// An `ErrorCode`; 0 when all went well.
     pub error_code: i16,
+    /// What went wrong, for people.
+    ///
     /// May be null.
     pub error_message: Option<Text>,
     /// Tagged fields that are not known here.

@@ -9,6 +9,8 @@ use crate::sink::{EncodeError, Sink, put_i32s, put_structures, put_text, put_unk
 use crate::text::Text;
 
 /// The request of WriteTxnMarkers (key 27): versions 1–2, flexible from 1.
+///
+/// Writes the end of transactions into partitions.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct WriteTxnMarkersRequest {
     /// All versions.
@@ -48,9 +50,9 @@ impl Request for WriteTxnMarkersRequest {
 /// Part of [`WriteTxnMarkersRequest`], versions 1–2.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct WritableTxnMarker {
-    /// All versions.
+    /// The producer id.
     pub producer_id: i64,
-    /// All versions.
+    /// The epoch of the producer id; a higher one fences the lower.
     pub producer_epoch: i16,
     /// All versions.
     pub transaction_result: bool,
@@ -103,7 +105,7 @@ impl Structure for WritableTxnMarker {
 /// Part of [`WriteTxnMarkersRequest`], versions 1–2.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct WritableTxnMarkerTopic {
-    /// All versions.
+    /// The topic's name.
     pub name: Text,
     /// All versions.
     pub partition_indexes: Vec<i32>,
@@ -164,7 +166,7 @@ impl Message for WriteTxnMarkersResponse {
 /// Part of [`WriteTxnMarkersResponse`], versions 1–2.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct WritableTxnMarkerResult {
-    /// All versions.
+    /// The producer id.
     pub producer_id: i64,
     /// All versions.
     pub topics: Vec<WritableTxnMarkerTopicResult>,
@@ -193,7 +195,7 @@ impl Structure for WritableTxnMarkerResult {
 /// Part of [`WriteTxnMarkersResponse`], versions 1–2.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct WritableTxnMarkerTopicResult {
-    /// All versions.
+    /// The topic's name.
     pub name: Text,
     /// All versions.
     pub partitions: Vec<WritableTxnMarkerPartitionResult>,
@@ -222,9 +224,9 @@ impl Structure for WritableTxnMarkerTopicResult {
 /// Part of [`WriteTxnMarkersResponse`], versions 1–2.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct WritableTxnMarkerPartitionResult {
-    /// All versions.
+    /// The partition's index within its topic.
     pub partition_index: i32,
-    /// All versions.
+    /// An `ErrorCode`; 0 when all went well.
     pub error_code: i16,
     /// Tagged fields that are not known here.
     pub unknown_tagged_fields: Vec<RawTaggedField>,

@@ -7,6 +7,8 @@ use crate::reader::{DecodeError, Reader};
 use crate::sink::{EncodeError, Sink};
 
 /// All versions in one: versions 0, never flexible.
+///
+/// The key of every control record: which kind it is.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct ControlRecordTypeSchema {
     /// All versions.

@@ -7,6 +7,8 @@ use crate::reader::{DecodeError, Reader};
 use crate::sink::{EncodeError, Sink};
 
 /// All versions in one: versions 0, never flexible.
+///
+/// The value of the marker that ends a transaction in a partition.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct EndTxnMarker {
     /// All versions.

@@ -8,11 +8,13 @@ use crate::sink::{EncodeError, Sink, absent, put_structures, put_unknown_tagged_
 use ottla_ids::Uuid;
 
 /// All versions in one: versions 0–1, flexible from 0.
+///
+/// Who leads the metadata log from here on.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct LeaderChangeMessage {
     /// All versions.
     pub version: i16,
-    /// All versions.
+    /// The leader's node id, or -1 for none.
     pub leader_id: i32,
     /// All versions.
     pub voters: Vec<Voter>,
@@ -56,6 +58,8 @@ impl Message for LeaderChangeMessage {
 pub struct Voter {
     /// All versions.
     pub voter_id: i32,
+    /// The voter's metadata log directory.
+    ///
     /// Version 1.
     pub voter_directory_id: Uuid,
     /// Tagged fields that are not known here.

@@ -7,6 +7,8 @@ use crate::reader::{DecodeError, RawTaggedField, Reader};
 use crate::sink::{EncodeError, Sink, put_unknown_tagged_fields};
 
 /// All versions in one: versions 0, flexible from 0.
+///
+/// The last record of a snapshot.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct SnapshotFooterRecord {
     /// All versions.

@@ -9,6 +9,8 @@ use crate::text::Text;
 use ottla_ids::Uuid;
 
 /// All versions in one: versions 0, flexible from 0.
+///
+/// The voters of the quorum.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct VotersRecord {
     /// All versions.
@@ -49,7 +51,7 @@ impl Message for VotersRecord {
 pub struct Voter {
     /// All versions.
     pub voter_id: i32,
-    /// All versions.
+    /// The voter's metadata log directory.
     pub voter_directory_id: Uuid,
     /// All versions.
     pub endpoints: Vec<Endpoint>,
@@ -86,9 +88,9 @@ impl Structure for Voter {
 pub struct Endpoint {
     /// All versions.
     pub name: Text,
-    /// All versions.
+    /// The host to connect to.
     pub host: Text,
-    /// All versions.
+    /// The port to connect to.
     pub port: u16,
     /// Tagged fields that are not known here.
     pub unknown_tagged_fields: Vec<RawTaggedField>,

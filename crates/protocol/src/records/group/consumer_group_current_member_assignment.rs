@@ -14,9 +14,9 @@ use ottla_ids::Uuid;
 /// The key of a record of kind 8: versions 0, never flexible.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct ConsumerGroupCurrentMemberAssignmentKey {
-    /// All versions.
+    /// The group's id.
     pub group_id: Text,
-    /// All versions.
+    /// The member's id within its group.
     pub member_id: Text,
 }
 
@@ -46,7 +46,7 @@ impl Message for ConsumerGroupCurrentMemberAssignmentKey {
 /// The value of a record of kind 8: versions 0, flexible from 0.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct ConsumerGroupCurrentMemberAssignmentValue {
-    /// All versions.
+    /// The epoch of the member; higher ones fence lower ones.
     pub member_epoch: i32,
     /// All versions.
     pub previous_member_epoch: i32,
@@ -102,7 +102,7 @@ impl Message for ConsumerGroupCurrentMemberAssignmentValue {
 /// Part of [`ConsumerGroupCurrentMemberAssignmentValue`], versions 0.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TopicPartitions {
-    /// All versions.
+    /// The topic's id.
     pub topic_id: Uuid,
     /// All versions.
     pub partitions: Vec<i32>,

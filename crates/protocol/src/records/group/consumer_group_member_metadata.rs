@@ -14,9 +14,9 @@ use bytes::Bytes;
 /// The key of a record of kind 5: versions 0, never flexible.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct ConsumerGroupMemberMetadataKey {
-    /// All versions.
+    /// The group's id.
     pub group_id: Text,
-    /// All versions.
+    /// The member's id within its group.
     pub member_id: Text,
 }
 
@@ -46,18 +46,24 @@ impl Message for ConsumerGroupMemberMetadataKey {
 /// The value of a record of kind 5: versions 0, flexible from 0.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ConsumerGroupMemberMetadataValue {
+    /// The id that a static member keeps over restarts.
+    ///
     /// May be null.
     pub instance_id: Option<Text>,
+    /// Where the sender stands, to choose replicas near it.
+    ///
     /// May be null.
     pub rack_id: Option<Text>,
-    /// All versions.
+    /// How the client calls itself.
     pub client_id: Text,
-    /// All versions.
+    /// The address the client comes from.
     pub client_host: Text,
     /// All versions.
     pub subscribed_topic_names: Vec<Text>,
     /// May be null.
     pub subscribed_topic_regex: Option<Text>,
+    /// How long a member may take to join a rebalance, in milliseconds.
+    ///
     /// Default -1.
     pub rebalance_timeout_ms: i32,
     /// May be null.
@@ -159,7 +165,7 @@ impl Message for ConsumerGroupMemberMetadataValue {
 /// Part of [`ConsumerGroupMemberMetadataValue`], versions 0.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct ClassicMemberMetadata {
-    /// All versions.
+    /// How long a silent member is waited for, in milliseconds.
     pub session_timeout_ms: i32,
     /// All versions.
     pub supported_protocols: Vec<ClassicProtocol>,

@@ -10,7 +10,7 @@ use crate::text::Text;
 /// The key of a record of kind 3: versions 0, never flexible.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct ConsumerGroupMetadataKey {
-    /// All versions.
+    /// The group's id.
     pub group_id: Text,
 }
 
@@ -40,6 +40,8 @@ impl Message for ConsumerGroupMetadataKey {
 pub struct ConsumerGroupMetadataValue {
     /// All versions.
     pub epoch: i32,
+    /// A hash over the metadata of the topics that the group has subscribed to; 0 for none.
+    ///
     /// Tag 0.
     pub metadata_hash: i64,
     /// Tagged fields that are not known here.

@@ -11,7 +11,7 @@ use ottla_ids::Uuid;
 /// The key of a record of kind 4: versions 0, never flexible.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct ConsumerGroupPartitionMetadataKey {
-    /// All versions.
+    /// The group's id.
     pub group_id: Text,
 }
 
@@ -71,7 +71,7 @@ impl Message for ConsumerGroupPartitionMetadataValue {
 /// Part of [`ConsumerGroupPartitionMetadataValue`], versions 0.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct TopicMetadata {
-    /// All versions.
+    /// The topic's id.
     pub topic_id: Uuid,
     /// All versions.
     pub topic_name: Text,

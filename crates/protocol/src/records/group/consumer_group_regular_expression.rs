@@ -10,7 +10,7 @@ use crate::text::Text;
 /// The key of a record of kind 16: versions 0, never flexible.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct ConsumerGroupRegularExpressionKey {
-    /// All versions.
+    /// The group's id.
     pub group_id: Text,
     /// All versions.
     pub regular_expression: Text,
@@ -46,7 +46,7 @@ pub struct ConsumerGroupRegularExpressionValue {
     pub topics: Vec<Text>,
     /// All versions.
     pub version: i64,
-    /// All versions.
+    /// Milliseconds since 1970.
     pub timestamp: i64,
     /// Tagged fields that are not known here.
     pub unknown_tagged_fields: Vec<RawTaggedField>,

@@ -11,9 +11,9 @@ use ottla_ids::Uuid;
 /// The key of a record of kind 7: versions 0, never flexible.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct ConsumerGroupTargetAssignmentMemberKey {
-    /// All versions.
+    /// The group's id.
     pub group_id: Text,
-    /// All versions.
+    /// The member's id within its group.
     pub member_id: Text,
 }
 
@@ -75,7 +75,7 @@ impl Message for ConsumerGroupTargetAssignmentMemberValue {
 /// Part of [`ConsumerGroupTargetAssignmentMemberValue`], versions 0.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct TopicPartition {
-    /// All versions.
+    /// The topic's id.
     pub topic_id: Uuid,
     /// All versions.
     pub partitions: Vec<i32>,

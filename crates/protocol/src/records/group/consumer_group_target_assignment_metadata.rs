@@ -10,7 +10,7 @@ use crate::text::Text;
 /// The key of a record of kind 6: versions 0, never flexible.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct ConsumerGroupTargetAssignmentMetadataKey {
-    /// All versions.
+    /// The group's id.
     pub group_id: Text,
 }
 
@@ -38,7 +38,7 @@ impl Message for ConsumerGroupTargetAssignmentMetadataKey {
 /// The value of a record of kind 6: versions 0, flexible from 0.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct ConsumerGroupTargetAssignmentMetadataValue {
-    /// All versions.
+    /// Counts the assignments of the group.
     pub assignment_epoch: i32,
     /// Tag 0.
     pub assignment_timestamp: i64,

@@ -11,9 +11,9 @@ use ottla_ids::Uuid;
 /// The key of a record of kind 14: versions 0, never flexible.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct ShareGroupCurrentMemberAssignmentKey {
-    /// All versions.
+    /// The group's id.
     pub group_id: Text,
-    /// All versions.
+    /// The member's id within its group.
     pub member_id: Text,
 }
 
@@ -43,7 +43,7 @@ impl Message for ShareGroupCurrentMemberAssignmentKey {
 /// The value of a record of kind 14: versions 0, flexible from 0.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct ShareGroupCurrentMemberAssignmentValue {
-    /// All versions.
+    /// The epoch of the member; higher ones fence lower ones.
     pub member_epoch: i32,
     /// All versions.
     pub previous_member_epoch: i32,
@@ -87,7 +87,7 @@ impl Message for ShareGroupCurrentMemberAssignmentValue {
 /// Part of [`ShareGroupCurrentMemberAssignmentValue`], versions 0.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct TopicPartitions {
-    /// All versions.
+    /// The topic's id.
     pub topic_id: Uuid,
     /// All versions.
     pub partitions: Vec<i32>,

@@ -10,9 +10,9 @@ use crate::text::Text;
 /// The key of a record of kind 10: versions 0, never flexible.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct ShareGroupMemberMetadataKey {
-    /// All versions.
+    /// The group's id.
     pub group_id: Text,
-    /// All versions.
+    /// The member's id within its group.
     pub member_id: Text,
 }
 
@@ -42,11 +42,13 @@ impl Message for ShareGroupMemberMetadataKey {
 /// The value of a record of kind 10: versions 0, flexible from 0.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ShareGroupMemberMetadataValue {
+    /// Where the sender stands, to choose replicas near it.
+    ///
     /// May be null.
     pub rack_id: Option<Text>,
-    /// All versions.
+    /// How the client calls itself.
     pub client_id: Text,
-    /// All versions.
+    /// The address the client comes from.
     pub client_host: Text,
     /// All versions.
     pub subscribed_topic_names: Vec<Text>,

@@ -10,7 +10,7 @@ use crate::text::Text;
 /// The key of a record of kind 11: versions 0, never flexible.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct ShareGroupMetadataKey {
-    /// All versions.
+    /// The group's id.
     pub group_id: Text,
 }
 
@@ -40,7 +40,7 @@ impl Message for ShareGroupMetadataKey {
 pub struct ShareGroupMetadataValue {
     /// All versions.
     pub epoch: i32,
-    /// All versions.
+    /// A hash over the metadata of the topics that the group has subscribed to; 0 for none.
     pub metadata_hash: i64,
     /// Tagged fields that are not known here.
     pub unknown_tagged_fields: Vec<RawTaggedField>,

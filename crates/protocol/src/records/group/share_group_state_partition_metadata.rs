@@ -11,7 +11,7 @@ use ottla_ids::Uuid;
 /// The key of a record of kind 15: versions 0, never flexible.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct ShareGroupStatePartitionMetadataKey {
-    /// All versions.
+    /// The group's id.
     pub group_id: Text,
 }
 
@@ -79,7 +79,7 @@ impl Message for ShareGroupStatePartitionMetadataValue {
 /// Part of [`ShareGroupStatePartitionMetadataValue`], versions 0.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct TopicPartitionsInfo {
-    /// All versions.
+    /// The topic's id.
     pub topic_id: Uuid,
     /// All versions.
     pub topic_name: Text,
@@ -112,7 +112,7 @@ impl Structure for TopicPartitionsInfo {
 /// Part of [`ShareGroupStatePartitionMetadataValue`], versions 0.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct TopicInfo {
-    /// All versions.
+    /// The topic's id.
     pub topic_id: Uuid,
     /// All versions.
     pub topic_name: Text,

@@ -13,9 +13,9 @@ use crate::text::Text;
 /// The key of a record of kind 22: versions 0, never flexible.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct StreamsGroupCurrentMemberAssignmentKey {
-    /// All versions.
+    /// The group's id.
     pub group_id: Text,
-    /// All versions.
+    /// The member's id within its group.
     pub member_id: Text,
 }
 
@@ -45,7 +45,7 @@ impl Message for StreamsGroupCurrentMemberAssignmentKey {
 /// The value of a record of kind 22: versions 0, flexible from 0.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct StreamsGroupCurrentMemberAssignmentValue {
-    /// All versions.
+    /// The epoch of the member; higher ones fence lower ones.
     pub member_epoch: i32,
     /// All versions.
     pub previous_member_epoch: i32,

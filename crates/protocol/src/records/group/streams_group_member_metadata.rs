@@ -12,9 +12,9 @@ use crate::text::Text;
 /// The key of a record of kind 19: versions 0, never flexible.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct StreamsGroupMemberMetadataKey {
-    /// All versions.
+    /// The group's id.
     pub group_id: Text,
-    /// All versions.
+    /// The member's id within its group.
     pub member_id: Text,
 }
 
@@ -44,14 +44,20 @@ impl Message for StreamsGroupMemberMetadataKey {
 /// The value of a record of kind 19: versions 0, flexible from 0.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StreamsGroupMemberMetadataValue {
+    /// The id that a static member keeps over restarts.
+    ///
     /// May be null.
     pub instance_id: Option<Text>,
+    /// Where the sender stands, to choose replicas near it.
+    ///
     /// May be null.
     pub rack_id: Option<Text>,
-    /// All versions.
+    /// How the client calls itself.
     pub client_id: Text,
-    /// All versions.
+    /// The address the client comes from.
     pub client_host: Text,
+    /// How long a member may take to join a rebalance, in milliseconds.
+    ///
     /// Default -1.
     pub rebalance_timeout_ms: i32,
     /// All versions.
@@ -136,9 +142,9 @@ impl Message for StreamsGroupMemberMetadataValue {
 /// Part of [`StreamsGroupMemberMetadataValue`], versions 0.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct Endpoint {
-    /// All versions.
+    /// The host to connect to.
     pub host: Text,
-    /// All versions.
+    /// The port to connect to.
     pub port: u16,
     /// Tagged fields that are not known here.
     pub unknown_tagged_fields: Vec<RawTaggedField>,

@@ -13,7 +13,7 @@ use crate::text::Text;
 /// The key of a record of kind 17: versions 0, never flexible.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct StreamsGroupMetadataKey {
-    /// All versions.
+    /// The group's id.
     pub group_id: Text,
 }
 
@@ -43,7 +43,7 @@ impl Message for StreamsGroupMetadataKey {
 pub struct StreamsGroupMetadataValue {
     /// All versions.
     pub epoch: i32,
-    /// All versions.
+    /// A hash over the metadata of the topics that the group has subscribed to; 0 for none.
     pub metadata_hash: i64,
     /// Tag 0, default -1.
     pub validated_topology_epoch: i32,

@@ -10,9 +10,9 @@ use crate::text::Text;
 /// The key of a record of kind 21: versions 0, never flexible.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct StreamsGroupTargetAssignmentMemberKey {
-    /// All versions.
+    /// The group's id.
     pub group_id: Text,
-    /// All versions.
+    /// The member's id within its group.
     pub member_id: Text,
 }
 

@@ -12,7 +12,7 @@ use crate::text::Text;
 /// The key of a record of kind 23: versions 0, never flexible.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct StreamsGroupTopologyKey {
-    /// All versions.
+    /// The group's id.
     pub group_id: Text,
 }
 

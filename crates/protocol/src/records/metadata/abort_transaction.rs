@@ -8,6 +8,8 @@ use crate::sink::{EncodeError, Sink, put_raw_tagged_fields, put_tag, put_tagged_
 use crate::text::Text;
 
 /// A record of kind 25: versions 0, flexible from 0.
+///
+/// What came since the begin does not count.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct AbortTransactionRecord {
     /// Tag 0, may be null.

@@ -9,19 +9,21 @@ use crate::text::Text;
 use ottla_ids::Uuid;
 
 /// A record of kind 18: versions 0, flexible from 0.
+///
+/// An access rule was created.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct AccessControlEntryRecord {
     /// All versions.
     pub id: Uuid,
-    /// All versions.
+    /// What kind of thing the name names.
     pub resource_type: i8,
-    /// All versions.
+    /// The name of the thing.
     pub resource_name: Text,
     /// All versions.
     pub pattern_type: i8,
-    /// All versions.
+    /// The principal, as `type:name`.
     pub principal: Text,
-    /// All versions.
+    /// The host to connect to.
     pub host: Text,
     /// All versions.
     pub operation: i8,

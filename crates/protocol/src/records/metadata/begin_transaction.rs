@@ -8,6 +8,8 @@ use crate::sink::{EncodeError, Sink, put_raw_tagged_fields, put_tag, put_tagged_
 use crate::text::Text;
 
 /// A record of kind 23: versions 0, flexible from 0.
+///
+/// What follows counts only once the transaction ends.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct BeginTransactionRecord {
     /// Tag 0, may be null.

@@ -10,11 +10,13 @@ use crate::sink::{
 use ottla_ids::Uuid;
 
 /// A record of kind 17: versions 0–3, flexible from 0.
+///
+/// A broker's registration has changed; what is not told stays.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct BrokerRegistrationChangeRecord {
-    /// All versions.
+    /// The broker's node id.
     pub broker_id: i32,
-    /// All versions.
+    /// The epoch of the broker's registration.
     pub broker_epoch: i64,
     /// Tag 0.
     pub fenced: i8,

@@ -8,9 +8,11 @@ use crate::sink::{EncodeError, Sink, put_text, put_unknown_tagged_fields};
 use crate::text::Text;
 
 /// A record of kind 28: versions 0, flexible from 0.
+///
+/// A topic's eligible leader replicas are forgotten; of all topics when the name is empty.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct ClearElrRecord {
-    /// All versions.
+    /// The topic's name.
     pub topic_name: Text,
     /// Tagged fields that are not known here.
     pub unknown_tagged_fields: Vec<RawTaggedField>,

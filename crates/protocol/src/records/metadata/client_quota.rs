@@ -8,6 +8,8 @@ use crate::sink::{EncodeError, Sink, put_structures, put_text, put_unknown_tagge
 use crate::text::Text;
 
 /// A record of kind 14: versions 0, flexible from 0.
+///
+/// A client quota was set or removed.
 #[derive(Clone, Debug, PartialEq, Default)]
 pub struct ClientQuotaRecord {
     /// All versions.

@@ -8,11 +8,13 @@ use crate::sink::{EncodeError, Sink, put_text, put_unknown_tagged_fields};
 use crate::text::Text;
 
 /// A record of kind 4: versions 0, flexible from 0.
+///
+/// A configuration value was set, or removed with null.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ConfigRecord {
-    /// All versions.
+    /// What kind of thing the name names.
     pub resource_type: i8,
-    /// All versions.
+    /// The name of the thing.
     pub resource_name: Text,
     /// All versions.
     pub name: Text,

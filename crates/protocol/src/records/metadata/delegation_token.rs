@@ -8,6 +8,8 @@ use crate::sink::{EncodeError, Sink, put_text, put_texts, put_unknown_tagged_fie
 use crate::text::Text;
 
 /// A record of kind 10: versions 0, flexible from 0.
+///
+/// A delegation token was created or renewed.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct DelegationTokenRecord {
     /// All versions.

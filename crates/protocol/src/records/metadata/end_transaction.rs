@@ -7,6 +7,8 @@ use crate::reader::{DecodeError, RawTaggedField, Reader};
 use crate::sink::{EncodeError, Sink, put_unknown_tagged_fields};
 
 /// A record of kind 24: versions 0, flexible from 0.
+///
+/// What came since the begin counts.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct EndTransactionRecord {
     /// Tagged fields that are not known here.

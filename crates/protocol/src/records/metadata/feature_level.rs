@@ -8,6 +8,8 @@ use crate::sink::{EncodeError, Sink, put_text, put_unknown_tagged_fields};
 use crate::text::Text;
 
 /// A record of kind 12: versions 0, flexible from 0.
+///
+/// A feature works at a level from here on; 0 removes it.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct FeatureLevelRecord {
     /// All versions.

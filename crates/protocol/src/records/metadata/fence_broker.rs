@@ -7,6 +7,8 @@ use crate::reader::{DecodeError, RawTaggedField, Reader};
 use crate::sink::{EncodeError, Sink, put_unknown_tagged_fields};
 
 /// A record of kind 7: versions 0, flexible from 0.
+///
+/// A broker was fenced; read, no longer written.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct FenceBrokerRecord {
     /// All versions.

@@ -7,6 +7,8 @@ use crate::reader::{DecodeError, RawTaggedField, Reader};
 use crate::sink::{EncodeError, Sink, put_unknown_tagged_fields};
 
 /// A record of kind 20: versions 0, flexible from 0.
+///
+/// Nothing: keeps the log moving.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct NoOpRecord {
     /// Tagged fields that are not known here.

@@ -11,11 +11,13 @@ use crate::sink::{
 use ottla_ids::Uuid;
 
 /// A record of kind 3: versions 0–2, flexible from 0.
+///
+/// A partition was created, or all of it is told in a snapshot.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PartitionRecord {
     /// Default -1.
     pub partition_id: i32,
-    /// All versions.
+    /// The topic's id.
     pub topic_id: Uuid,
     /// All versions.
     pub replicas: Vec<i32>,
@@ -29,6 +31,8 @@ pub struct PartitionRecord {
     pub leader: i32,
     /// Tag 0.
     pub leader_recovery_state: i8,
+    /// The epoch of the leader.
+    ///
     /// Default -1.
     pub leader_epoch: i32,
     /// Default -1.

@@ -11,11 +11,13 @@ use crate::sink::{
 use ottla_ids::Uuid;
 
 /// A record of kind 5: versions 0–2, flexible from 0.
+///
+/// A partition has changed; what is not told stays. A new leader raises the leader epoch, any change the partition epoch.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PartitionChangeRecord {
     /// Default -1.
     pub partition_id: i32,
-    /// All versions.
+    /// The topic's id.
     pub topic_id: Uuid,
     /// Tag 0, may be null.
     pub isr: Option<Vec<i32>>,

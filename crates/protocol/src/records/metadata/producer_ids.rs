@@ -7,10 +7,14 @@ use crate::reader::{DecodeError, RawTaggedField, Reader};
 use crate::sink::{EncodeError, Sink, put_unknown_tagged_fields};
 
 /// A record of kind 15: versions 0, flexible from 0.
+///
+/// Producer ids below `next_producer_id` were handed out.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ProducerIdsRecord {
-    /// All versions.
+    /// The broker's node id.
     pub broker_id: i32,
+    /// The epoch of the broker's registration.
+    ///
     /// Default -1.
     pub broker_epoch: i64,
     /// All versions.

@@ -12,20 +12,24 @@ use crate::text::Text;
 use ottla_ids::Uuid;
 
 /// A record of kind 0: versions 0–4, flexible from 0.
+///
+/// A broker has registered.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RegisterBrokerRecord {
-    /// All versions.
+    /// The broker's node id.
     pub broker_id: i32,
     /// Versions 2+.
     pub is_migrating_zk_broker: bool,
-    /// All versions.
+    /// Tells one run of the node from another.
     pub incarnation_id: Uuid,
-    /// All versions.
+    /// The epoch of the broker's registration.
     pub broker_epoch: i64,
     /// All versions.
     pub end_points: Vec<BrokerEndpoint>,
     /// All versions.
     pub features: Vec<BrokerFeature>,
+    /// Where the node stands.
+    ///
     /// May be null.
     pub rack: Option<Text>,
     /// Default true.
@@ -172,9 +176,9 @@ impl Message for RegisterBrokerRecord {
 pub struct BrokerEndpoint {
     /// All versions.
     pub name: Text,
-    /// All versions.
+    /// The host to connect to.
     pub host: Text,
-    /// All versions.
+    /// The port to connect to.
     pub port: u16,
     /// All versions.
     pub security_protocol: i16,

@@ -9,11 +9,13 @@ use crate::text::Text;
 use ottla_ids::Uuid;
 
 /// A record of kind 27: versions 0, flexible from 0.
+///
+/// A controller has registered.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct RegisterControllerRecord {
-    /// All versions.
+    /// The controller's node id, or -1.
     pub controller_id: i32,
-    /// All versions.
+    /// Tells one run of the node from another.
     pub incarnation_id: Uuid,
     /// All versions.
     pub zk_migration_ready: bool,
@@ -68,9 +70,9 @@ impl Message for RegisterControllerRecord {
 pub struct ControllerEndpoint {
     /// All versions.
     pub name: Text,
-    /// All versions.
+    /// The host to connect to.
     pub host: Text,
-    /// All versions.
+    /// The port to connect to.
     pub port: u16,
     /// All versions.
     pub security_protocol: i16,

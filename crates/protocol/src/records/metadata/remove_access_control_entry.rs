@@ -8,6 +8,8 @@ use crate::sink::{EncodeError, Sink, put_unknown_tagged_fields};
 use ottla_ids::Uuid;
 
 /// A record of kind 19: versions 0, flexible from 0.
+///
+/// An access rule was deleted.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct RemoveAccessControlEntryRecord {
     /// All versions.

@@ -8,6 +8,8 @@ use crate::sink::{EncodeError, Sink, put_text, put_unknown_tagged_fields};
 use crate::text::Text;
 
 /// A record of kind 26: versions 0, flexible from 0.
+///
+/// A delegation token was removed.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct RemoveDelegationTokenRecord {
     /// All versions.

@@ -8,9 +8,11 @@ use crate::sink::{EncodeError, Sink, put_unknown_tagged_fields};
 use ottla_ids::Uuid;
 
 /// A record of kind 9: versions 0, flexible from 0.
+///
+/// A topic and its partitions were deleted.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct RemoveTopicRecord {
-    /// All versions.
+    /// The topic's id.
     pub topic_id: Uuid,
     /// Tagged fields that are not known here.
     pub unknown_tagged_fields: Vec<RawTaggedField>,

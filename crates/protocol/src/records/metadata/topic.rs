@@ -9,11 +9,13 @@ use crate::text::Text;
 use ottla_ids::Uuid;
 
 /// A record of kind 2: versions 0, flexible from 0.
+///
+/// A topic was created.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct TopicRecord {
-    /// All versions.
+    /// The topic's name.
     pub name: Text,
-    /// All versions.
+    /// The topic's id.
     pub topic_id: Uuid,
     /// Tagged fields that are not known here.
     pub unknown_tagged_fields: Vec<RawTaggedField>,

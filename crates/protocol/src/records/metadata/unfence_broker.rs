@@ -7,6 +7,8 @@ use crate::reader::{DecodeError, RawTaggedField, Reader};
 use crate::sink::{EncodeError, Sink, put_unknown_tagged_fields};
 
 /// A record of kind 8: versions 0, flexible from 0.
+///
+/// A broker was let in; read, no longer written.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct UnfenceBrokerRecord {
     /// All versions.

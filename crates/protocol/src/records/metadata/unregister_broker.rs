@@ -7,11 +7,13 @@ use crate::reader::{DecodeError, RawTaggedField, Reader};
 use crate::sink::{EncodeError, Sink, put_unknown_tagged_fields};
 
 /// A record of kind 1: versions 0, flexible from 0.
+///
+/// A broker was taken out.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct UnregisterBrokerRecord {
-    /// All versions.
+    /// The broker's node id.
     pub broker_id: i32,
-    /// All versions.
+    /// The epoch of the broker's registration.
     pub broker_epoch: i64,
     /// Tagged fields that are not known here.
     pub unknown_tagged_fields: Vec<RawTaggedField>,

@@ -9,6 +9,8 @@ use crate::text::Text;
 use bytes::Bytes;
 
 /// A record of kind 11: versions 0, flexible from 0.
+///
+/// A SCRAM credential was set.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct UserScramCredentialRecord {
     /// All versions.

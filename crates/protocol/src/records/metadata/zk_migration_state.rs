@@ -7,6 +7,8 @@ use crate::reader::{DecodeError, RawTaggedField, Reader};
 use crate::sink::{EncodeError, Sink, put_unknown_tagged_fields};
 
 /// A record of kind 21: versions 0, flexible from 0.
+///
+/// Where the migration from ZooKeeper stood.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct ZkMigrationStateRecord {
     /// All versions.

@@ -21,7 +21,7 @@ pub struct RemoteLogSegmentMetadataRecord {
     pub start_offset: i64,
     /// All versions.
     pub end_offset: i64,
-    /// All versions.
+    /// The broker's node id.
     pub broker_id: i32,
     /// All versions.
     pub max_timestamp_ms: i64,
@@ -174,7 +174,7 @@ impl Structure for TopicIdPartitionEntry {
 /// Part of [`RemoteLogSegmentMetadataRecord`], versions 0.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct SegmentLeaderEpochEntry {
-    /// All versions.
+    /// The epoch of the leader.
     pub leader_epoch: i32,
     /// All versions.
     pub offset: i64,

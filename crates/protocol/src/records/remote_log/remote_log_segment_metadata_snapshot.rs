@@ -20,7 +20,7 @@ pub struct RemoteLogSegmentMetadataSnapshotRecord {
     pub start_offset: i64,
     /// All versions.
     pub end_offset: i64,
-    /// All versions.
+    /// The broker's node id.
     pub broker_id: i32,
     /// All versions.
     pub max_timestamp_ms: i64,
@@ -111,7 +111,7 @@ impl Message for RemoteLogSegmentMetadataSnapshotRecord {
 /// Part of [`RemoteLogSegmentMetadataSnapshotRecord`], versions 0.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct SegmentLeaderEpochEntry {
-    /// All versions.
+    /// The epoch of the leader.
     pub leader_epoch: i32,
     /// All versions.
     pub offset: i64,

@@ -14,7 +14,7 @@ use ottla_ids::Uuid;
 pub struct RemoteLogSegmentMetadataUpdateRecord {
     /// All versions.
     pub remote_log_segment_id: RemoteLogSegmentIdEntry,
-    /// All versions.
+    /// The broker's node id.
     pub broker_id: i32,
     /// All versions.
     pub event_timestamp_ms: i64,

@@ -13,7 +13,7 @@ use ottla_ids::Uuid;
 pub struct RemotePartitionDeleteMetadataRecord {
     /// All versions.
     pub topic_id_partition: TopicIdPartitionEntry,
-    /// All versions.
+    /// The broker's node id.
     pub broker_id: i32,
     /// All versions.
     pub event_timestamp_ms: i64,

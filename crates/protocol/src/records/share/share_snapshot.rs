@@ -14,9 +14,9 @@ use ottla_ids::Uuid;
 /// The key of a record of kind 0: versions 0, never flexible.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct ShareSnapshotKey {
-    /// All versions.
+    /// The group's id.
     pub group_id: Text,
-    /// All versions.
+    /// The topic's id.
     pub topic_id: Uuid,
     /// All versions.
     pub partition: i32,
@@ -54,7 +54,7 @@ pub struct ShareSnapshotValue {
     pub snapshot_epoch: i32,
     /// All versions.
     pub state_epoch: i32,
-    /// All versions.
+    /// The epoch of the leader.
     pub leader_epoch: i32,
     /// All versions.
     pub start_offset: i64,

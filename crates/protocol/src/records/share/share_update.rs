@@ -14,9 +14,9 @@ use ottla_ids::Uuid;
 /// The key of a record of kind 1: versions 0, never flexible.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct ShareUpdateKey {
-    /// All versions.
+    /// The group's id.
     pub group_id: Text,
-    /// All versions.
+    /// The topic's id.
     pub topic_id: Uuid,
     /// All versions.
     pub partition: i32,
@@ -52,7 +52,7 @@ impl Message for ShareUpdateKey {
 pub struct ShareUpdateValue {
     /// All versions.
     pub snapshot_epoch: i32,
-    /// All versions.
+    /// The epoch of the leader.
     pub leader_epoch: i32,
     /// All versions.
     pub start_offset: i64,

@@ -13,7 +13,7 @@ use crate::text::Text;
 /// The key of a record of kind 0: versions 0, never flexible.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct TransactionLogKey {
-    /// All versions.
+    /// The transactional id.
     pub transactional_id: Text,
 }
 
@@ -41,13 +41,13 @@ impl Message for TransactionLogKey {
 /// The value of a record of kind 0: versions 0–1, flexible from 1.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TransactionLogValue {
-    /// All versions.
+    /// The producer id.
     pub producer_id: i64,
     /// Version 1, tag 0, default -1.
     pub previous_producer_id: i64,
     /// Version 1, tag 1, default -1.
     pub next_producer_id: i64,
-    /// All versions.
+    /// The epoch of the producer id; a higher one fences the lower.
     pub producer_epoch: i16,
     /// Version 1, tag 3, default -1.
     pub next_producer_epoch: i16,
