@@ -21,6 +21,8 @@ pub const RECOVERY_POINTS: &str = "recovery-point-offset-checkpoint";
 pub const LOG_STARTS: &str = "log-start-offset-checkpoint";
 /// The high watermarks.
 pub const HIGH_WATERMARKS: &str = "replication-offset-checkpoint";
+/// Where the part of each compacted log begins that is not compacted yet.
+pub const CLEANER_OFFSETS: &str = "cleaner-offset-checkpoint";
 /// In a partition's folder: the topic's id.
 pub const PARTITION_METADATA: &str = "partition.metadata";
 
@@ -82,15 +84,19 @@ pub(crate) fn lines(text: &str) -> Result<Vec<&str>, String> {
     Ok(lines)
 }
 
-/// Reads a folder's `partition.metadata`. `None` if there is none, or if a power cut left it without content:
+/// Reads a folder's `partition.metadata`. `None` if there is none, or if a power cut left less than all of it:
 /// then nothing in the folder had been acked yet.
 pub(crate) fn read_partition_metadata(disk: &Disk, folder: &Path) -> Result<Option<TopicId>, StorageError> {
     let path = folder.join(PARTITION_METADATA);
     let Some(bytes) = disk.read(&path).at("read", &path)? else { return Ok(None) };
-    if bytes.iter().all(|byte| *byte == 0) {
+    let text = String::from_utf8_lossy(&bytes);
+    let whole = partition_metadata(TopicId::ZERO);
+    let written = text.trim_end_matches('\0');
+    let common = whole.len() - TopicId::ZERO.to_string().len();
+    let (same, _) = written.split_at(written.floor_char_boundary(common));
+    if written.len() < whole.len() && whole.starts_with(same) {
         return Ok(None);
     }
-    let text = String::from_utf8_lossy(&bytes);
     let id = (|| {
         let mut lines = text.lines();
         let version = lines.next()?.strip_prefix("version:")?.trim();
@@ -125,6 +131,27 @@ mod tests {
         for text in ["1\n0\n", "0\n", "0\n2\na 0 1\n", "0\n1\na 0\n", "0\n1\na 0 1 2\n", "0\nx\n"] {
             assert!(parse_offsets(text).is_err(), "{text:?}");
         }
+    }
+
+    #[test]
+    fn a_torn_topic_id_is_none_and_a_wrong_one_an_error() {
+        let disk = Disk::Simulated(crate::disk::SimulatedDisk::new(0));
+        let id = TopicId::from_u128(12345);
+        let whole = partition_metadata(id);
+        let read = |content: &[u8]| {
+            let file = disk.create(Path::new("/partition.metadata")).unwrap();
+            file.write_all_at(&mut [std::io::IoSlice::new(content)], 0).unwrap();
+            read_partition_metadata(&disk, Path::new("/"))
+        };
+        assert_eq!(read(whole.as_bytes()).unwrap(), Some(id));
+        for size in 0..whole.len() {
+            let mut torn = whole.as_bytes()[..size].to_vec();
+            assert_eq!(read(&torn).unwrap(), None, "{size}");
+            torn.resize(whole.len(), 0);
+            assert_eq!(read(&torn).unwrap(), None, "{size}");
+        }
+        assert!(read(b"version: 1\ntopic_id: AAAAAAAAAAAAAAAAAAAAAQ").is_err());
+        assert!(read(b"something else").is_err());
     }
 
     #[test]

@@ -1,15 +1,17 @@
 //! A log directory: who it belongs to, the logs in it, and the offsets it remembers for them.
 
-use crate::checkpoint::{HIGH_WATERMARKS, LOG_STARTS, Offsets, RECOVERY_POINTS, read_offsets, write_offsets};
+use crate::checkpoint::{
+    CLEANER_OFFSETS, HIGH_WATERMARKS, LOG_STARTS, Offsets, RECOVERY_POINTS, read_offsets, write_offsets,
+};
 use crate::commit::CommitQueue;
 use crate::config::LogConfig;
 use crate::disk::{Disk, Lock};
 use crate::error::{Context, StorageError};
-use crate::log::{Known, Log};
+use crate::log::{Known, Log, Opening};
 use crate::meta_properties::MetaProperties;
 use crate::sync::{Mutex, RwLock};
 use ottla_ids::{NodeId, Offset, TopicId, TopicPartition, Uuid};
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -57,6 +59,8 @@ pub(crate) struct Root {
 struct Checkpoints {
     recovery_points: Offsets,
     log_starts: Offsets,
+    /// Below these offsets logs are compacted. Only read.
+    cleaned_to: Offsets,
 }
 
 impl Root {
@@ -95,6 +99,19 @@ impl Root {
         self.unrecoverable.fetch_sub(bytes, Ordering::Relaxed);
     }
 
+    /// Forgets what the directory remembers of a log, durably.
+    pub fn forget_offsets(&self, partition: &TopicPartition) -> Result<(), StorageError> {
+        let mut checkpoints = self.checkpoints.lock();
+        if checkpoints.recovery_points.remove(partition).is_some() {
+            let path = self.path.join(RECOVERY_POINTS);
+            write_offsets(&self.disk, &path, &checkpoints.recovery_points)?;
+        }
+        if checkpoints.log_starts.remove(partition).is_some() {
+            write_offsets(&self.disk, &self.path.join(LOG_STARTS), &checkpoints.log_starts)?;
+        }
+        Ok(())
+    }
+
     /// Changes what the directory remembers of a log and makes that durable.
     pub fn set_offsets(
         &self,
@@ -128,7 +145,7 @@ pub struct LogDirectory {
     was_clean: bool,
     previous_broker_epoch: Option<i64>,
     high_watermarks: Mutex<Offsets>,
-    logs: RwLock<HashMap<TopicPartition, Arc<Log>>>,
+    logs: RwLock<BTreeMap<TopicPartition, Arc<Log>>>,
     /// Folders to be removed, and since when.
     deleted: Mutex<Vec<(PathBuf, i64)>>,
 }
@@ -144,7 +161,7 @@ impl LogDirectory {
         path: &Path,
         options: &DirectoryOptions,
     ) -> Result<Arc<LogDirectory>, StorageError> {
-        disk.create_folders(path).at("create", path)?;
+        create_durably(&disk, path)?;
         let lock_path = path.join(LOCK);
         let lock = disk.lock(&lock_path).at("lock", &lock_path)?;
         let Some(lock) = lock else { return Err(StorageError::Locked { path: lock_path }) };
@@ -164,8 +181,11 @@ impl LogDirectory {
             }
             result => result,
         };
-        let checkpoints =
-            Checkpoints { recovery_points: read(RECOVERY_POINTS)?, log_starts: read(LOG_STARTS)? };
+        let checkpoints = Checkpoints {
+            recovery_points: read(RECOVERY_POINTS)?,
+            log_starts: read(LOG_STARTS)?,
+            cleaned_to: read(CLEANER_OFFSETS)?,
+        };
         let high_watermarks = read(HIGH_WATERMARKS)?;
 
         let root = Arc::new(Root {
@@ -276,11 +296,16 @@ impl LogDirectory {
             Known {
                 recovery_point: checkpoints.recovery_points.get(partition).copied(),
                 log_start: checkpoints.log_starts.get(partition).copied(),
+                cleaned_to: checkpoints.cleaned_to.get(partition).copied(),
                 is_clean: self.was_clean,
             }
         };
         let (root, queue) = (&self.root, &self.queue);
-        let log = Log::open(&crate::log::Opening { root, queue, partition, topic_id, config, tag, known })?;
+        let log = Log::open(&Opening { root, queue, partition, topic_id, config, tag, known })?;
+        if known.recovery_point.is_some_and(|point| log.log_end_offset() < point) {
+            // It is that of an older log of this name, whose folder is gone.
+            self.root.set_offsets(partition, Some(log.log_end_offset()), None)?;
+        }
         Ok(Arc::clone(self.logs.write().entry(partition.clone()).or_insert(log)))
     }
 
@@ -289,7 +314,7 @@ impl LogDirectory {
         self.logs.read().get(partition).cloned()
     }
 
-    /// All logs that are open, in no order.
+    /// All logs that are open, by name.
     pub fn logs(&self) -> Vec<Arc<Log>> {
         self.logs.read().values().cloned().collect()
     }
@@ -324,6 +349,9 @@ impl LogDirectory {
     /// Renames a partition's folder to `<topic>-<n>.<32 hex digits><ending>`, as Kafka does.
     fn set_aside(&self, partition: &TopicPartition, ending: &str) -> Result<PathBuf, StorageError> {
         self.root.check_online()?;
+        // First, so that a log created under the old name never begins where this one did.
+        self.root.forget_offsets(partition).map_err(|error| self.root.fail_unless_full(error))?;
+        self.high_watermarks.lock().remove(partition);
         let bytes = Uuid::random();
         let id: String = bytes.as_bytes().iter().map(|byte| format!("{byte:02x}")).collect();
         let rest = format!("-{}.{id}{ending}", partition.partition);
@@ -334,17 +362,8 @@ impl LogDirectory {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
             result => result.at("rename", &from).map_err(|error| self.root.fail(error))?,
         }
-        let mut checkpoints = self.root.checkpoints.lock();
-        checkpoints.recovery_points.remove(partition);
-        checkpoints.log_starts.remove(partition);
-        self.high_watermarks.lock().remove(partition);
         // A log created under the old name must not find the old content after a power cut.
         self.root.sync_names().map_err(|error| self.root.fail(error))?;
-        write_offsets(&self.root.disk, &self.root.path.join(RECOVERY_POINTS), &checkpoints.recovery_points)
-            .and_then(|()| {
-                write_offsets(&self.root.disk, &self.root.path.join(LOG_STARTS), &checkpoints.log_starts)
-            })
-            .map_err(|error| self.root.fail_unless_full(error))?;
         Ok(to)
     }
 
@@ -421,7 +440,7 @@ impl LogDirectory {
         let mut moved = Vec::new();
         for (_, is_due, log) in candidates {
             if is_due || self.unrecoverable_bytes() > UNRECOVERABLE_BYTES_MAX {
-                moved.extend(log.advance_recovery_point()?.map(|offset| (log.partition().clone(), offset)));
+                moved.extend(log.advance_recovery_point()?.map(|offset| (log, offset)));
             }
         }
         if moved.is_empty() {
@@ -430,14 +449,17 @@ impl LogDirectory {
         self.write_recovery_points(moved)
     }
 
-    fn write_recovery_points(&self, moved: Vec<(TopicPartition, Offset)>) -> Result<usize, StorageError> {
+    fn write_recovery_points(&self, moved: Vec<(Arc<Log>, Offset)>) -> Result<usize, StorageError> {
         let count = moved.len();
         let mut checkpoints = self.root.checkpoints.lock();
         let logs = self.logs.read();
-        for (partition, offset) in moved {
-            // A truncation in the meantime has written a lower one, which stands.
-            let current = logs.get(&partition).map_or(offset, |log| log.recovery_point());
-            checkpoints.recovery_points.insert(partition, offset.min(current));
+        for (log, offset) in moved {
+            // A log deleted in the meantime has none any more.
+            if logs.get(log.partition()).is_some_and(|current| Arc::ptr_eq(current, &log)) {
+                // A truncation in the meantime has written a lower one, which stands.
+                let offset = offset.min(log.recovery_point());
+                checkpoints.recovery_points.insert(log.partition().clone(), offset);
+            }
         }
         drop(logs);
         write_offsets(&self.root.disk, &self.root.path.join(RECOVERY_POINTS), &checkpoints.recovery_points)
@@ -458,7 +480,8 @@ impl LogDirectory {
         self.queue.sync_waiting()?;
         let mut moved = Vec::new();
         for log in self.logs() {
-            moved.push((log.partition().clone(), log.close_in_order()?));
+            let end = log.close_in_order()?;
+            moved.push((log, end));
         }
         self.write_recovery_points(moved)?;
         self.root.sync_names().map_err(|error| self.root.fail(error))?;
@@ -471,6 +494,24 @@ impl LogDirectory {
         *self.lock.lock() = None;
         Ok(())
     }
+}
+
+/// Creates a folder, and the parents it lacks, so that a power cut does not take it back.
+fn create_durably(disk: &Disk, path: &Path) -> Result<(), StorageError> {
+    let mut missing = Vec::new();
+    for folder in path.ancestors().filter(|folder| !folder.as_os_str().is_empty()) {
+        if disk.exists(folder).at("look at", folder)? {
+            break;
+        }
+        missing.push(folder);
+    }
+    disk.create_folders(path).at("create", path)?;
+    for folder in missing {
+        let parent = folder.parent().filter(|parent| !parent.as_os_str().is_empty());
+        let parent = parent.unwrap_or(Path::new("."));
+        disk.sync_folder(parent).at("sync folder", parent)?;
+    }
+    Ok(())
 }
 
 /// Reads `meta.properties`, or writes it.

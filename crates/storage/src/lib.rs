@@ -27,7 +27,9 @@ mod error;
 mod meta_properties;
 mod sync;
 
-pub use checkpoint::{HIGH_WATERMARKS, LOG_STARTS, Offsets, PARTITION_METADATA, RECOVERY_POINTS};
+pub use checkpoint::{
+    CLEANER_OFFSETS, HIGH_WATERMARKS, LOG_STARTS, Offsets, PARTITION_METADATA, RECOVERY_POINTS,
+};
 pub use commit::{CommitQueue, Synced};
 pub use config::LogConfig;
 pub use directory::{DirectoryOptions, LogDirectory, RECOVERY_POINT_INTERVAL_MS, UNRECOVERABLE_BYTES_MAX};

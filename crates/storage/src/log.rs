@@ -98,8 +98,8 @@ struct View {
     recovery_point: Offset,
     /// Bytes appended behind the recovery point.
     unrecoverable_bytes: u64,
-    /// The time of the last append, for `flush.ms` and checkpoints; ms since 1970.
-    last_append_ms: i64,
+    /// The time of the first append behind the recovery point; ms since 1970, `None` after a recovery.
+    unrecoverable_since_ms: Option<i64>,
     /// The time of the first append that is not synced.
     unflushed_since_ms: Option<i64>,
     first_unstable: Option<Offset>,
@@ -391,3 +391,6 @@ impl Log {
 
 #[cfg(test)]
 mod tests;
+
+#[cfg(test)]
+mod model;

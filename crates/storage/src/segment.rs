@@ -334,11 +334,12 @@ impl Segment {
         growing.largest = growing.times.last().copied();
         let Some(last) = growing.offsets.last() else { return Ok((growing, 0)) };
         let from = u64::from(last.position);
-        let Some((_, header)) = self.headers(from, limit)?.next()? else { return Ok((growing, from)) };
-        if self.relative(header.last_offset()) != Some(last.relative) {
-            // The files speak of another segment.
-            return Ok((Growing::default(), 0));
-        }
+        let header = match self.headers(from, limit)?.next() {
+            Ok(Some((_, header))) if self.relative(header.last_offset()) == Some(last.relative) => header,
+            // The index is wrong, and if the records are, a walk from the start tells where.
+            Ok(_) | Err(StorageError::Corrupt { .. }) => return Ok((Growing::default(), 0)),
+            Err(error) => return Err(error),
+        };
         // That batch has its entry already.
         let mut counted = growing.clone();
         counted.bytes_since_entry = 0;
@@ -417,24 +418,19 @@ impl Segment {
         Ok(())
     }
 
-    /// The segment grows no more: its indexes are completed, written and let go.
-    pub fn close(&self) -> Result<(), StorageError> {
+    /// Completes the indexes and writes them. The segment may grow on.
+    pub fn write_last_indexes(&self) -> Result<(), StorageError> {
         self.with_growing(Growing::add_time);
-        self.write_indexes()?;
+        self.write_indexes()
+    }
+
+    /// The segment grows no more: its indexes, which are written, are let go.
+    pub fn seal(&self) {
         let mut index = self.index.write();
         if let Index::Growing(growing) = &*index {
             let closed = Closed { offsets: Paged::new(&growing.offsets), times: Paged::new(&growing.times) };
             *index = Index::Closed(Arc::new(closed));
         }
-        Ok(())
-    }
-
-    /// The segment is the active one again, as after a truncation.
-    pub fn reopen(&self, growing: Growing) -> Result<(), StorageError> {
-        let mut growing = growing;
-        self.write_index_files(&mut growing)?;
-        self.set_growing(growing);
-        Ok(())
     }
 
     /// Makes the index files durable, where there are any.

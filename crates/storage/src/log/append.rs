@@ -138,7 +138,12 @@ impl Log {
 
         let max_timestamp = prepared.iter().map(|batch| batch.header.max_timestamp()).max().unwrap_or(-1);
         if self.must_roll(&writer, records.len(), max_timestamp, last_offset, info.now_ms) {
-            self.roll_locked(&mut writer, base_offset)?;
+            // Segments follow each other without a gap, by which recovery knows that none has lost its tail.
+            let log_end = writer.log_end;
+            self.roll_locked(&mut writer, log_end)?;
+            if writer.active.relative(last_offset).is_none() {
+                self.roll_locked(&mut writer, base_offset)?;
+            }
         }
         if writer.active.relative(last_offset).is_none() {
             return Err(AppendError::UnexpectedOffset {
@@ -274,13 +279,20 @@ impl Log {
         let fail = |error| self.root.fail_unless_full(error);
         let old = Arc::clone(&writer.active);
         let replaces = writer.size == 0;
-        if !replaces {
-            old.close().map_err(fail)?;
-            self.write_snapshot(&encode(&writer.producers), base).map_err(fail)?;
-        } else if old.base == base {
+        if replaces && old.base == base {
             return Ok(());
         }
+        // All that may fail for want of room comes first, and leaves the old segment growing.
+        if !replaces {
+            // At the recovery point there is one, which must stay durable.
+            let path = self.folder.file(base, ".snapshot");
+            if self.recovery_point() != base || !self.folder.disk.exists(&path).at("look at", &path)? {
+                self.write_snapshot(&encode(&writer.producers), base).map_err(fail)?;
+            }
+            old.write_last_indexes().map_err(fail)?;
+        }
         let segment = Arc::new(Segment::create(&self.folder, base).map_err(fail)?);
+        old.seal();
         {
             let mut view = self.view.write();
             if replaces {
@@ -412,7 +424,7 @@ impl Log {
             segment.set_size(writer.size);
             view.log_end = log_end;
             view.unrecoverable_bytes += size as u64;
-            view.last_append_ms = now_ms;
+            view.unrecoverable_since_ms.get_or_insert(now_ms);
             view.unflushed_since_ms.get_or_insert(now_ms);
             view.first_unstable = writer.producers.first_unstable_offset();
             if !view.is_durable_first {

@@ -4,7 +4,6 @@ use super::open::snapshots;
 use super::{Log, Writer};
 use crate::epochs::LEADER_EPOCHS;
 use crate::error::StorageError;
-use crate::index::Growing;
 use crate::producers::{Producers, encode};
 use crate::segment::Segment;
 use ottla_ids::Offset;
@@ -23,7 +22,9 @@ impl Log {
     pub(crate) fn recovery_due(&self, now_ms: i64, interval_ms: i64) -> (u64, bool) {
         let view = self.view.read();
         let has_rolled = view.recovery_point < view.active().base;
-        let is_due = has_rolled || now_ms.saturating_sub(view.last_append_ms) >= interval_ms;
+        let is_old =
+            view.unrecoverable_since_ms.is_none_or(|since| now_ms.saturating_sub(since) >= interval_ms);
+        let is_due = has_rolled || is_old;
         (view.unrecoverable_bytes, is_due)
     }
 
@@ -45,7 +46,8 @@ impl Log {
             if view.recovery_point == writer.log_end && view.unrecoverable_bytes == 0 {
                 return Ok(None);
             }
-            let from = view.segment_index(view.recovery_point);
+            // From the segment that ends at the recovery point on: its last index entry came with the roll.
+            let from = view.segment_index(view.recovery_point.plus(-1));
             let segments = view.segments.get(from..).unwrap_or_default().to_vec();
             (writer.log_end, encode(&writer.producers), segments, view.unrecoverable_bytes, view.is_new)
         };
@@ -69,6 +71,8 @@ impl Log {
             view.recovery_point = end;
             view.synced_end = view.synced_end.max(end);
             view.unrecoverable_bytes = view.unrecoverable_bytes.saturating_sub(bytes);
+            // Exact enough: what was appended meanwhile is a little older than the next append.
+            view.unrecoverable_since_ms = None;
         }
         self.root.note_recoverable(bytes);
         self.remove_old_snapshots(end)?;
@@ -113,16 +117,16 @@ impl Log {
         let _maintenance = self.maintenance.lock();
         let active = {
             let mut writer = self.writer.lock();
-            if !writer.is_loaded {
-                // Not touched since it was opened.
+            let has_recovered = writer.active.with_growing(|_| ()).is_some();
+            if !writer.is_loaded && !has_recovered {
+                // Not touched since a clean start.
                 writer.is_closed = true;
                 return Ok(writer.log_end);
             }
             Arc::clone(&writer.active)
         };
         let close = || {
-            active.with_growing(Growing::add_time);
-            active.write_indexes()?;
+            active.write_last_indexes()?;
             active.sync_indexes()?;
             self.advance_locked()?;
             self.write_epochs()?;
@@ -185,10 +189,24 @@ impl Log {
         is_due: impl Fn(&Segment, Offset) -> bool,
         now_ms: i64,
     ) -> Result<usize, StorageError> {
-        let deleted = {
-            let mut view = self.view.write();
+        let (count, first_kept, recovery_point) = {
+            let view = self.view.read();
             let pairs = view.segments.iter().zip(view.segments.iter().skip(1));
             let count = pairs.take_while(|(segment, next)| is_due(segment, next.base)).count();
+            (count, view.segments.get(count).map(|segment| segment.base), view.recovery_point)
+        };
+        if count == 0 {
+            return Ok(0);
+        }
+        if first_kept.is_some_and(|base| recovery_point < base) {
+            // What the producers did in the deleted segments must be in a durable snapshot.
+            let advanced = self.advance_locked().map_err(|error| self.root.fail_unless_full(error))?;
+            self.root
+                .set_offsets(&self.partition, advanced, None)
+                .map_err(|error| self.root.fail_unless_full(error))?;
+        }
+        let deleted = {
+            let mut view = self.view.write();
             let deleted: Vec<Arc<Segment>> = view.segments.drain(..count).collect();
             if let Some(first) = view.segments.first() {
                 view.log_start = view.log_start.max(first.base);
@@ -239,7 +257,7 @@ impl Log {
         }
         let log_start = self.log_start_offset();
         if to <= log_start {
-            self.start_at(&mut writer, log_start.min(to)).map_err(|error| self.root.fail(error))?;
+            self.start_at(&mut writer, to).map_err(|error| self.root.fail(error))?;
             return Ok(to);
         }
         self.cut(&mut writer, to, log_start).map_err(|error| self.root.fail(error))
@@ -283,8 +301,8 @@ impl Log {
         crate::error::Context::at(segment.file()?.set_size(position), "cut", &segment.path())?;
         let interval = writer.config.index_interval_bytes;
         let (growing, from) = segment.resume_index(end, position, interval)?;
-        segment.reopen(segment.scan_index(from, position, growing, interval)?.growing)?;
-        for later in segments.iter().skip(index + 1) {
+        segment.set_growing(segment.scan_index(from, position, growing, interval)?.growing);
+        for later in segments.iter().skip(index + 1).rev() {
             later.remove()?;
         }
         for offset in snapshots(&self.folder)?.into_iter().filter(|offset| *offset > end) {
@@ -320,7 +338,8 @@ impl Log {
         let old = self.view.read().segments.clone();
         // What a power cut leaves of the old segments is not to be measured by the new offsets.
         self.root.set_offsets(&self.partition, Some(Offset::ZERO), Some(offset))?;
-        for segment in &old {
+        // The newest first: what a power cut leaves is the beginning of the log.
+        for segment in old.iter().rev() {
             segment.remove()?;
         }
         for snapshot in snapshots(&self.folder)? {

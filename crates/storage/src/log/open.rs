@@ -27,6 +27,8 @@ const CONTROL_SIZE_MAX: usize = 1 << 20;
 pub(crate) struct Known {
     pub recovery_point: Option<Offset>,
     pub log_start: Option<Offset>,
+    /// Below this offset compaction may have left gaps between segments.
+    pub cleaned_to: Option<Offset>,
     /// Whether the directory was closed in order.
     pub is_clean: bool,
 }
@@ -109,12 +111,15 @@ impl Log {
                 let point = if opening.known.is_clean { last_base } else { point.unwrap_or(first_base) };
                 opened = recover(&folder, &mut segments, point.max(first_base), opening)?;
                 is_loaded = true;
-                has_new_names = false;
+                // Without a recovery point nobody has synced the names yet, unless there was something to check.
+                let names_are_synced = opening.known.recovery_point.is_some() || first_base < opened.log_end;
+                is_new |= !names_are_synced;
+                has_new_names = !names_are_synced;
             }
         }
         if opened.log_end < log_start {
             // All that is left lies before the start, as when what was synced last was a deletion.
-            for segment in segments.drain(..) {
+            for segment in segments.drain(..).rev() {
                 segment.remove()?;
             }
             segments.push(Arc::new(Segment::create(&folder, log_start)?));
@@ -146,7 +151,7 @@ impl Log {
             synced_end: opened.log_end,
             recovery_point: opened.recovery_point,
             unrecoverable_bytes: opened.unrecoverable_bytes,
-            last_append_ms: 0,
+            unrecoverable_since_ms: None,
             unflushed_since_ms: None,
             first_unstable: None,
             truncations: 0,
@@ -222,11 +227,8 @@ impl Log {
             writer.first_timestamp =
                 first.map(|(_, header)| header.max_timestamp()).filter(|timestamp| *timestamp >= 0);
         }
-        let (segments, log_start) = {
-            let view = self.view.read();
-            (view.segments.clone(), view.log_start)
-        };
-        writer.producers = self.load_producers(&segments, log_start, writer.log_end)?;
+        let segments = self.view.read().segments.clone();
+        writer.producers = self.load_producers(&segments, writer.log_end)?;
         writer.latest_epoch =
             self.with_epochs(|epochs| (epochs.latest().map(|latest| latest.epoch), false))?;
         {
@@ -244,18 +246,19 @@ impl Log {
     pub(super) fn load_producers(
         &self,
         segments: &[Arc<Segment>],
-        log_start: Offset,
         end: Offset,
     ) -> Result<Producers, StorageError> {
         let mut producers = Producers::default();
-        let mut from = log_start;
+        // Also what lies before the log's start counts: a producer does not lose its place with its records.
+        let first = segments.first().map_or(Offset::ZERO, |segment| segment.base);
+        let mut from = first;
         for offset in snapshots(&self.folder)?.into_iter().rev().filter(|offset| *offset <= end) {
             let path = self.folder.file(offset, ".snapshot");
             let Some(bytes) = self.folder.disk.read(&path).at("read", &path)? else { continue };
             match decode(&bytes) {
                 Ok(read) => {
                     producers = read;
-                    from = offset.max(log_start);
+                    from = offset.max(first);
                     break;
                 }
                 Err(error) => {
@@ -272,7 +275,7 @@ impl Log {
             let size = segment.size()?;
             let mut walk = segment.headers(segment.position_near(from)?.min(size), size)?;
             while let Some((position, header)) = walk.next()? {
-                if header.base_offset() < from {
+                if header.last_offset() < from {
                     continue;
                 }
                 if header.has_producer_id() {
@@ -435,7 +438,11 @@ fn recover(
     opening: &Opening<'_>,
 ) -> Result<Opened, StorageError> {
     let interval = opening.config.index_interval_bytes;
-    let floor = segments.partition_point(|segment| segment.base <= recovery_point).saturating_sub(1);
+    // The segment that ends at the recovery point got its last index entry when the next began.
+    let floor = segments.partition_point(|segment| segment.base < recovery_point).saturating_sub(1);
+    // A log cut within its first batch ends where it starts, with nothing on disk to show it.
+    let log_start = opening.known.log_start.unwrap_or(Offset::ZERO);
+    let was_durable = |offset: Offset| offset.max(log_start) < recovery_point;
     let mut epochs = read_epochs(folder)?;
     let mut is_dirty = epochs.truncate_from_end(recovery_point);
     let mut recovery = Recovery::default();
@@ -445,6 +452,22 @@ fn recover(
     let mut torn_at = None;
     for index in floor..segments.len() {
         let Some(segment) = segments.get(index).cloned() else { break };
+        let gap = segment.base.0 - end.0;
+        let is_cleaned = opening.known.cleaned_to.is_some_and(|to| segment.base <= to);
+        if index > floor && 0 < gap && gap <= i64::from(i32::MAX) && !is_cleaned && !opening.known.is_clean {
+            // The segment before it has lost its tail, so nothing here was ever durable. A leap larger than a
+            // segment can span is one of the leader whose log this is a copy of.
+            tracing::warn!("{}: dropped: the log before it ends at {end}", segment.path().display());
+            torn_at = Some(index - 1);
+            break;
+        }
+        if index > floor
+            && let Some(before) = segments.get(index - 1)
+        {
+            before.set_growing(std::mem::take(&mut growing));
+            before.write_last_indexes()?;
+            before.seal();
+        }
         let size = segment.size()?;
         let (resumed, from) = if index == floor {
             segment.resume_index(recovery_point, size, interval)?
@@ -457,14 +480,17 @@ fn recover(
             end = end.max(segment.base);
         }
         let mut check = Check { segment: &segment, interval, growing: resumed, end, position: from };
-        let damage = check
-            .run(size, |header| is_dirty |= epochs.assign(header.leader_epoch(), header.base_offset()))?;
+        let damage = check.run(size, |header| {
+            if header.base_offset() >= recovery_point {
+                is_dirty |= epochs.assign(header.leader_epoch(), header.base_offset());
+            }
+        })?;
         recovery.checked_bytes += check.position - from;
         let position = check.position;
         growing = check.growing;
         end = check.end;
         if let Some(reason) = damage {
-            if end < recovery_point || opening.known.is_clean {
+            if was_durable(end) || opening.known.is_clean {
                 return Err(segment.damage(position, end, reason));
             }
             tracing::warn!(
@@ -477,21 +503,13 @@ fn recover(
             segment.set_size(position);
             torn_at = Some(index);
         }
-        if from == 0 && recovery_point <= segment.base {
-            unrecoverable_bytes += position;
-        } else {
-            unrecoverable_bytes += position - from;
-        }
+        unrecoverable_bytes += position - from;
         if torn_at.is_some() {
             break;
         }
-        if index + 1 < segments.len() {
-            segment.reopen(std::mem::take(&mut growing))?;
-            segment.close()?;
-        }
     }
     if let Some(index) = torn_at {
-        for segment in segments.drain(index + 1..) {
+        for segment in segments.drain(index + 1..).rev() {
             recovery.cut_bytes += segment.size()?;
             segment.remove()?;
         }
@@ -500,7 +518,7 @@ fn recover(
         return Err(StorageError::InvalidFile { path: folder.path.clone(), reason: "no segment".to_owned() });
     };
     let size = active.size()?;
-    if end < recovery_point {
+    if was_durable(end) {
         let reason = format!("the log ends here, but was durable up to offset {recovery_point}");
         return Err(active.damage(size, end, reason));
     }
@@ -509,8 +527,6 @@ fn recover(
         let path = folder.file(offset, ".snapshot");
         folder.disk.remove_file(&path).at("remove", &path)?;
     }
-    active.reopen(growing)?;
-    let growing = active.with_growing(|growing| growing.clone()).unwrap_or_default();
     if end > recovery_point || torn_at.is_some() {
         for segment in segments.iter().skip(floor) {
             segment.file()?.sync().at("sync", &segment.path())?;
@@ -518,9 +534,9 @@ fn recover(
         }
         let path = folder.path.join(PARTITION_METADATA);
         folder.disk.open(&path).at("open", &path)?.sync().at("sync", &path)?;
+        folder.disk.sync_folder(&folder.path).at("sync folder", &folder.path)?;
+        opening.root.sync_names()?;
     }
-    folder.disk.sync_folder(&folder.path).at("sync folder", &folder.path)?;
-    opening.root.sync_names()?;
     Ok(Opened {
         log_end: end,
         durable_position: Some((active.base, size)),

@@ -59,7 +59,11 @@ impl Log {
         let (segments, log_start) = self.segments_to_search()?;
         let mut best: Option<(i64, Offset, Arc<Segment>)> = None;
         for segment in segments {
-            if let Some((timestamp, offset)) = segment.largest_timestamp()?
+            let largest = match segment.largest_timestamp()? {
+                Some((_, offset)) if offset < log_start => largest_from(&segment, log_start)?,
+                largest => largest,
+            };
+            if let Some((timestamp, offset)) = largest
                 && best.as_ref().is_none_or(|(largest, ..)| *largest < timestamp)
             {
                 best = Some((timestamp, offset, segment));
@@ -67,8 +71,9 @@ impl Log {
         }
         let Some((timestamp, offset, segment)) = best else { return Ok(None) };
         let Some((position, header)) = segment.find(offset, segment.size()?)? else { return Ok(None) };
+        // In the batch where the log starts, the record may be one that is deleted.
         first_record(&segment, position, &header, |found| {
-            timestamp <= found.timestamp && log_start <= found.offset
+            (timestamp <= found.timestamp || header.base_offset() < log_start) && log_start <= found.offset
         })
     }
 
@@ -80,6 +85,18 @@ impl Log {
         let view = self.view.read();
         Ok((view.segments.clone(), view.log_start))
     }
+}
+
+/// The greatest timestamp of the batches from `start` on, and the last offset of the first that has it.
+fn largest_from(segment: &Segment, start: Offset) -> Result<Option<(i64, Offset)>, StorageError> {
+    let mut largest: Option<(i64, Offset)> = None;
+    let mut walk = segment.headers(segment.position_near(start)?, segment.size()?)?;
+    while let Some((_, header)) = walk.next()? {
+        if start <= header.last_offset() && largest.is_none_or(|(time, _)| time < header.max_timestamp()) {
+            largest = Some((header.max_timestamp(), header.last_offset()));
+        }
+    }
+    Ok(largest)
 }
 
 /// The first record of a batch for which `matches` holds.
