@@ -369,7 +369,7 @@ pub struct CreatableTopicConfigs {
     pub name: Text,
     /// May be null.
     pub value: Option<Text>,
-    /// Whether it can be changed while the node runs.
+    /// Whether it cannot be changed while the node runs.
     pub read_only: bool,
     /// Where the value comes from.
     ///
