@@ -28,6 +28,9 @@ pub struct Network<S> {
     acceptors: Mutex<Vec<JoinHandle<()>>>,
 }
 
+/// Longer than any connection lives. A longer wait could not be added to the time of day.
+const FOREVER: Duration = Duration::from_secs(10 * 365 * 24 * 3600);
+
 /// What the listeners and connections have in common.
 pub(crate) struct Shared<S> {
     pub(crate) around: Surroundings<S>,
@@ -46,7 +49,7 @@ struct Live {
 
 /// A listener could not be opened.
 #[derive(Debug, thiserror::Error)]
-#[error("cannot listen on {address} for listener {listener}: {source}")]
+#[error("cannot listen on {address} for listener {listener}: {source}; is another broker running there?")]
 pub struct ListenError {
     /// The listener's name.
     pub listener: String,
@@ -82,7 +85,9 @@ impl Bound {
 
 impl<S: Service> Network<S> {
     /// A network without listeners yet, whose frames `service` handles.
-    pub fn new(limits: Limits, service: S) -> Network<S> {
+    pub fn new(mut limits: Limits, service: S) -> Network<S> {
+        limits.max_idle = limits.max_idle.min(FOREVER);
+        limits.max_frame_stall = limits.max_frame_stall.min(FOREVER);
         let stats = Arc::new(Stats::default());
         let slots = Arc::new(Slots::new(&limits, stats.clone()));
         let budget = Budget::new(limits.max_request_bytes_in_flight, stats.clone());

@@ -491,6 +491,14 @@ async fn idle_connections_are_closed_and_waiting_ones_are_not() {
     assert!(durable.is_closed().await.is_empty());
 }
 
+/// `connections.max.idle.ms=-1` comes as the longest duration there is, which no moment can be moved by.
+#[tokio::test]
+async fn connections_may_be_idle_for_ever() {
+    let forever = Limits { max_idle: Duration::MAX, max_frame_stall: Duration::MAX, ..Limits::default() };
+    let net = net(forever);
+    net.client().await.asks(b"served").await;
+}
+
 #[tokio::test]
 async fn a_large_frame_that_stalls_gives_its_bytes_back() {
     let net = net(Limits { max_frame_stall: Duration::from_millis(100), ..Limits::default() });
