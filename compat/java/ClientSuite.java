@@ -101,7 +101,7 @@ public final class ClientSuite {
     private static String topic(String name, int partitions, Map<String, String> configs) throws Exception {
         String topic = prefix + name;
         admin.createTopics(List.of(new NewTopic(topic, Optional.of(partitions), Optional.empty()).configs(configs))).all().get();
-        untilKnown(topic);
+        untilServed(topic, partitions);
         return topic;
     }
 
@@ -113,6 +113,13 @@ public final class ClientSuite {
             return true;
         });
         return found[0];
+    }
+
+    private static void untilServed(String topic, int partitions) {
+        untilKnown(topic);
+        Map<TopicPartition, OffsetSpec> ends = new HashMap<>();
+        for (int i = 0; i < partitions; i++) ends.put(new TopicPartition(topic, i), OffsetSpec.latest());
+        until(topic + " is served", () -> Report.errorOf(() -> admin.listOffsets(ends).all().get()).equals("none"));
     }
 
     private static String topic(String name, int partitions) throws Exception {

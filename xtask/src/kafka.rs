@@ -3,7 +3,7 @@
 
 use std::fs::{self, File};
 use std::net::{SocketAddr, TcpStream};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -26,14 +26,12 @@ const STOP_LIMIT: Duration = Duration::from_secs(30);
 #[derive(Debug)]
 pub struct Kafka {
     process: Child,
-    /// The folder with `server.properties`, `server.log` and `data/`.
-    pub folder: PathBuf,
     /// The broker's port; the controller listens on the next one.
     pub port: u16,
 }
 
 impl Kafka {
-    /// Formats `folder` when it is new, starts a broker on `port` and waits until it accepts
+    /// Formats `folder` when it is new (`server.properties`, `server.log` and `data/` lie in it), starts a broker on `port` and waits until it accepts
     /// connections. `heap` is Java's (`"1g"`); `properties` are added to Kafka's defaults for one
     /// node and win over them.
     pub fn start(
@@ -80,7 +78,7 @@ impl Kafka {
             let tail: Vec<&str> = tail.into_iter().rev().collect();
             return Err(error.context(format!("Apache Kafka did not start:\n{}", tail.join("\n"))));
         }
-        Ok(Kafka { process, folder, port })
+        Ok(Kafka { process, port })
     }
 
     /// The address clients are given.

@@ -19,7 +19,7 @@ const HOW_TO_GET: &[(&str, &str)] = &[
     ("python3", "Python 3.10 or newer with venv, for example Debian's python3-venv"),
     ("node", "Node.js 18 or newer, for example Debian's nodejs"),
     ("npm", "npm, which comes with Node.js or as Debian's npm"),
-    ("go", "Go 1.25 or newer, from the Go project or Debian's golang-go"),
+    ("go", "Go 1.26 or newer, from the Go project or Debian's golang-go"),
 ];
 
 /// Where things are, and what gets installed on first use.
@@ -145,21 +145,22 @@ impl Tools {
         Ok(command)
     }
 
-    /// Builds the Go program `package` of the module in `compat/go`; returns the binary.
-    pub fn go_program(&self, package: &str) -> Result<PathBuf> {
+    /// Builds a program of the Go module in the folder `module`: the package in its folder `name`, or
+    /// the module's root when there is no such folder. Returns the binary.
+    pub fn go_program(&self, module: &Path, name: &str) -> Result<PathBuf> {
         need(&["go"])?;
-        let binary = self.cache.join("go").join(package);
-        let module = self.compat("go");
-        let mut sources = files_under(&module, "go")?;
+        let binary = self.cache.join("go").join(name);
+        let package = if module.join(name).is_dir() { format!("./{name}") } else { ".".to_owned() };
+        let mut sources = files_under(module, "go")?;
         sources.push(module.join("go.mod"));
         sources.push(module.join("go.sum"));
         let inputs: Vec<&Path> = sources.iter().map(PathBuf::as_path).collect();
-        self.once(&binary, &inputs, &format!("go build {package}"), |folder| {
+        self.once(&binary, &inputs, &format!("go build {name}"), |folder| {
             run(Command::new("go")
                 .args(["build", "-o"])
                 .arg(folder.join("program"))
-                .arg(format!("./{package}"))
-                .current_dir(&module))
+                .arg(package)
+                .current_dir(module))
         })?;
         Ok(binary.join("program"))
     }

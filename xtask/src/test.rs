@@ -1,0 +1,312 @@
+//! `cargo xtask test`: everything that tells whether Ottla is right, from the formatting to real
+//! clients while the broker is killed. Progress goes to stderr; the last line of stdout is the count.
+
+mod compat;
+mod crash;
+mod flights;
+mod hostile;
+mod ottla;
+
+use std::env;
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio, exit};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use anyhow::{Context, Result, bail, ensure};
+
+use crate::codegen;
+use crate::tools::{Tools, is_installed, run as run_command};
+
+const USAGE: &str =
+    "usage: cargo xtask test [--unit] [--compat] [--oracle [--record]] [--long] [--ottla BINARY] [FILTER]...
+  without options: all of it, except Apache Kafka itself
+  --unit      formatting, lints, generated files, licences and the unit tests
+  --compat    real clients, kill -9, the hostile client and the flights, against Ottla
+  --oracle    the suites of --compat against Apache Kafka too
+  --record    with --oracle: keep Apache Kafka's answers in compat/answers.json
+  --long      more kills, a longer hostile client, all flights
+  --ottla     a binary to test; without it the release build is made first
+  FILTER      only steps whose name contains it: fmt clippy codegen deny unit protocol records
+              compat/SUITE crash hostile flights";
+
+/// Which steps run, and how.
+#[derive(Debug, Default)]
+pub struct Options {
+    unit: bool,
+    compat: bool,
+    /// Against Apache Kafka too.
+    oracle: bool,
+    record: bool,
+    long: bool,
+    ottla: Option<PathBuf>,
+    filters: Vec<String>,
+}
+
+impl Options {
+    fn parse(arguments: &[String]) -> Result<Options> {
+        let mut options = Options::default();
+        let mut arguments = arguments.iter();
+        while let Some(argument) = arguments.next() {
+            match argument.as_str() {
+                "--help" => bail!("{USAGE}"),
+                "--unit" => options.unit = true,
+                "--compat" => options.compat = true,
+                "--oracle" => options.oracle = true,
+                "--record" => options.record = true,
+                "--long" => options.long = true,
+                "--ottla" => options.ottla = Some(PathBuf::from(arguments.next().context(USAGE)?)),
+                filter if !filter.starts_with('-') => options.filters.push(filter.to_owned()),
+                _ => bail!("{argument}: no such option\n{USAGE}"),
+            }
+        }
+        Ok(options)
+    }
+
+    /// Whether the step of this name is asked for.
+    pub fn wants(&self, step: &str) -> bool {
+        self.filters.is_empty() || self.filters.iter().any(|filter| step.contains(filter))
+    }
+}
+
+/// What passed and what failed, so far.
+#[derive(Debug, Default)]
+pub struct Tally {
+    passed: u64,
+    failures: Vec<String>,
+}
+
+impl Tally {
+    fn passed(&mut self, _name: &str) {
+        self.passed += 1;
+    }
+
+    fn failed(&mut self, name: &str, what: &str) {
+        eprintln!("FAIL  {name}: {what}");
+        self.failures.push(name.to_owned());
+    }
+
+    /// Runs one step, and counts it as one.
+    fn step(&mut self, name: &str, step: impl FnOnce() -> Result<()>) {
+        self.telling_step(name, || step().map(|()| String::new()));
+    }
+
+    /// Runs one step that tells what it saw.
+    fn telling_step(&mut self, name: &str, step: impl FnOnce() -> Result<String>) {
+        eprintln!("==== {name}");
+        let start = Instant::now();
+        match step() {
+            Ok(told) => {
+                for line in told.lines() {
+                    eprintln!("      {line}");
+                }
+                eprintln!("ok    {name} ({:.1} s)", start.elapsed().as_secs_f32());
+                self.passed += 1;
+            }
+            Err(error) => self.failed(name, &format!("{error:#}")),
+        }
+    }
+}
+
+/// Runs what the arguments ask for. Fails when a test does.
+pub fn run(arguments: &[String]) -> Result<()> {
+    let options = Options::parse(arguments)?;
+    let tools = Tools::find()?;
+    let work = tempfile::tempdir().context("no folder for temporary files")?;
+    let mut tally = Tally::default();
+    let start = Instant::now();
+
+    let all = !options.unit && !options.compat && !options.oracle;
+    if all || options.unit {
+        unit(&tools, &options, &mut tally);
+    }
+    if all || options.compat || options.oracle {
+        clients(&tools, &options, work.path(), &mut tally);
+    }
+
+    eprintln!("==== {:.0} s", start.elapsed().as_secs_f32());
+    for failure in &tally.failures {
+        eprintln!("failed: {failure}");
+    }
+    println!("{} passed, {} failed", tally.passed, tally.failures.len());
+    ensure!(0 < tally.passed || !tally.failures.is_empty(), "no test has run\n{USAGE}");
+    // The count stays the last line.
+    drop(work);
+    if tally.failures.is_empty() { Ok(()) } else { exit(1) }
+}
+
+/// `cargo xtask flights [--rows N] [--oracle] [--ottla BINARY]`.
+pub fn run_flights(arguments: &[String]) -> Result<()> {
+    let mut rows = flights::ALL_ROWS;
+    let mut options = Options::default();
+    let mut arguments = arguments.iter();
+    while let Some(argument) = arguments.next() {
+        match argument.as_str() {
+            "--rows" => rows = arguments.next().context("--rows needs a number")?.parse()?,
+            "--oracle" => options.oracle = true,
+            "--ottla" => options.ottla = arguments.next().map(PathBuf::from),
+            _ => bail!("usage: cargo xtask flights [--rows N] [--oracle] [--ottla BINARY]"),
+        }
+    }
+    ensure!((100..=flights::ALL_ROWS).contains(&rows), "--rows: from 100 to {}", flights::ALL_ROWS);
+    let tools = Tools::find()?;
+    let work = tempfile::tempdir()?;
+    let binary = if options.oracle { None } else { Some(binary(&tools, &options)?) };
+    println!("{}", flights::run(&tools, binary.as_deref(), &work.path().join("flights"), rows)?);
+    Ok(())
+}
+
+/// What needs nothing but Rust.
+fn unit(tools: &Tools, options: &Options, tally: &mut Tally) {
+    if options.wants("fmt") {
+        tally.step("fmt", || cargo(tools, &["fmt", "--all", "--check"]));
+    }
+    if options.wants("codegen") {
+        tally.step("codegen", || codegen::run(&["--check".to_owned()]));
+    }
+    if options.wants("clippy") {
+        tally.step("clippy", || {
+            cargo(tools, &["clippy", "--quiet", "--workspace", "--all-targets", "--", "-D", "warnings"])
+        });
+    }
+    if options.wants("deny") {
+        if is_installed("cargo-deny") {
+            tally.step("deny", || cargo(tools, &["deny", "check", "bans", "licenses", "sources"]));
+        } else {
+            eprintln!("      deny: skipped, cargo-deny is not installed (cargo install --locked cargo-deny)");
+        }
+    }
+    if options.wants("unit")
+        && let Err(error) = unit_tests(tools, tally)
+    {
+        tally.failed("unit", &format!("{error:#}"));
+    }
+}
+
+fn cargo(tools: &Tools, arguments: &[&str]) -> Result<()> {
+    run_command(Command::new(env!("CARGO")).args(arguments).current_dir(&tools.root))
+}
+
+/// The unit tests of the workspace, counted one by one.
+fn unit_tests(tools: &Tools, tally: &mut Tally) -> Result<()> {
+    eprintln!("==== unit");
+    let start = Instant::now();
+    let mut process = Command::new(env!("CARGO"))
+        .args(["test", "--quiet", "--workspace", "--no-fail-fast"])
+        .current_dir(&tools.root)
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .spawn()?;
+    let output = process.stdout.take().context("its output is piped")?;
+    let mut passed = 0;
+    let mut failed = 0;
+    for line in BufReader::new(output).lines() {
+        let line = line?;
+        match line.strip_prefix("test result: ") {
+            Some(result) => {
+                passed += number_before(result, " passed");
+                failed += number_before(result, " failed");
+            }
+            // The dots of a quiet run tell nothing.
+            None if line.is_empty()
+                || line.starts_with("running ")
+                || line.chars().all(|c| ".i".contains(c)) => {}
+            None => eprintln!("      {line}"),
+        }
+    }
+    let status = process.wait()?;
+    tally.passed += passed;
+    for _ in 0..failed {
+        tally.failures.push("unit (see above)".to_owned());
+    }
+    ensure!(status.success() || 0 < failed, "cargo test ended with {status}");
+    eprintln!(
+        "{}  unit: {passed} passed, {failed} failed ({:.1} s)",
+        if failed == 0 { "ok  " } else { "FAIL" },
+        start.elapsed().as_secs_f32()
+    );
+    Ok(())
+}
+
+/// The number that stands before `word`, as in `ok. 12 passed; 0 failed`.
+fn number_before(text: &str, word: &str) -> u64 {
+    let end = text.find(word).unwrap_or(0);
+    let start = text[..end].rfind(' ').map_or(0, |space| space + 1);
+    text[start..end].parse().unwrap_or(0)
+}
+
+/// What runs real clients.
+fn clients(tools: &Tools, options: &Options, work: &Path, tally: &mut Tally) {
+    if options.wants("protocol") {
+        tally.step("protocol", || {
+            let jars = tools.kafka_jars()?;
+            run_command(Command::new(tools.compat("java-protocol/run")).arg(jars).arg(&tools.cache))
+        });
+    }
+    if options.wants("records") {
+        tally.step("records", || records(tools, work));
+    }
+    let wants_ottla = !options.oracle || options.compat;
+    let steps = ["compat", "crash", "hostile", "flights"];
+    let any = options.filters.is_empty()
+        || options.filters.iter().any(|filter| steps.iter().any(|step| filter.contains(step)));
+    if !any {
+        return;
+    }
+    let binary = match wants_ottla.then(|| binary(tools, options)).transpose() {
+        Ok(binary) => binary,
+        Err(error) => return tally.failed("build", &format!("{error:#}")),
+    };
+    if let Err(error) = compat::run(tools, options, binary.as_deref(), &work.join("compat"), tally) {
+        tally.failed("compat", &format!("{error:#}"));
+    }
+    let Some(binary) = binary else { return };
+    if options.wants("crash") {
+        let rounds = if options.long { 25 } else { 5 };
+        tally.telling_step("crash", || crash::run(tools, &binary, &work.join("crash"), rounds));
+    }
+    if options.wants("hostile") {
+        let duration = Duration::from_secs(if options.long { 300 } else { 20 });
+        let seed = seed();
+        tally.telling_step("hostile", || hostile::run(tools, &binary, &work.join("hostile"), seed, duration));
+    }
+    if options.wants("flights") {
+        let rows = if options.long { flights::ALL_ROWS } else { 20_000 };
+        tally.telling_step("flights", || flights::run(tools, Some(&binary), &work.join("flights"), rows));
+    }
+}
+
+/// `OTTLA_SEED`, to repeat a run, or a new one.
+fn seed() -> u64 {
+    let given = env::var("OTTLA_SEED").ok().and_then(|seed| seed.parse().ok());
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |now| now.as_secs());
+    given.unwrap_or(now)
+}
+
+/// Batches that Ottla's builder wrote, read by Kafka's own classes.
+fn records(tools: &Tools, work: &Path) -> Result<()> {
+    let ours = work.join("records");
+    std::fs::create_dir_all(&ours)?;
+    let jars = tools.kafka_jars()?;
+    run_command(
+        Command::new(env!("CARGO"))
+            .args(["run", "--quiet", "--package", "ottla-records", "--example", "write_batches", "--"])
+            .arg(&ours)
+            .current_dir(&tools.root),
+    )?;
+    run_command(Command::new(tools.compat("records/check-ours.sh")).arg(jars).arg(&ours))
+}
+
+/// The binary under test: the given one, or the release build, made now.
+fn binary(tools: &Tools, options: &Options) -> Result<PathBuf> {
+    if let Some(binary) = &options.ottla {
+        ensure!(binary.is_file(), "{}: no such file", binary.display());
+        return Ok(binary.clone());
+    }
+    eprintln!("==== build");
+    let start = Instant::now();
+    cargo(tools, &["build", "--release", "--package", "ottla"])?;
+    eprintln!("ok    build ({:.1} s)", start.elapsed().as_secs_f32());
+    let target = env::var_os("CARGO_TARGET_DIR").map_or_else(|| tools.root.join("target"), PathBuf::from);
+    Ok(target.join("release/ottla"))
+}

@@ -1,0 +1,286 @@
+//! The compatibility suites: each is a program of some client that takes a broker's address and a
+//! prefix for its topics and groups, and prints a JSON line for each check. The same program runs
+//! against Ottla and against Apache Kafka, and the answers are compared: with those in
+//! `compat/answers.json`, which `--record` writes from Apache Kafka, and with `--oracle` also with
+//! an Apache Kafka that runs now.
+
+use std::collections::BTreeMap;
+use std::fs::{self, File};
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::sync::Mutex;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result};
+use serde_json::Value;
+
+use super::ottla::{Ottla, free_ports};
+use super::{Options, Tally};
+use crate::kafka::Kafka;
+use crate::tools::Tools;
+
+/// How many suites run at once. More would measure the machine's patience.
+const AT_ONCE: usize = 2;
+
+/// No suite takes nearly as long.
+const SUITE_LIMIT: Duration = Duration::from_secs(300);
+
+/// Groups begin at once, as in a benchmark: the tests would wait three seconds for each otherwise.
+const SETTINGS: &[(&str, &str)] = &[("group.initial.rebalance.delay.ms", "0")];
+
+type Prepare = fn(&Tools) -> Result<Command>;
+
+/// The longest first, so that the others run beside it.
+const SUITES: &[(&str, Prepare)] = &[
+    ("java", |tools| java(tools, "ClientSuite")),
+    ("java-tools", |tools| java(tools, "ToolSuite")),
+    ("librdkafka", |tools| python(tools, "suite_librdkafka.py")),
+    ("aiokafka", |tools| python(tools, "suite_aiokafka.py")),
+    ("kafkajs", |tools| tools.node(&tools.compat("node/suite_kafkajs.js"))),
+    ("franz-go", |tools| go(tools, "franz")),
+    ("sarama", |tools| go(tools, "sarama")),
+];
+
+fn java(tools: &Tools, class: &str) -> Result<Command> {
+    let classes = tools.java_classes("compat", &tools.compat("java"))?;
+    let mut command = tools.java("384m", Some(&classes))?;
+    command.arg(class);
+    Ok(command)
+}
+
+fn python(tools: &Tools, script: &str) -> Result<Command> {
+    let mut command = Command::new(tools.python()?);
+    command.arg(tools.compat("python").join(script));
+    Ok(command)
+}
+
+fn go(tools: &Tools, package: &str) -> Result<Command> {
+    Ok(Command::new(tools.go_program(&tools.compat("go"), package)?))
+}
+
+/// What one check found.
+#[derive(Clone, Debug)]
+struct Finding {
+    ok: bool,
+    answer: String,
+    detail: String,
+}
+
+/// By client and check.
+type Findings = BTreeMap<(String, String), Finding>;
+
+/// The suites that are wanted, against the brokers that are wanted.
+pub fn run(
+    tools: &Tools,
+    options: &Options,
+    ottla: Option<&Path>,
+    work: &Path,
+    tally: &mut Tally,
+) -> Result<()> {
+    let mut commands = Vec::new();
+    for (name, prepare) in SUITES {
+        if !options.wants(&format!("compat/{name}")) {
+            continue;
+        }
+        match prepare(tools) {
+            Ok(command) => commands.push((*name, command)),
+            Err(error) => tally.failed(&format!("compat/{name}"), &format!("{error:#}")),
+        }
+    }
+    if commands.is_empty() {
+        return Ok(());
+    }
+
+    let answers = tools.compat("answers.json");
+    let mut expected = read_answers(&answers)?;
+    if options.oracle {
+        eprintln!("==== compat: Apache Kafka");
+        let port = free_ports(2)?;
+        let kafka = Kafka::start(tools, &work.join("kafka"), port, "1g", SETTINGS)?;
+        let found = suites(&mut commands, &kafka.bootstrap(), "kafka")?;
+        kafka.stop()?;
+        judge("kafka", &found, None, tally);
+        if options.record {
+            for ((client, check), finding) in found.iter().filter(|(_, finding)| finding.ok) {
+                expected.entry(client.clone()).or_default().insert(check.clone(), finding.answer.clone());
+            }
+            fs::write(&answers, serde_json::to_string_pretty(&expected)? + "\n")?;
+            eprintln!("      recorded in {}", answers.display());
+        } else {
+            judge_answers("kafka", &found, &expected, tally);
+        }
+    }
+    if let Some(binary) = ottla {
+        eprintln!("==== compat: Ottla");
+        let settings: Vec<String> = SETTINGS.iter().map(|(key, value)| format!("{key}={value}")).collect();
+        let settings: Vec<&str> = settings.iter().map(String::as_str).collect();
+        let mut ottla = Ottla::start(binary, &work.join("compat"), &settings)?;
+        let found = suites(&mut commands, &ottla.bootstrap(), "ottla")?;
+        judge("ottla", &found, Some(&expected), tally);
+        tally.step("compat/ottla-goes-on", || {
+            ottla.check_alive()?;
+            let complaints = ottla.complaints();
+            anyhow::ensure!(
+                complaints.is_empty(),
+                "{} lines in the log, as: {}",
+                complaints.len(),
+                complaints[0]
+            );
+            ottla.stop()
+        });
+    }
+    Ok(())
+}
+
+/// Counts every check: it must hold and, where `expected` is given, its answer must be Kafka's.
+fn judge(broker: &str, found: &Findings, expected: Option<&Answers>, tally: &mut Tally) {
+    for ((client, check), finding) in found {
+        let name = format!("{broker}: {client}/{check}");
+        if !finding.ok {
+            tally.failed(&name, &finding.detail);
+            continue;
+        }
+        match expected.map(|answers| answers.get(client).and_then(|checks| checks.get(check))) {
+            Some(Some(answer)) if *answer != finding.answer => {
+                tally.failed(
+                    &name,
+                    &format!("answers differ\n        Kafka: {answer}\n        Ottla: {}", finding.answer),
+                );
+            }
+            Some(None) => tally.failed(&name, "no answer of Apache Kafka is recorded (--oracle --record)"),
+            _ => tally.passed(&name),
+        }
+    }
+    for (client, checks) in expected.into_iter().flatten() {
+        let ran = found.keys().any(|(one, _)| one == client);
+        for check in
+            checks.keys().filter(|check| ran && !found.contains_key(&(client.clone(), (*check).clone())))
+        {
+            tally.failed(&format!("{broker}: {client}/{check}"), "did not run");
+        }
+    }
+}
+
+/// Whether Apache Kafka still answers as recorded.
+fn judge_answers(broker: &str, found: &Findings, expected: &Answers, tally: &mut Tally) {
+    for ((client, check), finding) in found.iter().filter(|(_, finding)| finding.ok) {
+        let recorded = expected.get(client).and_then(|checks| checks.get(check));
+        if recorded != Some(&finding.answer) {
+            let what = format!(
+                "differs from the record\n        record: {recorded:?}\n        now: {}",
+                finding.answer
+            );
+            tally.failed(&format!("{broker}: {client}/{check} as recorded"), &what);
+        }
+    }
+}
+
+/// Client, check, answer.
+type Answers = BTreeMap<String, BTreeMap<String, String>>;
+
+fn read_answers(path: &Path) -> Result<Answers> {
+    if !path.exists() {
+        return Ok(Answers::new());
+    }
+    let text = fs::read_to_string(path)?;
+    let whole: Value = serde_json::from_str(&text).context("compat/answers.json")?;
+    let mut answers = Answers::new();
+    for (client, checks) in whole.as_object().into_iter().flatten() {
+        for (check, answer) in checks.as_object().into_iter().flatten() {
+            let answer = answer.as_str().unwrap_or_default().to_owned();
+            answers.entry(client.clone()).or_default().insert(check.clone(), answer);
+        }
+    }
+    Ok(answers)
+}
+
+/// Runs all the suites against one broker, a few at a time.
+fn suites(commands: &mut [(&str, Command)], bootstrap: &str, label: &str) -> Result<Findings> {
+    let found = Mutex::new(Findings::new());
+    let queue = Mutex::new(commands.iter_mut());
+    thread::scope(|scope| {
+        for _ in 0..AT_ONCE {
+            scope.spawn(|| {
+                loop {
+                    let next = queue.lock().expect("no suite panics").next();
+                    let Some((name, command)) = next else { break };
+                    let start = Instant::now();
+                    let lines = suite(name, command, bootstrap, label);
+                    let bad = lines.values().filter(|finding| !finding.ok).count();
+                    eprintln!(
+                        "      {name}: {} checks, {bad} failed, {:.1} s",
+                        lines.len(),
+                        start.elapsed().as_secs_f32()
+                    );
+                    found.lock().expect("no suite panics").extend(lines);
+                }
+            });
+        }
+    });
+    Ok(found.into_inner().expect("no suite panics"))
+}
+
+/// Runs one suite to its end; a suite that breaks is a failed check called `suite`.
+fn suite(name: &str, command: &mut Command, bootstrap: &str, label: &str) -> Findings {
+    let mut found = Findings::new();
+    if let Err(error) = suite_lines(name, command, bootstrap, label, &mut found) {
+        let finding = Finding { ok: false, answer: String::new(), detail: format!("{error:#}") };
+        found.insert((name.to_owned(), "suite".to_owned()), finding);
+    }
+    found
+}
+
+fn suite_lines(
+    name: &str,
+    command: &mut Command,
+    bootstrap: &str,
+    label: &str,
+    found: &mut Findings,
+) -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let output = folder.path().join("out");
+    let errors = folder.path().join("err");
+    let mut once = Command::new(command.get_program());
+    once.args(command.get_args()).args([bootstrap, &format!("{label}-{name}.")]);
+    for (key, value) in command.get_envs() {
+        if let Some(value) = value {
+            once.env(key, value);
+        }
+    }
+    let mut process = once
+        .stdin(Stdio::null())
+        .stdout(File::create(&output)?)
+        .stderr(File::create(&errors)?)
+        .spawn()
+        .with_context(|| format!("cannot start {name}"))?;
+    let end = Instant::now() + SUITE_LIMIT;
+    let status = loop {
+        if let Some(status) = process.try_wait()? {
+            break Some(status);
+        }
+        if end < Instant::now() {
+            process.kill()?;
+            process.wait()?;
+            break None;
+        }
+        thread::sleep(Duration::from_millis(50));
+    };
+    for line in fs::read_to_string(&output)?.lines().filter(|line| line.starts_with('{')) {
+        let line: Value = serde_json::from_str(line).with_context(|| format!("not JSON: {line}"))?;
+        let field = |field: &str| line[field].as_str().unwrap_or_default().to_owned();
+        let finding = Finding { ok: line["ok"] == true, answer: field("answer"), detail: field("detail") };
+        found.insert((field("client"), field("check")), finding);
+    }
+    let failed = found.values().any(|finding| !finding.ok);
+    match status {
+        None => anyhow::bail!("no end after {SUITE_LIMIT:?}"),
+        // A suite says by its code whether a check failed; another reason to fail is one of its own.
+        Some(status) if !status.success() && !failed => {
+            let text = fs::read_to_string(&errors)?;
+            let tail: Vec<&str> = text.lines().rev().take(5).collect();
+            anyhow::bail!("ended with {status}: {}", tail.into_iter().rev().collect::<Vec<_>>().join(" | "))
+        }
+        Some(_) => Ok(()),
+    }
+}

@@ -1,0 +1,19 @@
+//! `cargo xtask tidy`: formats the code, and writes the generated code and the generated
+//! documentation anew.
+
+use std::process::Command;
+
+use anyhow::Result;
+
+use crate::tools::run as run_command;
+use crate::{codegen, docs};
+
+/// Does all three.
+pub fn run(arguments: &[String]) -> Result<()> {
+    if let Some(argument) = arguments.first() {
+        anyhow::bail!("{argument}: cargo xtask tidy takes no arguments");
+    }
+    codegen::run(&[])?;
+    docs::run(&[])?;
+    run_command(Command::new(env!("CARGO")).args(["fmt", "--all"]))
+}
