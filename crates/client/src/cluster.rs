@@ -29,7 +29,11 @@ impl ClientConfig {
     /// Kafka's defaults, for the brokers in `bootstrap` (host:port, separated by commas).
     pub fn new(bootstrap: &str) -> ClientConfig {
         ClientConfig {
-            bootstrap: bootstrap.split(',').map(|it| it.trim().to_owned()).filter(|it| !it.is_empty()).collect(),
+            bootstrap: bootstrap
+                .split(',')
+                .map(|it| it.trim().to_owned())
+                .filter(|it| !it.is_empty())
+                .collect(),
             client_id: "ottla".to_owned(),
             request_timeout: Duration::from_secs(30),
             retry_timeout: Duration::from_secs(60),
@@ -75,11 +79,19 @@ struct Inner {
     state: Mutex<State>,
 }
 
+/// A broker answers the requests of one connection in order. Joining a group waits for its other members,
+/// so what belongs to a group travels apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum Lane {
+    Ordinary,
+    Group,
+}
+
 /// Bounded by what the cluster has: its brokers, and the topics asked for.
 #[derive(Debug, Default)]
 struct State {
     addresses: HashMap<NodeId, String>,
-    connections: HashMap<String, Arc<Connection>>,
+    connections: HashMap<(String, Lane), Arc<Connection>>,
     topics: HashMap<String, Arc<TopicMetadata>>,
 }
 
@@ -103,13 +115,14 @@ impl Cluster {
     }
 
     /// A connection to `address`, the one that is open if there is one.
-    async fn connect(&self, address: &str) -> Result<Arc<Connection>, ClientError> {
-        let open = self.state().connections.get(address).filter(|it| !it.is_closed()).cloned();
+    async fn connect(&self, address: &str, lane: Lane) -> Result<Arc<Connection>, ClientError> {
+        let key = (address.to_owned(), lane);
+        let open = self.state().connections.get(&key).filter(|it| !it.is_closed()).cloned();
         if let Some(connection) = open {
             return Ok(connection);
         }
         let connection = Arc::new(Connection::open(address, &self.inner.config.client_id).await?);
-        self.state().connections.insert(address.to_owned(), Arc::clone(&connection));
+        self.state().connections.insert(key, Arc::clone(&connection));
         Ok(connection)
     }
 
@@ -121,7 +134,7 @@ impl Cluster {
             if !is_address(address) {
                 return Err(ClientError::Address { address: address.clone() });
             }
-            match self.connect(address).await {
+            match self.connect(address, Lane::Ordinary).await {
                 Ok(connection) => return Ok(connection),
                 Err(error) => last = error,
             }
@@ -131,9 +144,18 @@ impl Cluster {
 
     /// A connection to broker `node`.
     pub async fn node(&self, node: NodeId) -> Result<Arc<Connection>, ClientError> {
+        self.node_on(node, Lane::Ordinary).await
+    }
+
+    /// A connection to broker `node` for what a group's member says to its coordinator.
+    pub(crate) async fn coordinator(&self, node: NodeId) -> Result<Arc<Connection>, ClientError> {
+        self.node_on(node, Lane::Group).await
+    }
+
+    async fn node_on(&self, node: NodeId, lane: Lane) -> Result<Arc<Connection>, ClientError> {
         let address = self.state().addresses.get(&node).cloned();
         match address {
-            Some(address) => self.connect(&address).await,
+            Some(address) => self.connect(&address, lane).await,
             None => Err(ClientError::refused(
                 format!("finding broker {node}"),
                 ErrorCode::BrokerNotAvailable,
@@ -144,12 +166,14 @@ impl Cluster {
 
     /// Asks any broker, again while the error is one that passes.
     pub async fn ask<R: Request>(&self, request: &R) -> Result<R::Response, ClientError> {
-        self.retry(|| async { self.any().await?.call(request, self.inner.config.request_timeout).await }).await
+        self.retry(|| async { self.any().await?.call(request, self.inner.config.request_timeout).await })
+            .await
     }
 
     /// Tries `attempt` again and again while its error is one that passes, up to the retry timeout.
     pub async fn retry<T, F: Future<Output = Result<T, ClientError>>>(
-        &self, mut attempt: impl FnMut() -> F,
+        &self,
+        mut attempt: impl FnMut() -> F,
     ) -> Result<T, ClientError> {
         let deadline = Instant::now() + self.inner.config.retry_timeout;
         loop {
@@ -163,7 +187,11 @@ impl Cluster {
     }
 
     /// Asks the cluster for its brokers, and for the topics in `names` (`None`: all of them).
-    pub async fn refresh(&self, names: Option<&[&str]>, create: bool) -> Result<MetadataResponse, ClientError> {
+    pub async fn refresh(
+        &self,
+        names: Option<&[&str]>,
+        create: bool,
+    ) -> Result<MetadataResponse, ClientError> {
         let request = MetadataRequest {
             topics: names.map(|names| {
                 names
@@ -177,8 +205,11 @@ impl Cluster {
         let connection = self.any().await?;
         let response = connection.call(&request, self.inner.config.request_timeout).await?;
         let mut state = self.state();
-        state.addresses =
-            response.brokers.iter().map(|it| (NodeId(it.node_id), format!("{}:{}", it.host, it.port))).collect();
+        state.addresses = response
+            .brokers
+            .iter()
+            .map(|it| (NodeId(it.node_id), format!("{}:{}", it.host, it.port)))
+            .collect();
         for topic in &response.topics {
             let Some(name) = &topic.name else { continue };
             if topic.error_code != 0 {
@@ -233,13 +264,18 @@ impl Cluster {
             let error = match asked {
                 Err(error) => error,
                 Ok(response) => {
-                    let code = response.topics.first().map_or(ErrorCode::UnknownServerError, |it| it.error_code.into());
+                    let code = response
+                        .topics
+                        .first()
+                        .map_or(ErrorCode::UnknownServerError, |it| it.error_code.into());
                     ClientError::refused(format!("topic '{name}'"), code, None)
                 }
             };
             // A topic that is not to be created will not appear by waiting.
-            let unknown = error.code() == Some(ErrorCode::UnknownTopicOrPartition) && !create;
-            if unknown || !error.is_retriable() || Instant::now() + RETRY_BACKOFF >= deadline {
+            if error.code() == Some(ErrorCode::UnknownTopicOrPartition) && !create {
+                return Err(ClientError::NoSuchTopic { topic: name.to_owned() });
+            }
+            if !error.is_retriable() || Instant::now() + RETRY_BACKOFF >= deadline {
                 return Err(error);
             }
             tokio::time::sleep(RETRY_BACKOFF).await;
@@ -275,9 +311,13 @@ impl Cluster {
             let response = connection.call(&request, self.inner.config.request_timeout).await?;
             let (node, host, port, code, message) = match response.coordinators.into_iter().next() {
                 Some(it) => (it.node_id, it.host, it.port, it.error_code, it.error_message),
-                None => {
-                    (response.node_id, response.host, response.port, response.error_code, response.error_message)
-                }
+                None => (
+                    response.node_id,
+                    response.host,
+                    response.port,
+                    response.error_code,
+                    response.error_message,
+                ),
             };
             match ErrorCode::from(code) {
                 ErrorCode::None => {

@@ -83,8 +83,23 @@ impl Connection {
 
     /// Sends `request` in the highest version that both sides speak, and waits up to `patience` for the
     /// answer.
-    pub async fn call<R: Request>(&self, request: &R, patience: Duration) -> Result<R::Response, ClientError> {
+    pub async fn call<R: Request>(
+        &self,
+        request: &R,
+        patience: Duration,
+    ) -> Result<R::Response, ClientError> {
         let version = self.version::<R>()?;
+        self.call_in(request, version, patience).await
+    }
+
+    /// As [`Connection::call`], in no version above `newest`.
+    pub async fn call_up_to<R: Request>(
+        &self,
+        request: &R,
+        newest: i16,
+        patience: Duration,
+    ) -> Result<R::Response, ClientError> {
+        let version = self.version::<R>()?.min(newest);
         self.call_in(request, version, patience).await
     }
 
@@ -100,12 +115,16 @@ impl Connection {
     }
 
     async fn call_in<R: Request>(
-        &self, request: &R, version: i16, patience: Duration,
+        &self,
+        request: &R,
+        version: i16,
+        patience: Duration,
     ) -> Result<R::Response, ClientError> {
         let answer = tokio::time::timeout(patience, self.exchange(request, version)).await;
-        let frame = answer.map_err(|_| ClientError::TimedOut {
-            address: self.address.clone(),
-            after_ms: patience.as_millis() as u64,
+        let frame = answer.map_err(|_| {
+            // Answers come in order: behind one that does not come, none will.
+            end(&self.in_flight, "a request was not answered in time");
+            ClientError::TimedOut { address: self.address.clone(), after_ms: patience.as_millis() as u64 }
         })??;
         let decode = |source| ClientError::Decode { address: self.address.clone(), source };
         let (_, mut reader) = decode_response_header(frame, R::KEY, version).map_err(decode)?;
@@ -128,11 +147,7 @@ impl Connection {
             };
             let frame = encode_request_frame(id, Some(self.client_id.clone()), version, request)?;
             lock(&self.in_flight).waiting.push_back((id, sender));
-            if let Err(error) = writer.write_all(&frame.bytes).await {
-                let reason = words(&error);
-                end(&self.in_flight, &reason);
-                return Err(self.disconnected(&reason));
-            }
+            self.write(&mut writer, &frame.bytes).await?;
             receiver
         };
         answer.await.map_err(|_| {
@@ -146,7 +161,23 @@ impl Connection {
         let version = self.version::<R>()?;
         let frame = encode_request_frame(0, Some(self.client_id.clone()), version, request)?;
         let mut writer = self.writer.lock().await;
-        writer.write_all(&frame.bytes).await.map_err(|error| self.disconnected(&words(&error)))
+        if let Some(reason) = lock(&self.in_flight).ended.clone() {
+            return Err(self.disconnected(&reason));
+        }
+        self.write(&mut writer, &frame.bytes).await
+    }
+
+    /// Writes a whole frame. When that fails, or the caller gives up half way, the connection has ended:
+    /// nothing can follow half a frame.
+    async fn write(&self, writer: &mut OwnedWriteHalf, frame: &[u8]) -> Result<(), ClientError> {
+        let mut half_written = EndsWhenDropped(Some(&self.in_flight));
+        let written = writer.write_all(frame).await;
+        half_written.0 = None;
+        written.map_err(|error| {
+            let reason = words(&error);
+            end(&self.in_flight, &reason);
+            self.disconnected(&reason)
+        })
     }
 
     fn disconnected(&self, reason: &str) -> ClientError {
@@ -162,12 +193,12 @@ impl Connection {
             ..Default::default()
         };
         let newest = *ApiVersionsRequest::VERSIONS.end();
-        let frame = tokio::time::timeout(CONNECT_TIMEOUT, self.exchange(&request, newest))
-            .await
-            .map_err(|_| ClientError::TimedOut {
+        let frame = tokio::time::timeout(CONNECT_TIMEOUT, self.exchange(&request, newest)).await.map_err(
+            |_| ClientError::TimedOut {
                 address: self.address.clone(),
                 after_ms: CONNECT_TIMEOUT.as_millis() as u64,
-            })??;
+            },
+        )??;
         let decode = |source| ClientError::Decode { address: self.address.clone(), source };
         // The answer is in our version, or in version 0 when the broker does not know ours.
         let in_version = |version| {
@@ -185,6 +216,17 @@ impl Connection {
                 Ok(answer.api_keys.iter().map(|it| (it.api_key, (it.min_version, it.max_version))).collect())
             }
             code => Err(ClientError::refused("asking for API versions", code, None)),
+        }
+    }
+}
+
+/// Ends the connection unless it was disarmed.
+struct EndsWhenDropped<'a>(Option<&'a Mutex<InFlight>>);
+
+impl Drop for EndsWhenDropped<'_> {
+    fn drop(&mut self) {
+        if let Some(in_flight) = self.0 {
+            end(in_flight, "a request was given up while it was sent");
         }
     }
 }
@@ -225,10 +267,9 @@ async fn read_frame(reader: &mut OwnedReadHalf) -> Result<Bytes, String> {
         Err(error) => return Err(words(&error)),
     }
     let length = i32::from_be_bytes(length);
-    let size = usize::try_from(length)
-        .ok()
-        .filter(|size| *size <= MAX_ANSWER_BYTES)
-        .ok_or_else(|| format!("an answer of {length} bytes: larger than {MAX_ANSWER_BYTES}, or no Kafka broker"))?;
+    let size = usize::try_from(length).ok().filter(|size| *size <= MAX_ANSWER_BYTES).ok_or_else(|| {
+        format!("an answer of {length} bytes: larger than {MAX_ANSWER_BYTES}, or no Kafka broker")
+    })?;
     let mut frame = BytesMut::with_capacity(size);
     while frame.len() < size {
         let mut rest = (&mut *reader).take((size - frame.len()) as u64);

@@ -65,6 +65,24 @@ pub enum ClientError {
         /// The broker's own words, if it had some.
         message: Option<String>,
     },
+    /// The cluster has no such topic, and was not asked to create it.
+    #[error("there is no topic '{topic}'")]
+    NoSuchTopic {
+        /// The topic.
+        topic: String,
+    },
+    /// The topic has no such partition.
+    #[error(
+        "topic '{topic}' has {partition_count} partition(s), counted from 0: there is no partition {partition}"
+    )]
+    NoSuchPartition {
+        /// The topic.
+        topic: String,
+        /// What was asked for.
+        partition: i32,
+        /// How many there are.
+        partition_count: usize,
+    },
     /// A record cannot be sent as it is.
     #[error("{0}")]
     Record(String),
@@ -79,6 +97,24 @@ pub enum ClientError {
         offset: i64,
         /// What is wrong.
         reason: String,
+    },
+    /// The log has no such offset (any more), and no rule says where to go on instead.
+    #[error("{topic}-{partition} has no offset {offset}: it was deleted, or is not yet written")]
+    OffsetOutOfRange {
+        /// The topic.
+        topic: String,
+        /// The partition.
+        partition: i32,
+        /// What was asked for.
+        offset: i64,
+    },
+    /// The group has committed nothing for the partition, and no rule says where to begin.
+    #[error("the group has no committed offset for {topic}-{partition}, and no reset policy is set")]
+    NoOffset {
+        /// The topic.
+        topic: String,
+        /// The partition.
+        partition: i32,
     },
     /// The producer or consumer was closed.
     #[error("closed")]
@@ -95,6 +131,7 @@ impl ClientError {
     pub fn code(&self) -> Option<ErrorCode> {
         match self {
             ClientError::Refused { code, .. } => Some(*code),
+            ClientError::NoSuchTopic { .. } => Some(ErrorCode::UnknownTopicOrPartition),
             _ => None,
         }
     }
@@ -102,40 +139,13 @@ impl ClientError {
     /// Whether the same request may succeed when it is sent again, perhaps to another broker.
     pub fn is_retriable(&self) -> bool {
         match self {
-            ClientError::Connect { .. } | ClientError::Disconnected { .. } | ClientError::TimedOut { .. } => true,
-            ClientError::Refused { code, .. } => is_retriable(*code),
+            ClientError::Connect { .. } | ClientError::Disconnected { .. } | ClientError::TimedOut { .. } => {
+                true
+            }
+            ClientError::Refused { code, .. } => code.is_retriable(),
             _ => false,
         }
     }
-}
-
-/// Kafka's retriable errors, as far as this client meets them.
-pub(crate) fn is_retriable(code: ErrorCode) -> bool {
-    matches!(
-        code,
-        ErrorCode::CorruptMessage
-            | ErrorCode::UnknownTopicOrPartition
-            | ErrorCode::LeaderNotAvailable
-            | ErrorCode::NotLeaderOrFollower
-            | ErrorCode::RequestTimedOut
-            | ErrorCode::ReplicaNotAvailable
-            | ErrorCode::NetworkException
-            | ErrorCode::CoordinatorLoadInProgress
-            | ErrorCode::CoordinatorNotAvailable
-            | ErrorCode::NotCoordinator
-            | ErrorCode::NotEnoughReplicas
-            | ErrorCode::NotEnoughReplicasAfterAppend
-            | ErrorCode::NotController
-            | ErrorCode::KafkaStorageError
-            | ErrorCode::FetchSessionIdNotFound
-            | ErrorCode::InvalidFetchSessionEpoch
-            | ErrorCode::FencedLeaderEpoch
-            | ErrorCode::UnknownLeaderEpoch
-            | ErrorCode::OffsetNotAvailable
-            | ErrorCode::UnstableOffsetCommit
-            | ErrorCode::UnknownTopicId
-            | ErrorCode::ThrottlingQuotaExceeded
-    )
 }
 
 /// The error of the operating system, in words.

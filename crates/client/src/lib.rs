@@ -14,8 +14,21 @@ mod error;
 mod partitioner;
 mod producer;
 
+mod assignor;
+mod consumer;
+mod offsets;
+
+mod admin;
+
+pub use admin::{Admin, CreatedTopic, NewTopic, Outcomes, TopicConfig};
+pub use assignor::{Assignment, GroupMember, range_assign};
 pub use cluster::{ClientConfig, Cluster, PartitionMetadata, TopicMetadata};
 pub use connection::Connection;
+pub use consumer::{Consumer, ConsumerConfig, ConsumerRecord, GroupConfig, OffsetReset, Start};
 pub use error::ClientError;
+pub use offsets::{IsolationLevel, OffsetSpec};
 pub use partitioner::{murmur2, partition_for_key};
 pub use producer::{Delivery, Placed, Producer, ProducerConfig, Record, RequiredAcks};
+
+pub use ottla_ids::TopicPartition;
+pub use ottla_records::{Codec, Compression};

@@ -5,7 +5,7 @@
 //! Idempotent unless acks say otherwise: a batch sent twice is stored once.
 
 use crate::cluster::{Cluster, TopicMetadata};
-use crate::error::{ClientError, is_retriable};
+use crate::error::ClientError;
 use crate::partitioner::partition_for_key;
 use bytes::Bytes;
 use futures_util::stream::{FuturesUnordered, StreamExt};
@@ -19,7 +19,7 @@ use ottla_records::{BatchBuilder, Codec, Header};
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
-use tokio::sync::{Semaphore, OwnedSemaphorePermit, mpsc, oneshot};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
@@ -43,7 +43,8 @@ pub struct Record {
 impl Record {
     /// About how many bytes it takes in a batch.
     fn size(&self) -> usize {
-        let headers = self.headers.iter().map(|(key, value)| key.len() + value.as_ref().map_or(0, Bytes::len) + 4);
+        let headers =
+            self.headers.iter().map(|(key, value)| key.len() + value.as_ref().map_or(0, Bytes::len) + 4);
         let key = self.key.as_ref().map_or(0, Bytes::len);
         let value = self.value.as_ref().map_or(0, Bytes::len);
         32 + key + value + headers.sum::<usize>()
@@ -256,8 +257,10 @@ impl Sender {
                 command = commands.recv(), if open => match command {
                     Some(command) => {
                         self.take(command).await;
-                        // What has arrived meanwhile joins the same batches.
-                        while let Ok(command) = commands.try_recv() {
+                        // What has arrived meanwhile joins the same batches; no more than that, so that
+                        // a steady stream does not keep full batches from leaving.
+                        for _ in 0..commands.len() {
+                            let Ok(command) = commands.try_recv() else { break };
                             self.take(command).await;
                         }
                     }
@@ -294,11 +297,11 @@ impl Sender {
         let count = topic.partitions.len() as i32;
         match (record.partition, &record.key) {
             (Some(partition), _) if topic.partitions.contains_key(&partition) => Ok(partition),
-            (Some(partition), _) => Err(ClientError::Record(format!(
-                "topic '{}' has partitions 0 to {}, not {partition}",
-                record.topic,
-                count - 1
-            ))),
+            (Some(partition), _) => Err(ClientError::NoSuchPartition {
+                topic: record.topic.clone(),
+                partition,
+                partition_count: topic.partitions.len(),
+            }),
             (None, Some(key)) => Ok(partition_for_key(key, count)),
             (None, None) => Ok(self.sticky(&topic)),
         }
@@ -306,7 +309,8 @@ impl Sender {
 
     fn sticky(&mut self, topic: &TopicMetadata) -> i32 {
         let count = topic.partitions.len() as i32;
-        *self.sticky.entry(topic.name.clone()).or_insert_with(|| now_ms() as i32 & 0x7fff_ffff).max(&mut 0) % count
+        *self.sticky.entry(topic.name.clone()).or_insert_with(|| now_ms() as i32 & 0x7fff_ffff).max(&mut 0)
+            % count
     }
 
     fn add(&mut self, record: Record, partition: i32, waiter: Waiter) {
@@ -416,6 +420,8 @@ impl Sender {
             return Ok(());
         }
         let request = InitProducerIdRequest {
+            // The default is the empty name, which no broker takes.
+            transactional_id: None,
             transaction_timeout_ms: i32::MAX,
             producer_id: -1,
             producer_epoch: -1,
@@ -424,7 +430,8 @@ impl Sender {
         let response = self.cluster.ask(&request).await?;
         match ErrorCode::from(response.error_code) {
             ErrorCode::None => {
-                self.producer = Some((ProducerId(response.producer_id), ProducerEpoch(response.producer_epoch)));
+                self.producer =
+                    Some((ProducerId(response.producer_id), ProducerEpoch(response.producer_epoch)));
                 Ok(())
             }
             code => Err(ClientError::refused("getting a producer id", code, None)),
@@ -444,6 +451,17 @@ impl Sender {
         }
         if let Some(batch) = queue.next(producer) {
             batch.fail(error);
+            self.become_another();
+        }
+    }
+
+    /// A batch has failed, and the broker may or may not have it: the sequence number it expects next
+    /// cannot be known, so the next batches come from another producer. Those that have their numbers
+    /// already keep them.
+    fn become_another(&mut self) {
+        self.producer = None;
+        for queue in self.queues.values_mut() {
+            queue.sequence = 0;
         }
     }
 
@@ -467,7 +485,7 @@ impl Sender {
                 }
                 Err(error) => {
                     let again = error.is_retriable() && batch.since.elapsed() < self.config.delivery_timeout;
-                    if error.code().is_none_or(is_retriable) {
+                    if error.code().is_none_or(ErrorCode::is_retriable) {
                         self.cluster.forget(&key.0);
                     }
                     if again {
@@ -475,13 +493,7 @@ impl Sender {
                         queue.again = Some(batch);
                     } else {
                         batch.fail(&error);
-                        // The broker may or may not have the batch, so the next one's sequence number
-                        // cannot be known: go on as another producer.
-                        self.producer = None;
-                        queue.sequence = 0;
-                        for queue in self.queues.values_mut() {
-                            queue.sequence = 0;
-                        }
+                        self.become_another();
                     }
                 }
             }
@@ -546,7 +558,11 @@ fn outcome(cluster: &Cluster, response: &ProduceResponse, key: &Key) -> Result<i
         .find(|it| it.index == key.1);
     let what = || format!("sending to {}-{}", key.0, key.1);
     let Some(answer) = answer else {
-        return Err(ClientError::refused(what(), ErrorCode::UnknownServerError, Some("the answer lacks the partition")));
+        return Err(ClientError::refused(
+            what(),
+            ErrorCode::UnknownServerError,
+            Some("the answer lacks the partition"),
+        ));
     };
     match ErrorCode::from(answer.error_code) {
         ErrorCode::None | ErrorCode::DuplicateSequenceNumber => Ok(answer.base_offset),

@@ -1,6 +1,11 @@
 //! Ottla: Apache Kafka as one binary. `ottla serve` runs a node, the other commands talk to one.
 
+mod consume;
+mod output;
+mod produce;
+mod remote;
 mod serve;
+mod topic;
 
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;
@@ -11,6 +16,9 @@ use std::process::ExitCode;
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
 /// Apache Kafka as one binary: a broker, and the tools to talk to one.
+///
+/// Data goes to standard output, everything else to standard error. The exit code is 0 when all was
+/// done, 1 when something failed, 2 when the command line makes no sense.
 #[derive(Parser)]
 #[command(name = "ottla", version, max_term_width = 100)]
 struct Cli {
@@ -22,18 +30,29 @@ struct Cli {
 enum Command {
     /// Run a node.
     Serve(serve::Serve),
+    /// Create, list, describe and delete topics.
+    Topic(topic::Topic),
+    /// Send records: each line of the input is one.
+    Produce(produce::Produce),
+    /// Read records.
+    Consume(consume::Consume),
 }
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
     let done = match cli.command {
         Command::Serve(serve) => serve.run(),
+        Command::Topic(topic) => topic.run(),
+        Command::Produce(produce) => produce.run(),
+        Command::Consume(consume) => consume.run(),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
+        // Who read our output has had enough of it (`ottla consume … | head`).
+        Err(error) if output::is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("ottla: {error:#}");
-            ExitCode::FAILURE
+            ExitCode::from(if error.is::<output::Usage>() { 2 } else { 1 })
         }
     }
 }
