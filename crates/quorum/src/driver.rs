@@ -382,6 +382,10 @@ impl<L: MetadataLog> Driver<L> {
         let last_contained_log_timestamp = self.max_timestamp;
         self.last_snapshot_ms = now_ms;
         self.bytes_since_snapshot = 0;
+        // Only whole files are ever removed: without this the log before a snapshot would stay for long.
+        if let Err(error) = self.log.roll() {
+            tracing::error!(%error, "the metadata log goes on in its old file");
+        }
         let write = move || {
             let version = image.metadata_version().unwrap_or(MetadataVersion::LATEST);
             let snapshot = Snapshot {

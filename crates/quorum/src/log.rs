@@ -36,6 +36,9 @@ pub trait MetadataLog: Send + 'static {
     /// Makes everything appended durable.
     fn sync(&mut self) -> Result<(), LogError>;
 
+    /// Goes on in a new file, so that what is before it can be removed one day.
+    fn roll(&mut self) -> Result<(), LogError>;
+
     /// Forgets what is before `offset`; how much of it is removed is the log's choice.
     fn delete_before(&mut self, offset: Offset) -> Result<(), LogError>;
 
@@ -109,6 +112,11 @@ impl MetadataLog for StorageLog {
 
     fn sync(&mut self) -> Result<(), LogError> {
         self.directory.commit_queue().sync_log(&self.log).map_err(text)
+    }
+
+    fn roll(&mut self) -> Result<(), LogError> {
+        self.log.roll().map_err(text)?;
+        Ok(())
     }
 
     fn delete_before(&mut self, offset: Offset) -> Result<(), LogError> {
@@ -204,6 +212,10 @@ pub(crate) mod memory {
                 return Err(LogError("no more".to_owned()));
             }
             state.syncs += 1;
+            Ok(())
+        }
+
+        fn roll(&mut self) -> Result<(), LogError> {
             Ok(())
         }
 
