@@ -284,9 +284,9 @@ impl Log {
         }
         // All that may fail for want of room comes first, and leaves the old segment growing.
         if !replaces {
-            // At the recovery point there is one, which must stay durable.
+            // One that is there already says the same, and may have to stay durable.
             let path = self.folder.file(base, ".snapshot");
-            if self.recovery_point() != base || !self.folder.disk.exists(&path).at("look at", &path)? {
+            if !self.folder.disk.exists(&path).at("look at", &path)? {
                 self.write_snapshot(&encode(&writer.producers), base).map_err(fail)?;
             }
             old.write_last_indexes().map_err(fail)?;
@@ -315,11 +315,10 @@ impl Log {
     }
 
     /// Writes the producers' state as of `offset`, without syncing it.
-    pub(super) fn write_snapshot(&self, bytes: &[u8], offset: Offset) -> Result<crate::File, StorageError> {
+    fn write_snapshot(&self, bytes: &[u8], offset: Offset) -> Result<(), StorageError> {
         let path = self.folder.file(offset, ".snapshot");
         let file = self.folder.disk.create(&path).at("create", &path)?;
-        file.write_all_at(&mut [IoSlice::new(bytes)], 0).at("write", &path)?;
-        Ok(file)
+        file.write_all_at(&mut [IoSlice::new(bytes)], 0).at("write", &path)
     }
 
     fn write(

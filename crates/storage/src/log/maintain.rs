@@ -1,6 +1,6 @@
 //! What keeps a log in order beside the append path: recovery points, truncation, deletion, closing.
 
-use super::open::snapshots;
+use super::open::{load_producers, snapshots};
 use super::{Log, Writer};
 use crate::epochs::LEADER_EPOCHS;
 use crate::error::StorageError;
@@ -43,7 +43,7 @@ impl Log {
             }
             self.load(&mut writer)?;
             let view = self.view.read();
-            if view.recovery_point == writer.log_end && view.unrecoverable_bytes == 0 {
+            if view.recovery_point == writer.log_end {
                 return Ok(None);
             }
             // From the segment that ends at the recovery point on: its last index entry came with the roll.
@@ -56,8 +56,7 @@ impl Log {
             sync_records(segment)?;
             segment.sync_indexes()?;
         }
-        let snapshot = self.write_snapshot(&producers, end)?;
-        crate::error::Context::at(snapshot.sync(), "sync", &self.folder.file(end, ".snapshot"))?;
+        self.folder.disk.replace_unsynced(&self.folder.file(end, ".snapshot"), &producers)?;
         self.write_epochs()?;
         if is_new {
             self.sync_partition_metadata()?;
@@ -189,22 +188,18 @@ impl Log {
         is_due: impl Fn(&Segment, Offset) -> bool,
         now_ms: i64,
     ) -> Result<usize, StorageError> {
-        let (count, first_kept, recovery_point) = {
-            let view = self.view.read();
-            let pairs = view.segments.iter().zip(view.segments.iter().skip(1));
-            let count = pairs.take_while(|(segment, next)| is_due(segment, next.base)).count();
-            (count, view.segments.get(count).map(|segment| segment.base), view.recovery_point)
-        };
+        let segments = self.view.read().segments.clone();
+        let pairs = segments.iter().zip(segments.iter().skip(1));
+        let count = pairs.take_while(|(segment, next)| is_due(segment, next.base)).count();
+        let Some(first_kept) = segments.get(count).map(|segment| segment.base) else { return Ok(0) };
         if count == 0 {
             return Ok(0);
         }
-        if first_kept.is_some_and(|base| recovery_point < base) {
-            // What the producers did in the deleted segments must be in a durable snapshot.
-            let advanced = self.advance_locked().map_err(|error| self.root.fail_unless_full(error))?;
-            self.root
-                .set_offsets(&self.partition, advanced, None)
-                .map_err(|error| self.root.fail_unless_full(error))?;
-        }
+        // What the producers did in the deleted segments must be in a durable snapshot.
+        let producers = encode(&load_producers(&self.folder, &segments, first_kept)?);
+        let snapshot = self.folder.file(first_kept, ".snapshot");
+        let kept = self.folder.disk.replace_unsynced(&snapshot, &producers).and_then(|()| self.sync_folder());
+        kept.map_err(|error| self.root.fail_unless_full(error))?;
         let deleted = {
             let mut view = self.view.write();
             let deleted: Vec<Arc<Segment>> = view.segments.drain(..count).collect();
@@ -256,7 +251,7 @@ impl Log {
             return Ok(writer.log_end);
         }
         let log_start = self.log_start_offset();
-        if to <= log_start {
+        if to < log_start {
             self.start_at(&mut writer, to).map_err(|error| self.root.fail(error))?;
             return Ok(to);
         }

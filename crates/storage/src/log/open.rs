@@ -8,7 +8,7 @@ use crate::config::LogConfig;
 use crate::directory::Root;
 use crate::error::{Context, StorageError};
 use crate::index::Growing;
-use crate::producers::{Producers, decode};
+use crate::producers::{Producers, decode, encode};
 use crate::segment::{DELETED, Folder, Segment};
 use crate::sync::{Mutex, RwLock};
 use ottla_ids::{Offset, TopicId, TopicPartition};
@@ -119,6 +119,8 @@ impl Log {
         }
         if opened.log_end < log_start {
             // All that is left lies before the start, as when what was synced last was a deletion.
+            let producers = encode(&load_producers(&folder, &segments, opened.log_end)?);
+            folder.disk.replace(&folder.file(log_start, ".snapshot"), &producers)?;
             for segment in segments.drain(..).rev() {
                 segment.remove()?;
             }
@@ -214,7 +216,7 @@ impl Log {
                 }
                 (end, _) => end,
             };
-            if end != writer.log_end {
+            if end.max(self.log_start_offset()) != writer.log_end {
                 let reason =
                     format!("the segment ends at offset {end}, where a clean stop left {}", writer.log_end);
                 return Err(segment.damage(size, end, reason));
@@ -228,7 +230,7 @@ impl Log {
                 first.map(|(_, header)| header.max_timestamp()).filter(|timestamp| *timestamp >= 0);
         }
         let segments = self.view.read().segments.clone();
-        writer.producers = self.load_producers(&segments, writer.log_end)?;
+        writer.producers = load_producers(&self.folder, &segments, writer.log_end)?;
         writer.latest_epoch =
             self.with_epochs(|epochs| (epochs.latest().map(|latest| latest.epoch), false))?;
         {
@@ -241,50 +243,50 @@ impl Log {
         writer.is_loaded = true;
         Ok(())
     }
+}
 
-    /// The producers' state as of `end`: that of the newest usable snapshot, and what was appended since.
-    pub(super) fn load_producers(
-        &self,
-        segments: &[Arc<Segment>],
-        end: Offset,
-    ) -> Result<Producers, StorageError> {
-        let mut producers = Producers::default();
-        // Also what lies before the log's start counts: a producer does not lose its place with its records.
-        let first = segments.first().map_or(Offset::ZERO, |segment| segment.base);
-        let mut from = first;
-        for offset in snapshots(&self.folder)?.into_iter().rev().filter(|offset| *offset <= end) {
-            let path = self.folder.file(offset, ".snapshot");
-            let Some(bytes) = self.folder.disk.read(&path).at("read", &path)? else { continue };
-            match decode(&bytes) {
-                Ok(read) => {
-                    producers = read;
-                    from = offset.max(first);
-                    break;
-                }
-                Err(error) => {
-                    tracing::warn!("{} is not used: {error}", path.display());
-                    self.folder.disk.remove_file(&path).at("remove", &path)?;
-                }
-            }
-        }
-        let index = segments.partition_point(|segment| segment.base <= from).saturating_sub(1);
-        for segment in segments.get(index..).unwrap_or_default() {
-            if from >= end {
+/// The producers' state as of `end`, where a segment begins or the log ends: that of the newest usable snapshot, and what was appended since.
+pub(super) fn load_producers(
+    folder: &Folder,
+    segments: &[Arc<Segment>],
+    end: Offset,
+) -> Result<Producers, StorageError> {
+    let mut producers = Producers::default();
+    // Also what lies before the log's start counts: a producer does not lose its place with its records.
+    let first = segments.first().map_or(Offset::ZERO, |segment| segment.base);
+    let mut from = first;
+    for offset in snapshots(folder)?.into_iter().rev().filter(|offset| *offset <= end) {
+        let path = folder.file(offset, ".snapshot");
+        let Some(bytes) = folder.disk.read(&path).at("read", &path)? else { continue };
+        match decode(&bytes) {
+            Ok(read) => {
+                producers = read;
+                from = offset.max(first);
                 break;
             }
-            let size = segment.size()?;
-            let mut walk = segment.headers(segment.position_near(from)?.min(size), size)?;
-            while let Some((position, header)) = walk.next()? {
-                if header.last_offset() < from {
-                    continue;
-                }
-                if header.has_producer_id() {
-                    replay(&mut producers, segment, position, &header)?;
-                }
+            Err(error) => {
+                tracing::warn!("{} is not used: {error}", path.display());
+                folder.disk.remove_file(&path).at("remove", &path)?;
             }
         }
-        Ok(producers)
     }
+    let index = segments.partition_point(|segment| segment.base <= from).saturating_sub(1);
+    for segment in segments.get(index..).unwrap_or_default() {
+        if from >= end || segment.base >= end {
+            break;
+        }
+        let size = segment.size()?;
+        let mut walk = segment.headers(segment.position_near(from)?.min(size), size)?;
+        while let Some((position, header)) = walk.next()? {
+            if header.last_offset() < from {
+                continue;
+            }
+            if header.has_producer_id() {
+                replay(&mut producers, segment, position, &header)?;
+            }
+        }
+    }
+    Ok(producers)
 }
 
 /// What opening found out.
@@ -452,7 +454,7 @@ fn recover(
     let mut torn_at = None;
     for index in floor..segments.len() {
         let Some(segment) = segments.get(index).cloned() else { break };
-        let gap = segment.base.0 - end.0;
+        let gap = segment.base.0 - end.max(log_start).0;
         let is_cleaned = opening.known.cleaned_to.is_some_and(|to| segment.base <= to);
         if index > floor && 0 < gap && gap <= i64::from(i32::MAX) && !is_cleaned && !opening.known.is_clean {
             // The segment before it has lost its tail, so nothing here was ever durable. A leap larger than a
@@ -523,8 +525,13 @@ fn recover(
         return Err(active.damage(size, end, reason));
     }
     is_dirty |= epochs.truncate_from_end(end);
-    for offset in snapshots(folder)?.into_iter().filter(|offset| *offset > end) {
+    for offset in snapshots(folder)?.into_iter().filter(|offset| *offset > recovery_point) {
+        // Those behind the recovery point may be torn.
         let path = folder.file(offset, ".snapshot");
+        let bytes = folder.disk.read(&path).at("read", &path)?.unwrap_or_default();
+        if offset <= end && decode(&bytes).is_ok() {
+            continue;
+        }
         folder.disk.remove_file(&path).at("remove", &path)?;
     }
     if end > recovery_point || torn_at.is_some() {
