@@ -7,7 +7,7 @@ use std::io;
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum ClientError {
     /// No bootstrap server, or not the broker that was needed, could be reached.
-    #[error("cannot connect to {address}: {reason}; is a broker listening there?")]
+    #[error("cannot connect to {address}: {reason}")]
     Connect {
         /// Host and port.
         address: String,
@@ -148,7 +148,11 @@ impl ClientError {
     }
 }
 
-/// The error of the operating system, in words.
+/// The error of the operating system, in words; its number says nothing more.
 pub(crate) fn words(error: &io::Error) -> String {
-    error.to_string()
+    let text = error.to_string();
+    match text.split_once(" (os error") {
+        Some((words, _)) => words.to_owned(),
+        None => text,
+    }
 }

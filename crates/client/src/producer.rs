@@ -213,6 +213,14 @@ struct Answered {
 
 type Sending = std::pin::Pin<Box<dyn Future<Output = Answered> + Send>>;
 
+/// Records without a key stay with one partition for a batch's worth of bytes, so that batches get full
+/// (KIP-794); then comes the next.
+struct Sticky {
+    /// Counts on; its remainder is the partition.
+    turn: i32,
+    bytes: usize,
+}
+
 /// The task's state.
 struct Sender {
     cluster: Cluster,
@@ -221,8 +229,8 @@ struct Sender {
     queues: HashMap<Key, Queue>,
     sending: FuturesUnordered<Sending>,
     flushing: Vec<oneshot::Sender<()>>,
-    /// The partition for records without a key, per topic, until its batch is complete (KIP-480).
-    sticky: HashMap<String, i32>,
+    /// The partition for records without a key, per topic.
+    sticky: HashMap<String, Sticky>,
 }
 
 /// Between two tries of a batch.
@@ -303,27 +311,27 @@ impl Sender {
                 partition_count: topic.partitions.len(),
             }),
             (None, Some(key)) => Ok(partition_for_key(key, count)),
-            (None, None) => Ok(self.sticky(&topic)),
+            (None, None) => Ok(self.sticky(&topic, record.size())),
         }
     }
 
-    fn sticky(&mut self, topic: &TopicMetadata) -> i32 {
-        let count = topic.partitions.len() as i32;
-        *self.sticky.entry(topic.name.clone()).or_insert_with(|| now_ms() as i32 & 0x7fff_ffff).max(&mut 0)
-            % count
+    fn sticky(&mut self, topic: &TopicMetadata, size: usize) -> i32 {
+        let fresh = || Sticky { turn: now_ms() as i32 & i32::MAX, bytes: 0 };
+        let sticky = self.sticky.entry(topic.name.clone()).or_insert_with(fresh);
+        if sticky.bytes >= self.config.batch_bytes {
+            *sticky = Sticky { turn: sticky.turn.wrapping_add(1) & i32::MAX, bytes: 0 };
+        }
+        sticky.bytes += size;
+        sticky.turn % topic.partitions.len() as i32
     }
 
     fn add(&mut self, record: Record, partition: i32, waiter: Waiter) {
         let key = (record.topic.clone(), partition);
-        let keyless = record.key.is_none() && record.partition.is_none();
         let queue = self.queues.entry(key).or_default();
         if let Some(open) = &queue.open
             && open.builder.uncompressed_size() + record.size() > self.config.batch_bytes
         {
             queue.full.extend(queue.open.take());
-            if keyless && let Some(sticky) = self.sticky.get_mut(&record.topic) {
-                *sticky = (*sticky + 1) & 0x7fff_ffff;
-            }
         }
         let codec = self.config.codec;
         let open = queue.open.get_or_insert_with(|| Open {

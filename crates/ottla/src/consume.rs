@@ -2,7 +2,7 @@
 
 use crate::output::{CANNOT_WRITE, Format, Usage, counted, put_bytes};
 use crate::remote::{Interrupt, Remote, advise};
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, bail};
 use clap::Args;
 use ottla_client::{
     Cluster, Consumer, ConsumerConfig, ConsumerRecord, GroupConfig, IsolationLevel, OffsetReset, OffsetSpec,
@@ -113,6 +113,12 @@ impl Consume {
         // Asked for in any case: a partition that is not there shows at once.
         let ends = cluster.list_offsets(&wanted, IsolationLevel::ReadUncommitted).await.map_err(advise)?;
         let From(from) = self.from;
+        if let Start::Offset(offset) = from {
+            let wanted: Vec<_> = partitions.iter().map(|it| (it.clone(), OffsetSpec::Earliest)).collect();
+            let begins =
+                cluster.list_offsets(&wanted, IsolationLevel::ReadUncommitted).await.map_err(advise)?;
+            check_offset(offset, &begins, &ends)?;
+        }
         let config = ConsumerConfig {
             offset_reset: match from {
                 Start::Beginning => OffsetReset::Earliest,
@@ -213,6 +219,21 @@ fn is_at_end(consumer: &Consumer, ends: &BTreeMap<TopicPartition, i64>) -> bool 
             Some(end) => position.is_some_and(|it| *end <= it),
             None => true,
         })
+}
+
+/// Whether one can begin at `offset`. Behind the last record one can: the next comes there.
+fn check_offset(
+    offset: i64,
+    begins: &BTreeMap<TopicPartition, i64>,
+    ends: &BTreeMap<TopicPartition, i64>,
+) -> Result<()> {
+    for (partition, end) in ends {
+        let begin = begins.get(partition).copied().unwrap_or_default();
+        if offset < begin || *end < offset {
+            bail!("{partition} has no offset {offset}: it begins at {begin} and ends at {end}");
+        }
+    }
+    Ok(())
 }
 
 /// Everything about a record.

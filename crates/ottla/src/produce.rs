@@ -168,7 +168,9 @@ impl Produce {
             }
         };
         progress.finish_and_clear();
-        eprintln!("{}", self.summary(&report));
+        if report.acked > 0 || report.failed == 0 {
+            eprintln!("{}", self.summary(&report));
+        }
         if let Some(error) = report.first_error {
             return Err(advise(error))
                 .with_context(|| format!("{} could not be sent", counted(report.failed, "record")));

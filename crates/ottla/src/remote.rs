@@ -39,10 +39,7 @@ impl Remote {
         let done = runtime.block_on(async {
             match cluster.any().await {
                 Ok(_) => work(cluster).await,
-                Err(error @ ClientError::Connect { .. }) => Err(error).context(
-                    "no broker reached (start one with `ottla serve`, or say where it is with --bootstrap)",
-                ),
-                Err(error) => Err(error.into()),
+                Err(error) => Err(advise(error)),
             }
         });
         // Something may still read from standard input.
@@ -95,6 +92,9 @@ pub fn advise(error: ClientError) -> anyhow::Error {
         }
         ClientError::OffsetOutOfRange { topic, .. } => {
             format!("`ottla topic describe {topic}` shows the offsets there are")
+        }
+        ClientError::Connect { .. } => {
+            "is a broker running there? `ottla serve` starts one, --bootstrap says where it is".to_owned()
         }
         _ => return error.into(),
     };

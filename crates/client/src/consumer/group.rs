@@ -637,7 +637,6 @@ fn to_protocol(assignment: Assignment) -> ConsumerProtocolAssignment {
     let partitions = assignment.into_iter().map(|(topic, partitions)| AssignedPartitions {
         topic: topic.into(),
         partitions,
-        ..Default::default()
     });
     ConsumerProtocolAssignment { assigned_partitions: partitions.collect(), ..Default::default() }
 }
