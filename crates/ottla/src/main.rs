@@ -51,8 +51,33 @@ fn main() -> ExitCode {
         // Who read our output has had enough of it (`ottla consume … | head`).
         Err(error) if output::is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("ottla: {error:#}");
+            eprintln!("ottla: {}", in_one_line(&error));
             ExitCode::from(if error.is::<output::Usage>() { 2 } else { 1 })
         }
+    }
+}
+
+/// An error and its causes; a cause that the text before it already told is not told twice.
+fn in_one_line(error: &anyhow::Error) -> String {
+    let mut text = String::new();
+    for cause in error.chain().map(ToString::to_string) {
+        if text.is_empty() {
+            text = cause;
+        } else if !text.contains(&cause) {
+            text = format!("{text}: {cause}");
+        }
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::in_one_line;
+
+    #[test]
+    fn a_cause_is_told_once() {
+        let error =
+            anyhow::anyhow!("no such file").context("cannot read x: no such file").context("not started");
+        assert_eq!(in_one_line(&error), "not started: cannot read x: no such file");
     }
 }

@@ -1,6 +1,6 @@
 //! `ottla serve`: run a node until a signal says stop.
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, bail};
 use clap::{Args, ValueEnum};
 use ottla_server::Node;
 use ottla_server::config::{Options, ServerConfig};
@@ -87,6 +87,10 @@ async fn serve(config: &ServerConfig) -> Result<()> {
     tokio::select! {
         _ = interrupt.recv() => {}
         _ = terminate.recv() => {}
+        reason = node.failed() => {
+            // Nothing on the disk is trusted any more: no orderly stop, the next start checks it.
+            bail!("the metadata log failed, so nothing can be changed: {reason}");
+        }
     }
     eprintln!("ottla is stopping");
     node.stop().await.context("the node did not stop cleanly: the next start will check its data")?;

@@ -18,6 +18,8 @@ use tokio::task::AbortHandle;
 
 /// How long clients have to take their last answers when the node stops.
 const STOP_PATIENCE: Duration = Duration::from_secs(5);
+/// How often the metadata log is asked whether it failed.
+const FAILURE_INTERVAL: Duration = Duration::from_secs(1);
 /// How often recovery points and `flush.ms` are looked at.
 const CHECKPOINT_INTERVAL: Duration = Duration::from_millis(100);
 /// How many of those intervals pass between two rounds of tidying (`replica.high.watermark.checkpoint.interval.ms`).
@@ -40,7 +42,9 @@ pub enum StartError {
     #[error(transparent)]
     Listen(#[from] ListenError),
     /// The host of a listener has no address.
-    #[error("listener {listener}: the host '{host}' has no address ({reason}): correct listeners or --listen")]
+    #[error(
+        "listener {listener}: the host '{host}' has no address ({reason}): correct listeners or --listen"
+    )]
     Host {
         /// The listener's name.
         listener: String,
@@ -90,8 +94,13 @@ impl Node {
             Partitions::start(config.node.id, directory, config.topics.defaults.clone(), expiration_ms)
                 .map_err(StartError::Thread)?;
         let groups = GroupCoordinator::from_config(&config.broker);
-        let broker =
-            Broker::new(quorum.clone(), Arc::clone(&partitions), groups, config.broker.clone(), settings(config));
+        let broker = Broker::new(
+            quorum.clone(),
+            Arc::clone(&partitions),
+            groups,
+            config.broker.clone(),
+            settings(config),
+        );
         let upkeep = Upkeep::start(partitions).map_err(StartError::Thread)?;
         let following = tokio::spawn({
             let broker = broker.clone();
@@ -114,6 +123,16 @@ impl Node {
         self.quorum.cluster_id()
     }
 
+    /// Returns when the node can do no more than refuse, with the reason: its metadata log failed.
+    pub async fn failed(&self) -> String {
+        loop {
+            if let Some(reason) = self.quorum.failure() {
+                return reason.to_string();
+            }
+            tokio::time::sleep(FAILURE_INTERVAL).await;
+        }
+    }
+
     /// Stops in order: no new connections, last answers out, everything durable, and a mark that says so.
     /// Blocks on the disk.
     pub async fn stop(self) -> Result<(), StorageError> {
@@ -128,7 +147,8 @@ impl Node {
 
 /// Formats the folder at the first start, and opens what it holds.
 fn open_quorum(
-    config: &ServerConfig, endpoints: Vec<Endpoint>,
+    config: &ServerConfig,
+    endpoints: Vec<Endpoint>,
 ) -> Result<(Quorum, Arc<LogDirectory>), StartError> {
     let disk = Disk::Real;
     let controller_endpoints: Vec<Endpoint> =
@@ -149,7 +169,8 @@ fn open_quorum(
         DirectoryOptions { cluster_id: Some(formatted.cluster_id.clone()), node_id: config.node.id };
     let directory = LogDirectory::open(disk.clone(), &config.data, &options)?;
     let log = StorageLog::open(Arc::clone(&directory), METADATA_LOG_TAG)?;
-    let millis = |time: Option<Duration>| time.map_or(0, |it| i64::try_from(it.as_millis()).unwrap_or(i64::MAX));
+    let millis =
+        |time: Option<Duration>| time.map_or(0, |it| i64::try_from(it.as_millis()).unwrap_or(i64::MAX));
     let settings = NodeSettings {
         node: config.node.id,
         cluster_id: formatted.cluster_id,
@@ -168,7 +189,10 @@ fn open_quorum(
                 .metadata
                 .retention_bytes
                 .map_or(-1, |bytes| i64::try_from(bytes).unwrap_or(i64::MAX)),
-            retention_ms: config.metadata.retention.map_or(-1, |it| i64::try_from(it.as_millis()).unwrap_or(i64::MAX)),
+            retention_ms: config
+                .metadata
+                .retention
+                .map_or(-1, |it| i64::try_from(it.as_millis()).unwrap_or(i64::MAX)),
         },
     };
     Ok((Quorum::open(log, settings)?, directory))
@@ -228,11 +252,8 @@ fn open(listener: &Listener, limits: &Limits) -> Result<Bound, StartError> {
             result => Ok(result?),
         };
     }
-    let fail = |reason: String| StartError::Host {
-        listener: listener.name.clone(),
-        host: host.clone(),
-        reason,
-    };
+    let fail =
+        |reason: String| StartError::Host { listener: listener.name.clone(), host: host.clone(), reason };
     let address = match host.parse::<IpAddr>() {
         Ok(address) => SocketAddr::from((address, *port)),
         Err(_) => (host.as_str(), *port)
