@@ -119,7 +119,7 @@ impl Log {
         }
         if opened.log_end < log_start {
             // All that is left lies before the start, as when what was synced last was a deletion.
-            let producers = encode(&load_producers(&folder, &segments, opened.log_end)?);
+            let producers = encode(&load_producers(&folder, &segments, log_start)?);
             folder.disk.replace(&folder.file(log_start, ".snapshot"), &producers)?;
             for segment in segments.drain(..).rev() {
                 segment.remove()?;
