@@ -3,6 +3,8 @@
 mod consume;
 mod output;
 mod produce;
+#[cfg(test)]
+mod reference;
 mod remote;
 mod serve;
 mod topic;

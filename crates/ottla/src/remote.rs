@@ -18,6 +18,7 @@ pub struct Remote {
         global = true,
         value_name = "HOST:PORT",
         env = "OTTLA_BOOTSTRAP",
+        hide_env_values = true,
         default_value = "localhost:9092"
     )]
     bootstrap: String,
