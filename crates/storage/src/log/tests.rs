@@ -117,3 +117,512 @@ fn an_append_is_durable_after_a_round_of_the_commit_queue() {
     assert_eq!(log.durable_end(), Offset(4));
     assert_eq!(fixture.sync(), []);
 }
+
+#[test]
+fn a_duplicate_gets_the_offsets_of_the_original_also_after_a_restart() {
+    let mut fixture = Fixture::new(LogConfig::default());
+    let log = fixture.log();
+    log.append(&batch(7, 0), &INFO).unwrap();
+    let original = log.append(&idempotent(5, 0, 0, 3), &INFO).unwrap();
+    let again = log.append(&idempotent(5, 0, 0, 3), &INFO).unwrap();
+    assert_eq!((again.base_offset, again.last_offset), (original.base_offset, original.last_offset));
+    assert!(again.duplicate && again.must_wait);
+    assert_eq!(again.append_time, Some(1002));
+    fixture.sync();
+    assert!(!log.append(&idempotent(5, 0, 0, 3), &INFO).unwrap().must_wait);
+    fixture.restart();
+    let again = fixture.log().append(&idempotent(5, 0, 0, 3), &INFO).unwrap();
+    assert_eq!((again.base_offset, again.duplicate), (Offset(7), true));
+    fixture.crash();
+    let log = fixture.log();
+    assert!(log.append(&idempotent(5, 0, 0, 3), &INFO).unwrap().duplicate);
+    let gap = log.append(&idempotent(5, 0, 4, 1), &INFO).unwrap_err();
+    assert!(matches!(gap, AppendError::OutOfOrderSequence { sequence: 4, last_sequence: 2, .. }), "{gap}");
+    let fenced = log.append(&idempotent(5, 1, 0, 1), &INFO).and(log.append(&idempotent(5, 0, 3, 1), &INFO));
+    assert!(matches!(fenced, Err(AppendError::InvalidProducerEpoch { .. })));
+}
+
+#[test]
+fn the_append_time_stands_for_the_records_own() {
+    let fixture = Fixture::new(LogConfig::default());
+    let log = fixture.log();
+    let info = AppendInfo { append_time: Some(5000), ..INFO };
+    let appended = log.append(&batch(2, 10), &info).unwrap();
+    assert_eq!(appended.append_time, Some(5000));
+    assert_eq!(read_all(&log, 0, 1000), "0+2");
+    assert_eq!(log.max_timestamp().unwrap().unwrap().timestamp, 5000);
+}
+
+#[test]
+fn appends_that_cannot_be_are_refused_and_leave_nothing() {
+    let fixture = Fixture::new(LogConfig { segment_bytes: 500, ..LogConfig::default() });
+    let log = fixture.log();
+    let large = log.append(&batch(30, 0), &INFO).unwrap_err();
+    assert!(matches!(large, AppendError::TooLarge { segment_bytes: 500, .. }), "{large}");
+    let cut = log.append(&batch(3, 0)[..80], &INFO).unwrap_err();
+    assert!(matches!(cut, AppendError::Malformed { .. }), "{cut}");
+    let two = [batch(1, 0), batch(2, 0)].concat();
+    assert!(matches!(log.append(&two[..two.len() - 1], &INFO), Err(AppendError::Malformed { .. })));
+    log.append(&two, &INFO).unwrap();
+    let info = AppendInfo { origin: Origin::Replication, ..INFO };
+    let before = log.append(&batch(1, 0), &info).unwrap_err();
+    let expected = Offset(3);
+    assert!(matches!(before, AppendError::UnexpectedOffset { expected: e, .. } if e == expected), "{before}");
+    assert_eq!(read_all(&log, 0, 1000), "0+1 1+2");
+}
+
+#[test]
+fn reads_are_bounded_by_size_and_by_what_may_be_seen() {
+    let fixture = Fixture::new(LogConfig { index_interval_bytes: 100, ..LogConfig::default() });
+    let log = fixture.log();
+    for _ in 0..20 {
+        log.append(&batch(2, 0), &INFO).unwrap();
+    }
+    let size = batch(2, 0).len();
+    let read = |from, max_bytes, end, whole| {
+        let read = log.read(Offset(from), max_bytes, Offset(end), whole).unwrap();
+        (read.records.size() / size, read.records.size() % size, read.next_offset.0)
+    };
+    assert_eq!(read(0, 1 << 20, 40, false), (20, 0, 40));
+    assert_eq!(read(0, size * 3 + 5, 40, false), (3, 0, 6));
+    assert_eq!(read(0, size * 3, 40, false), (3, 0, 6));
+    assert_eq!(read(10, size * 100, 16, false), (3, 0, 16));
+    assert_eq!(read(11, size * 100, 16, false), (3, 0, 16));
+    assert_eq!(read(11, size * 100, 15, false), (2, 0, 14));
+    assert_eq!(read(20, size - 1, 40, false), (0, 0, 20));
+    assert_eq!(read(20, 1, 40, true), (1, 0, 22));
+    assert_eq!(read(21, 1, 40, true), (1, 0, 22));
+    assert_eq!(read(30, 100, 20, true), (0, 0, 30));
+    assert_eq!(read(40, 100, 40, true), (0, 0, 40));
+    for outside in [-1, 41] {
+        let error = log.read(Offset(outside), 100, Offset(40), true).unwrap_err();
+        assert!(matches!(error, ReadError::OffsetOutOfRange { log_end: Offset(40), .. }), "{error}");
+    }
+}
+
+/// Appends `count` batches of two records and returns the segments' base offsets.
+fn bases_after(config: LogConfig, count: i64, every_ms: i64) -> Vec<i64> {
+    let fixture = Fixture::new(config);
+    let log = fixture.log();
+    for n in 0..count {
+        let info = AppendInfo { now_ms: n * every_ms, ..INFO };
+        log.append(&batch(2, n * every_ms), &info).unwrap();
+    }
+    assert_eq!(log.log_end_offset(), Offset(count * 2));
+    assert_eq!(read_all(&log, 0, 300).split(' ').count() as i64, count);
+    let view = log.view.read();
+    view.segments.iter().map(|segment| segment.base.0).collect()
+}
+
+#[test]
+fn segments_roll_by_size_time_and_full_indexes() {
+    let size = batch(2, 0).len() as u32;
+    let config = LogConfig::default();
+    assert_eq!(bases_after(LogConfig { segment_bytes: size * 3, ..config }, 7, 0), [0, 6, 12]);
+    assert_eq!(bases_after(LogConfig { segment_ms: 100, ..config }, 7, 40), [0, 6, 12]);
+    // Two entries of 12 bytes in the time index, of which one is kept for the last.
+    let index = LogConfig { segment_index_bytes: 36, index_interval_bytes: 0, ..config };
+    assert_eq!(bases_after(index, 7, 40), [0, 6, 12]);
+    assert_eq!(bases_after(config, 7, 40), [0]);
+}
+
+#[test]
+fn offsets_too_far_for_the_indexes_begin_a_segment() {
+    let mut fixture = Fixture::new(LogConfig::default());
+    let log = fixture.log();
+    let info = AppendInfo { origin: Origin::Replication, ..INFO };
+    for offset in [0, i64::from(i32::MAX), i64::from(i32::MAX) + 1, 1 << 40] {
+        let mut builder = BatchBuilder::new(Offset(offset), Compression::None).leader_epoch(LeaderEpoch(3));
+        builder.append(5, None, None, &[]).unwrap();
+        log.append(&builder.finish().unwrap(), &info).unwrap();
+    }
+    let all = "0+1 2147483647+1 2147483648+1 1099511627776+1";
+    assert_eq!(read_all(&log, 0, 1 << 20), all);
+    assert_eq!(log.segment_count(), 3);
+    fixture.sync();
+    fixture.crash();
+    assert_eq!(read_all(&fixture.log(), 0, 1 << 20), all);
+}
+
+#[test]
+fn after_a_stop_in_order_nothing_is_checked_and_all_is_there() {
+    let mut fixture = Fixture::new(LogConfig { segment_bytes: 1000, ..LogConfig::default() });
+    let log = fixture.log();
+    for n in 0..20 {
+        log.append(&batch(2, n * 10), &INFO).unwrap();
+    }
+    let before = read_all(&log, 0, 300);
+    fixture.restart();
+    assert!(fixture.directory.was_clean());
+    assert_eq!(fixture.directory.previous_broker_epoch(), Some(3));
+    let log = fixture.log();
+    assert_eq!(*log.recovery(), Recovery::default());
+    assert_eq!((log.log_end_offset(), log.durable_end()), (Offset(40), Offset(40)));
+    assert_eq!(read_all(&log, 0, 300), before);
+    assert_eq!(log.append(&batch(1, 0), &INFO).unwrap().base_offset, Offset(40));
+    fixture.crash();
+    assert!(!fixture.directory.was_clean());
+    assert_eq!(fixture.directory.previous_broker_epoch(), None);
+    assert!(read_all(&fixture.log(), 0, 300).starts_with(&before));
+}
+
+#[test]
+fn damage_behind_the_recovery_point_is_cut_and_before_it_reported() {
+    let mut fixture = Fixture::new(LogConfig::default());
+    let log = fixture.log();
+    for _ in 0..3 {
+        log.append(&batch(2, 0), &INFO).unwrap();
+    }
+    fixture.directory.checkpoint(i64::MAX).unwrap();
+    assert_eq!(log.recovery_point(), Offset(6));
+    log.append(&batch(2, 0), &INFO).unwrap();
+    fixture.sync();
+    let size = batch(2, 0).len();
+    let path = Path::new("/data/flights-0/00000000000000000000.log");
+    fixture.simulated.flip_bit(path, size * 3 + 70).unwrap();
+    fixture.crash();
+    let log = fixture.log();
+    assert_eq!(log.recovery().cut_bytes, size as u64);
+    assert_eq!(read_all(&log, 0, 1000), "0+2 2+2 4+2");
+
+    // Below the recovery point the records are not read at all after a crash, but a walk over them tells.
+    fixture.simulated.flip_bit(path, size * 2 + 8).unwrap();
+    fixture.crash();
+    let id = ottla_ids::Uuid::from_u128(500);
+    let error = fixture.directory.open_log(&partition(), id, fixture.config, 0).unwrap_err();
+    let StorageError::Corrupt { path: named, position, offset, .. } = &error else { panic!("{error}") };
+    assert_eq!((named.as_path(), *position, *offset), (path, size as u64 * 2, Offset(4)));
+    assert_eq!(fixture.directory.offline_reason(), None);
+}
+
+#[test]
+fn recovery_begins_at_the_recovery_point() {
+    let mut fixture = Fixture::new(LogConfig { segment_bytes: 100_000, ..LogConfig::default() });
+    let log = fixture.log();
+    for _ in 0..500 {
+        log.append(&batch(5, 0), &INFO).unwrap();
+    }
+    assert_eq!(fixture.directory.checkpoint(0).unwrap(), 0);
+    assert_eq!(fixture.directory.checkpoint(INFO.now_ms + crate::RECOVERY_POINT_INTERVAL_MS).unwrap(), 1);
+    assert_eq!(fixture.directory.unrecoverable_bytes(), 0);
+    log.append(&batch(5, 0), &INFO).unwrap();
+    fixture.sync();
+    fixture.crash();
+    let log = fixture.log();
+    assert_eq!(log.log_end_offset(), Offset(2505));
+    // What follows the last index entry is walked too.
+    assert!(log.recovery().checked_bytes < 6000, "{:?}", log.recovery());
+}
+
+#[test]
+fn a_full_disk_refuses_appends_until_there_is_room() {
+    let fixture = Fixture::new(LogConfig::default());
+    let log = fixture.log();
+    log.append(&batch(2, 0), &INFO).unwrap();
+    fixture.sync();
+    fixture.simulated.set_room(Some(50));
+    let error = log.append(&batch(2, 0), &INFO).unwrap_err();
+    assert!(matches!(&error, AppendError::Storage(error) if error.is_disk_full()), "{error}");
+    assert_eq!(read_all(&log, 0, 1000), "0+2");
+    assert_eq!(log.size().unwrap(), batch(2, 0).len() as u64);
+    fixture.simulated.set_room(None);
+    log.append(&batch(3, 0), &INFO).unwrap();
+    assert_eq!(read_all(&log, 0, 1000), "0+2 2+3");
+}
+
+#[test]
+fn a_failed_write_or_sync_takes_the_directory_offline_for_good() {
+    for fail_sync in [false, true] {
+        let fixture = Fixture::new(LogConfig::default());
+        let log = fixture.log();
+        log.append(&batch(2, 0), &INFO).unwrap();
+        let error = Some(std::io::ErrorKind::Other);
+        if fail_sync {
+            fixture.simulated.fail_syncs(error);
+            assert!(fixture.directory.commit_queue().sync_waiting().is_err());
+        } else {
+            fixture.simulated.fail_writes(error);
+            assert!(log.append(&batch(2, 0), &INFO).is_err());
+        }
+        fixture.simulated.fail_syncs(None);
+        fixture.simulated.fail_writes(None);
+        assert!(fixture.directory.offline_reason().is_some());
+        assert_eq!(log.durable_end(), Offset(0));
+        let refused = log.append(&batch(2, 0), &INFO).unwrap_err();
+        assert!(matches!(refused, AppendError::Storage(StorageError::Offline { .. })), "{refused}");
+        assert!(fixture.directory.commit_queue().sync_waiting().is_err());
+        assert!(fixture.directory.checkpoint(0).is_err());
+        assert!(fixture.directory.close(0).is_err());
+    }
+}
+
+#[test]
+fn with_a_larger_flush_interval_appends_count_at_once_and_are_synced_by_number_or_time() {
+    let fixture = Fixture::new(LogConfig { flush_messages: 5, flush_ms: 100, ..LogConfig::default() });
+    let log = fixture.log();
+    assert!(!log.append(&batch(3, 0), &INFO).unwrap().must_wait);
+    assert_eq!(log.durable_end(), Offset(3));
+    let syncs = fixture.simulated.syncs();
+    fixture.sync();
+    assert_eq!(fixture.simulated.syncs(), syncs);
+    log.append(&batch(3, 0), &INFO).unwrap();
+    fixture.sync();
+    assert!(syncs < fixture.simulated.syncs());
+    log.append(&batch(1, 0), &INFO).unwrap();
+    let syncs = fixture.simulated.syncs();
+    for (now_ms, is_due) in [(INFO.now_ms + 99, false), (INFO.now_ms + 100, true)] {
+        fixture.directory.checkpoint(now_ms).unwrap();
+        fixture.sync();
+        assert_eq!(syncs < fixture.simulated.syncs(), is_due, "{now_ms}");
+    }
+}
+
+#[test]
+fn many_new_partitions_cost_no_sync_before_their_first_append() {
+    let fixture = Fixture::new(LogConfig::default());
+    let syncs = fixture.simulated.syncs();
+    let open = |n| {
+        let partition = TopicPartition::new("many", n);
+        fixture.directory.open_log(&partition, ottla_ids::Uuid::from_u128(7), fixture.config, 0).unwrap()
+    };
+    let logs: Vec<_> = (0..50).map(open).collect();
+    assert_eq!(fixture.simulated.syncs(), syncs);
+    logs[3].append(&batch(1, 0), &INFO).unwrap();
+    fixture.sync();
+    // Records, partition.metadata, the folder, the directory.
+    assert_eq!(fixture.simulated.syncs(), syncs + 4);
+    logs[3].append(&batch(1, 0), &INFO).unwrap();
+    fixture.sync();
+    assert_eq!(fixture.simulated.syncs(), syncs + 5);
+}
+
+#[test]
+fn deleted_records_are_gone_and_their_segments_removed_later() {
+    let mut fixture = Fixture::new(LogConfig { segment_bytes: 300, ..LogConfig::default() });
+    let log = fixture.log();
+    for _ in 0..10 {
+        log.append(&batch(2, 0), &INFO).unwrap();
+    }
+    fixture.sync();
+    let (segments, size) = (log.segment_count(), log.size().unwrap());
+    assert_eq!(log.delete_records(Offset(9), 1000).unwrap(), Offset(9));
+    assert!(log.segment_count() < segments && log.size().unwrap() < size);
+    assert!(matches!(log.read(Offset(8), 100, Offset(20), true), Err(ReadError::OffsetOutOfRange { .. })));
+    assert_eq!(read_all(&log, 9, 1000), "8+2 10+2 12+2 14+2 16+2 18+2");
+    assert_eq!(fixture.directory.remove_deleted(1000).unwrap(), 0);
+    assert!(0 < fixture.directory.remove_deleted(1000 + 60_000).unwrap());
+    fixture.crash();
+    let log = fixture.log();
+    assert_eq!(log.log_start_offset(), Offset(9));
+    assert_eq!(log.delete_records(Offset(99), 0).unwrap(), Offset(20));
+    assert_eq!(log.delete_records(Offset(3), 0).unwrap(), Offset(20));
+    assert_eq!(log.append(&batch(1, 0), &INFO).unwrap().base_offset, Offset(20));
+}
+
+#[test]
+fn a_log_is_cut_at_whole_batches_with_its_epochs() {
+    let mut fixture = Fixture::new(LogConfig { segment_bytes: 300, ..LogConfig::default() });
+    let log = fixture.log();
+    for n in 0..10 {
+        let info = AppendInfo { leader_epoch: LeaderEpoch(n / 4), ..INFO };
+        log.append(&batch(2, 0), &info).unwrap();
+    }
+    fixture.sync();
+    let end =
+        |log: &Log, epoch| log.end_offset_for_epoch(LeaderEpoch(epoch)).unwrap().map(|(e, o)| (e.0, o.0));
+    assert_eq!((end(&log, 0), end(&log, 2), end(&log, 3)), (Some((0, 8)), Some((2, 20)), None));
+    assert_eq!(log.truncate_to(Offset(15)).unwrap(), Offset(14));
+    assert_eq!(log.durable_end(), Offset(14));
+    assert_eq!((end(&log, 1), end(&log, 2)), (Some((1, 14)), None));
+    log.append(&batch(1, 0), &AppendInfo { leader_epoch: LeaderEpoch(7), ..INFO }).unwrap();
+    fixture.sync();
+    fixture.crash();
+    let log = fixture.log();
+    assert_eq!(read_all(&log, 0, 1000), "0+2 2+2 4+2 6+2 8+2 10+2 12+2 14+1");
+    assert_eq!((end(&log, 1), end(&log, 7)), (Some((1, 14)), Some((7, 15))));
+
+    log.truncate_fully_and_start_at(Offset(100)).unwrap();
+    assert_eq!((log.log_start_offset(), log.log_end_offset()), (Offset(100), Offset(100)));
+    assert_eq!(log.append(&batch(2, 0), &INFO).unwrap().base_offset, Offset(100));
+    fixture.sync();
+    fixture.crash();
+    assert_eq!(read_all(&fixture.log(), 100, 1000), "100+2");
+}
+
+#[test]
+fn a_topic_deleted_and_created_again_begins_anew() {
+    let mut fixture = Fixture::new(LogConfig::default());
+    let log = fixture.log();
+    log.append(&batch(2, 0), &INFO).unwrap();
+    fixture.sync();
+    log.delete_records(Offset(1), 0).unwrap();
+    fixture.directory.checkpoint(i64::MAX).unwrap();
+    fixture.directory.delete_log(&partition(), 1000).unwrap();
+    assert!(matches!(
+        log.append(&batch(2, 0), &INFO),
+        Err(AppendError::Storage(StorageError::Closed { .. }))
+    ));
+    let other = ottla_ids::Uuid::from_u128(501);
+    let again = fixture.directory.open_log(&partition(), other, fixture.config, 78).unwrap();
+    assert_eq!(again.append(&batch(1, 0), &INFO).unwrap().base_offset, Offset(0));
+    fixture.sync();
+    assert_eq!(fixture.directory.remove_deleted(1000).unwrap(), 0);
+    fixture.crash();
+    assert_eq!(fixture.directory.remove_deleted(0).unwrap(), 1);
+    let id = ottla_ids::Uuid::from_u128(500);
+    let error = fixture.directory.open_log(&partition(), id, fixture.config, 0).unwrap_err();
+    assert!(matches!(error, StorageError::TopicIdMismatch { found, .. } if found == other), "{error}");
+    assert_eq!(fixture.directory.topic_id(&partition()).unwrap(), Some(other));
+    fixture.directory.set_aside_stray(&partition()).unwrap();
+    assert_eq!(fixture.directory.partitions().unwrap(), []);
+    assert_eq!(fixture.log().log_end_offset(), Offset(0));
+}
+
+#[test]
+fn records_are_found_by_time() {
+    let fixture =
+        Fixture::new(LogConfig { segment_bytes: 300, index_interval_bytes: 0, ..LogConfig::default() });
+    let log = fixture.log();
+    assert_eq!((log.offset_for_timestamp(0).unwrap(), log.max_timestamp().unwrap()), (None, None));
+    for time in [100, 300, 200, 400, 400] {
+        log.append(&batch(2, time), &INFO).unwrap();
+    }
+    let find = |time| log.offset_for_timestamp(time).unwrap().map(|found| (found.timestamp, found.offset.0));
+    assert_eq!(find(0), Some((100, 0)));
+    assert_eq!(find(101), Some((101, 1)));
+    assert_eq!(find(102), Some((300, 2)));
+    assert_eq!(find(302), Some((400, 6)));
+    assert_eq!(find(401), Some((401, 7)));
+    assert_eq!(find(402), None);
+    let max = log.max_timestamp().unwrap().unwrap();
+    assert_eq!((max.timestamp, max.offset, max.leader_epoch), (401, Offset(7), LeaderEpoch(0)));
+    log.delete_records(Offset(9), 0).unwrap();
+    assert_eq!(find(0), Some((401, 9)));
+}
+
+#[test]
+fn missing_and_damaged_indexes_are_made_anew() {
+    let mut fixture =
+        Fixture::new(LogConfig { segment_bytes: 3000, index_interval_bytes: 200, ..LogConfig::default() });
+    let log = fixture.log();
+    for n in 0..60 {
+        log.append(&batch(2, n * 10), &INFO).unwrap();
+    }
+    let (all, found) = (read_all(&log, 0, 300), log.offset_for_timestamp(300).unwrap());
+    for (n, damage) in ["remove", "cut", "flip"].into_iter().enumerate() {
+        fixture.restart();
+        let disk = Disk::Simulated(fixture.simulated.clone());
+        let names = disk.list(Path::new("/data/flights-0")).unwrap();
+        for name in names.iter().filter(|entry| entry.name.ends_with("index")) {
+            let path = Path::new("/data/flights-0").join(&name.name);
+            match damage {
+                "remove" => disk.remove_file(&path).unwrap(),
+                "cut" => disk.open(&path).unwrap().set_size(7).unwrap(),
+                _ => (0..40).for_each(|at| fixture.simulated.flip_bit(&path, at * 3 + n).unwrap()),
+            }
+        }
+        let log = fixture.log();
+        assert_eq!(read_all(&log, 0, 300), all, "{damage}");
+        assert_eq!(log.offset_for_timestamp(300).unwrap(), found, "{damage}");
+        for offset in 0..120 {
+            assert!(!log.read(Offset(offset), 1, Offset(120), true).unwrap().records.is_empty());
+        }
+    }
+}
+
+#[test]
+fn files_that_are_not_the_logs_are_left_alone() {
+    let mut fixture = Fixture::new(LogConfig::default());
+    let id = ottla_ids::Uuid::METADATA_TOPIC;
+    let partition = TopicPartition::new("__cluster_metadata", 0);
+    let open = |fixture: &Fixture| fixture.directory.open_log(&partition, id, fixture.config, 0).unwrap();
+    open(&fixture).append(&batch(2, 0), &INFO).unwrap();
+    fixture.sync();
+    let disk = Disk::Simulated(fixture.simulated.clone());
+    let folder = Path::new("/data/__cluster_metadata-0");
+    let names = [
+        "quorum-state",
+        "00000000000000000002-0000000001.checkpoint",
+        "00000000000000000002-0000000001.checkpoint.deleted",
+        "00000000000000000000.log.mine",
+        "123.log",
+        "notes",
+    ];
+    for name in names {
+        disk.create(&folder.join(name)).unwrap().sync().unwrap();
+    }
+    disk.create(&folder.join("00000000000000000009.index")).unwrap();
+    disk.create(&folder.join("00000000000000000009.log.deleted")).unwrap();
+    disk.sync_folder(folder).unwrap();
+    fixture.crash();
+    let log = open(&fixture);
+    log.truncate_to(Offset(0)).unwrap();
+    let left: Vec<String> = disk.list(folder).unwrap().into_iter().map(|entry| entry.name).collect();
+    assert!(names.iter().all(|name| left.iter().any(|other| other == name)), "{left:?}");
+    assert!(!left.iter().any(|name| name.starts_with("00000000000000000009.")), "{left:?}");
+    assert_eq!(fixture.directory.partitions().unwrap(), [partition]);
+}
+
+#[test]
+fn an_interrupted_replacement_of_segments_is_completed_or_taken_back() {
+    let disk_of = |fixture: &Fixture| Disk::Simulated(fixture.simulated.clone());
+    let folder = Path::new("/data/flights-0");
+    for is_ready in [true, false] {
+        let mut fixture = Fixture::new(LogConfig { segment_bytes: 300, ..LogConfig::default() });
+        let log = fixture.log();
+        for _ in 0..6 {
+            log.append(&batch(2, 0), &INFO).unwrap();
+        }
+        assert_eq!(log.segment_count(), 3);
+        fixture.restart();
+        let disk = disk_of(&fixture);
+        // The first two segments, of two batches each, as cleaned into one of two batches.
+        let mut builder = BatchBuilder::new(Offset(0), Compression::None).leader_epoch(LeaderEpoch(0));
+        builder.append(1, None, None, &[]).unwrap();
+        let mut content = builder.finish().unwrap().to_vec();
+        let mut builder = BatchBuilder::new(Offset(6), Compression::None).leader_epoch(LeaderEpoch(0));
+        builder.append(1, None, None, &[]).unwrap();
+        builder.append(1, None, None, &[]).unwrap();
+        content.extend(builder.finish().unwrap());
+        let file = disk.create(&folder.join("00000000000000000000.log.swap")).unwrap();
+        file.write_all_at(&mut [std::io::IoSlice::new(&content)], 0).unwrap();
+        file.sync().unwrap();
+        if !is_ready {
+            disk.create(&folder.join("00000000000000000000.index.cleaned")).unwrap();
+        }
+        disk.sync_folder(folder).unwrap();
+        fixture.crash();
+        let log = fixture.log();
+        let expected = if is_ready { "0+1 6+2 8+2 10+2" } else { "0+2 2+2 4+2 6+2 8+2 10+2" };
+        assert_eq!(read_all(&log, 0, 1000), expected);
+    }
+}
+
+#[test]
+fn high_watermarks_come_back() {
+    let mut fixture = Fixture::new(LogConfig::default());
+    fixture.directory.write_high_watermarks([(partition(), Offset(7))]).unwrap();
+    fixture.crash();
+    assert_eq!(fixture.directory.high_watermark(&partition()), Some(Offset(7)));
+    assert_eq!(fixture.directory.high_watermark(&TopicPartition::new("other", 0)), None);
+}
+
+#[test]
+fn a_directory_of_another_cluster_or_node_or_process_is_refused() {
+    let mut fixture = Fixture::new(LogConfig::default());
+    let disk = Disk::Simulated(fixture.simulated.clone());
+    let open = |cluster_id: Option<&str>, node, path: &str| {
+        let options =
+            DirectoryOptions { cluster_id: cluster_id.map(str::to_owned), node_id: ottla_ids::NodeId(node) };
+        LogDirectory::open(disk.clone(), Path::new(path), &options)
+    };
+    assert!(matches!(open(None, 1, "/data"), Err(StorageError::Locked { .. })));
+    let id = fixture.directory.id();
+    fixture.directory.close(-1).unwrap();
+    assert!(matches!(open(Some("another"), 1, "/data"), Err(StorageError::WrongCluster { .. })));
+    assert!(matches!(open(Some("cluster"), 2, "/data"), Err(StorageError::WrongNode { found: 1, .. })));
+    assert!(matches!(open(None, 1, "/empty"), Err(StorageError::NotFormatted { .. })));
+    fixture.directory = open(None, 1, "/data").unwrap();
+    assert_eq!((fixture.directory.id(), fixture.directory.previous_broker_epoch()), (id, None));
+    assert!(fixture.directory.was_clean());
+}
