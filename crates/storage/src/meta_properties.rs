@@ -48,7 +48,7 @@ fn parse(text: &str) -> Result<MetaProperties, String> {
         let lines = text.lines().map(str::trim).filter(|line| !line.starts_with(['#', '!']));
         let pairs = lines.filter_map(|line| line.split_once('='));
         // As in Java, the last line of a key wins.
-        pairs.filter(|(found, _)| found.trim() == key).last().map(|(_, value)| value.trim())
+        pairs.filter(|(found, _)| found.trim() == key).next_back().map(|(_, value)| value.trim())
     };
     let version = value("version").ok_or("version is missing")?;
     let node_key = match version {

@@ -525,6 +525,7 @@ fn recover(
         return Err(active.damage(size, end, reason));
     }
     is_dirty |= epochs.truncate_from_end(end);
+    let mut must_sync = end > recovery_point || torn_at.is_some();
     for offset in snapshots(folder)?.into_iter().filter(|offset| *offset > recovery_point) {
         // Those behind the recovery point may be torn.
         let path = folder.file(offset, ".snapshot");
@@ -532,9 +533,11 @@ fn recover(
         if offset <= end && decode(&bytes).is_ok() {
             continue;
         }
+        // A power cut must not bring it back once the log has grown beyond it.
+        must_sync = true;
         folder.disk.remove_file(&path).at("remove", &path)?;
     }
-    if end > recovery_point || torn_at.is_some() {
+    if must_sync {
         for segment in segments.iter().skip(floor) {
             segment.file()?.sync().at("sync", &segment.path())?;
             segment.close_file();
