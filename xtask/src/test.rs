@@ -152,7 +152,15 @@ pub fn run_flights(arguments: &[String]) -> Result<()> {
     let tools = Tools::find()?;
     let work = tempfile::tempdir()?;
     let binary = if options.oracle { None } else { Some(binary(&tools, &options)?) };
-    println!("{}", flights::run(&tools, binary.as_deref(), &work.path().join("flights"), rows)?);
+    // What was read is kept when something is wrong with it.
+    let told = flights::run(&tools, binary.as_deref(), &work.path().join("flights"), rows);
+    match told {
+        Ok(table) => println!("{table}"),
+        Err(error) => {
+            let _kept = work.keep();
+            return Err(error);
+        }
+    }
     Ok(())
 }
 

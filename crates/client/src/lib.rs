@@ -20,6 +20,9 @@ mod offsets;
 
 mod admin;
 
+#[cfg(test)]
+mod tests;
+
 pub use admin::{Admin, CreatedTopic, NewTopic, Outcomes, TopicConfig};
 pub use assignor::{Assignment, GroupMember, range_assign};
 pub use cluster::{ClientConfig, Cluster, PartitionMetadata, TopicMetadata};

@@ -634,10 +634,9 @@ impl Heartbeats {
 }
 
 fn to_protocol(assignment: Assignment) -> ConsumerProtocolAssignment {
-    let partitions = assignment.into_iter().map(|(topic, partitions)| AssignedPartitions {
-        topic: topic.into(),
-        partitions,
-    });
+    let partitions = assignment
+        .into_iter()
+        .map(|(topic, partitions)| AssignedPartitions { topic: topic.into(), partitions });
     ConsumerProtocolAssignment { assigned_partitions: partitions.collect(), ..Default::default() }
 }
 
