@@ -399,7 +399,7 @@ impl LogDirectory {
         self.high_watermarks.lock().get(partition).copied()
     }
 
-    /// Writes the high watermarks; durable when it returns. Those of partitions that are not named stay.
+    /// Writes the high watermarks, if they changed; durable when it returns. Those of partitions that are not named stay.
     ///
     /// # Errors
     /// Where they cannot be written.
@@ -409,7 +409,13 @@ impl LogDirectory {
     ) -> Result<(), StorageError> {
         self.root.check_online()?;
         let mut high_watermarks = self.high_watermarks.lock();
-        high_watermarks.extend(offsets);
+        let mut is_changed = false;
+        for (partition, offset) in offsets {
+            is_changed |= high_watermarks.insert(partition, offset) != Some(offset);
+        }
+        if !is_changed {
+            return Ok(());
+        }
         write_offsets(&self.root.disk, &self.root.path.join(HIGH_WATERMARKS), &high_watermarks)
             .map_err(|error| self.root.fail_unless_full(error))
     }

@@ -126,7 +126,12 @@ impl Log {
         };
         let close = || {
             active.write_last_indexes()?;
-            active.sync_indexes()?;
+            let last = {
+                let view = self.view.read();
+                let from = view.segment_index(view.recovery_point.plus(-1));
+                view.segments.get(from..).unwrap_or_default().to_vec()
+            };
+            last.iter().try_for_each(|segment| segment.sync_indexes())?;
             self.advance_locked()?;
             self.write_epochs()?;
             if self.view.read().is_new {
