@@ -2,7 +2,7 @@
 
 use crate::output::{CANNOT_WRITE, Format, Usage, counted, put_bytes};
 use crate::remote::{Interrupt, Remote, advise};
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result, anyhow, bail};
 use clap::Args;
 use ottla_client::{
     Cluster, Consumer, ConsumerConfig, ConsumerRecord, GroupConfig, IsolationLevel, OffsetReset, OffsetSpec,
@@ -103,7 +103,6 @@ impl Consume {
     }
 
     async fn consume(self, cluster: Cluster) -> Result<()> {
-        let mut interrupt = Interrupt::listen()?;
         let topic = cluster.topic(&self.topic, false).await.map_err(advise)?;
         let partitions: Vec<TopicPartition> = match self.partition.is_empty() {
             true => topic.partitions.keys().map(|index| TopicPartition::new(&topic.name, *index)).collect(),
@@ -134,20 +133,27 @@ impl Consume {
         } else {
             consumer.assign(partitions.into_iter().map(|it| (it, from)));
         }
+        // From here on there may be something to put in order before the end.
+        let mut interrupt = Interrupt::listen()?;
         let mut out = BufWriter::new(io::stdout().lock());
         let mut consumed = 0;
         let result = self.copy(&mut consumer, &ends, &mut out, &mut consumed, &mut interrupt).await;
-        let closed = match &result {
-            // All that was handed out is written.
-            Ok(()) => consumer.commit().await.and(consumer.close().await),
-            // The last records may not have been: who comes next gets them again.
-            Err(_) => consumer.close().await,
+        // All that was handed out is written, unless there was an error: then who comes next gets the last
+        // records again.
+        let commits = result.is_ok();
+        let close = async {
+            let committed = if commits { consumer.commit().await } else { Ok(()) };
+            committed.and(consumer.close().await)
+        };
+        let closed = tokio::select! {
+            closed = close => closed.map_err(advise),
+            () = interrupt.wait() => Err(anyhow!("interrupted: the last records may not be committed")),
         };
         if result.is_ok() {
             eprintln!("{}", counted(consumed, "record"));
         }
         result?;
-        closed.map_err(advise).context("leaving the group")
+        closed.context("leaving the group")
     }
 
     /// Copies records until it is time to stop.

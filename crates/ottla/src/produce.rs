@@ -134,6 +134,8 @@ impl Produce {
         loop {
             let line = tokio::select! {
                 line = lines.recv() => line,
+                // A record has failed: that is told at once, not with the next line.
+                () = deliveries.closed() => None,
                 () = interrupt.wait() => {
                     interrupted = true;
                     None
