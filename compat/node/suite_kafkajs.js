@@ -160,7 +160,15 @@ async function groupAdmin() {
   await member.stop()
   const answers = [described.state, described.protocol, described.protocolType, described.members.length, described.members[0].clientId,
     described.members[0].clientHost, assignment, listed.map(one => one.protocolType)]
-  const offsets = async () => (await shared.fetchOffsets({ groupId, topics: [where] }))[0].partitions.map(one => `${one.partition}:${one.offset}`)
+  const offsets = async () => {
+    let found
+    // kafkajs leaves partitions out while its own metadata is being read again.
+    await until('the offsets of all partitions are told', async () => {
+      found = (await shared.fetchOffsets({ groupId, topics: [where] }))[0].partitions.map(one => `${one.partition}:${one.offset}`)
+      return found.length === 3
+    })
+    return found
+  }
   answers.push(await offsets())
   await commit(groupId, where, '3')
   answers.push(await offsets())

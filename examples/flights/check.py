@@ -64,6 +64,7 @@ def main():
     print(f"rows acked                {len(acked):>9,}")
     print(f"rows consumed             {len(distinct):>9,}")
     for path, count in readers.items():
+        require(count > 0, f"{path} read nothing: it had no share")
         print(f"  {path.rsplit('/', 1)[-1]:<24}{count:>9,}")
     print(f"delivered again           {len(deliveries) - len(first):>9,}")
     print(f"twice in the log          {len(log_rows) - len(distinct):>9,}")

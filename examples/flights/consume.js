@@ -6,7 +6,7 @@
 // it has written, and leaves the group when its standard input ends.
 'use strict'
 const fs = require('fs')
-const { Kafka, CompressionTypes, CompressionCodecs, logLevel } = require('kafkajs')
+const { Kafka, CompressionTypes, CompressionCodecs, PartitionAssigners, logLevel } = require('kafkajs')
 const lz4 = require('lz4js')
 
 CompressionCodecs[CompressionTypes.LZ4] = () => ({ decompress: async buffer => Buffer.from(lz4.decompress(buffer)) })
@@ -25,7 +25,9 @@ function crc32(bytes) {
 const [bootstrap, topic, groupId, path] = process.argv.slice(2)
 const output = fs.openSync(path, 'w')
 const kafka = new Kafka({ brokers: [bootstrap], logLevel: logLevel.NOTHING, retry: { retries: 100, initialRetryTime: 100, maxRetryTime: 500 } })
-const consumer = kafka.consumer({ groupId, sessionTimeout: 10000, heartbeatInterval: 1000, rebalanceTimeout: 10000, maxWaitTimeInMs: 200 })
+// The round-robin assignor under the name by which all other clients know it: a group needs one that all have.
+const roundRobin = config => ({ ...PartitionAssigners.roundRobin(config), name: 'roundrobin' })
+const consumer = kafka.consumer({ groupId, partitionAssigners: [roundRobin], sessionTimeout: 10000, heartbeatInterval: 1000, rebalanceTimeout: 10000, maxWaitTimeInMs: 200 })
 
 async function main() {
   await consumer.connect()

@@ -23,6 +23,7 @@ consumer = Consumer({
     "group.id": group,
     "auto.offset.reset": "earliest",
     "enable.auto.commit": False,
+    "partition.assignment.strategy": "roundrobin",  # a group needs one that all its members know
     "session.timeout.ms": 10000,
     "heartbeat.interval.ms": 1000,
     "reconnect.backoff.max.ms": 500,

@@ -2,7 +2,7 @@
 //
 //	crash work BOOTSTRAP TOPIC PARTITIONS ACKS   until stdin ends; every ack is a line in the file ACKS
 //	crash verify BOOTSTRAP TOPIC PARTITIONS ACKS every ack is in the log: at its offset, in order, once
-//	crash create BOOTSTRAP TOPIC PARTITIONS      creates a topic, and waits until it is served
+//	crash create BOOTSTRAP TOPIC PARTITIONS      creates a topic, and waits until it and groups are served
 //	crash topics BOOTSTRAP TOPIC...              all of these exist
 package main
 
@@ -59,6 +59,11 @@ func create(bootstrap, topic string, partitions int32) {
 	Until("the topic is served", func() bool {
 		offsets, err := admin.ListEndOffsets(ctx, topic)
 		return err == nil && offsets.Error() == nil && len(offsets[topic]) == int(partitions)
+	})
+	// The first use of a group creates the topic of the offsets, which may take a while.
+	Until("groups are served", func() bool {
+		offsets, err := admin.FetchOffsets(ctx, topic)
+		return err == nil && offsets.Error() == nil
 	})
 	fmt.Println("created", topic)
 }

@@ -29,8 +29,8 @@ func main() {
 	output := bufio.NewWriter(file)
 	client, err := kgo.NewClient(kgo.SeedBrokers(bootstrap), kgo.ConsumerGroup(group), kgo.ConsumeTopics(topic),
 		kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()), kgo.DisableAutoCommit(), kgo.BlockRebalanceOnPoll(),
-		// As the other two: they know the eager protocol only.
-		kgo.Balancers(kgo.RoundRobinBalancer(), kgo.RangeBalancer()),
+		// A group needs an assignor that all its members know.
+		kgo.Balancers(kgo.RoundRobinBalancer()),
 		kgo.SessionTimeout(10*time.Second), kgo.HeartbeatInterval(time.Second), kgo.FetchMaxWait(200*time.Millisecond),
 		kgo.RetryBackoffFn(func(int) time.Duration { return 100 * time.Millisecond }))
 	if err != nil {
