@@ -1,14 +1,18 @@
 //! The client against a broker in a few lines, which misbehaves as the real ones do.
 
 use crate::{
-    ClientConfig, ClientError, Cluster, Connection, Consumer, ConsumerConfig, OffsetReset, Producer,
-    ProducerConfig, Record, Start, TopicPartition,
+    ClientConfig, ClientError, Cluster, Connection, Consumer, ConsumerConfig, GroupConfig, OffsetReset,
+    Producer, ProducerConfig, Record, Start, TopicPartition,
 };
 use bytes::Bytes;
 use ottla_ids::{Offset, Uuid};
 use ottla_protocol::messages::api_versions::{ApiVersion, ApiVersionsResponse};
 use ottla_protocol::messages::fetch::{FetchRequest, FetchResponse, FetchableTopicResponse, PartitionData};
+use ottla_protocol::messages::find_coordinator::{Coordinator, FindCoordinatorResponse};
+use ottla_protocol::messages::heartbeat::HeartbeatResponse;
 use ottla_protocol::messages::init_producer_id::InitProducerIdResponse;
+use ottla_protocol::messages::join_group::{JoinGroupRequest, JoinGroupResponse, JoinGroupResponseMember};
+use ottla_protocol::messages::leave_group::{LeaveGroupRequest, LeaveGroupResponse};
 use ottla_protocol::messages::list_offsets::{
     ListOffsetsPartitionResponse, ListOffsetsResponse, ListOffsetsTopicResponse,
 };
@@ -16,9 +20,16 @@ use ottla_protocol::messages::metadata::{
     MetadataRequest, MetadataResponse, MetadataResponseBroker, MetadataResponsePartition,
     MetadataResponseTopic,
 };
+use ottla_protocol::messages::offset_commit::{
+    OffsetCommitRequest, OffsetCommitResponse, OffsetCommitResponsePartition, OffsetCommitResponseTopic,
+};
+use ottla_protocol::messages::offset_fetch::{
+    OffsetFetchResponse, OffsetFetchResponseGroup, OffsetFetchResponsePartitions, OffsetFetchResponseTopics,
+};
 use ottla_protocol::messages::produce::{
     PartitionProduceResponse, ProduceRequest, ProduceResponse, TopicProduceResponse,
 };
+use ottla_protocol::messages::sync_group::{SyncGroupRequest, SyncGroupResponse};
 use ottla_protocol::{
     ApiKey, ErrorCode, Message, Payload, Reader, decode_from, decode_request_header, encode_response_frame,
 };
@@ -259,9 +270,27 @@ async fn a_batch_is_sent_again_as_it_was_until_it_is_acked() {
     assert_eq!(sequences, [0, 0, 0, 1]);
 }
 
+/// The answer to a fetch from a log that begins at offset 5 and holds one record.
+fn log_from_5_to_6(mut asked: Asked) -> Reply {
+    let request: FetchRequest = asked.read();
+    let mut partition = PartitionData::default();
+    match request.topics[0].partitions[0].fetch_offset {
+        5 => {
+            let mut batch = BatchBuilder::new(Offset(5), Compression::None);
+            batch.append(1, None, Some(b"still there"), &[]).unwrap();
+            partition.records = Some(Payload::Bytes(batch.finish().unwrap()));
+        }
+        6 => {}
+        _ => partition.error_code = ErrorCode::OffsetOutOfRange as i16,
+    }
+    let topic =
+        FetchableTopicResponse { topic_id: topic_id(), partitions: vec![partition], ..Default::default() };
+    asked.answer(&FetchResponse { responses: vec![topic], ..Default::default() })
+}
+
 /// A broker whose log begins at offset 5 and holds one record.
 async fn shortened_log() -> String {
-    broker(|mut asked| match asked.key {
+    broker(|asked| match asked.key {
         ApiKey::ApiVersions => {
             asked.speaks(&[newest(ApiKey::Metadata), newest(ApiKey::ListOffsets), newest(ApiKey::Fetch)])
         }
@@ -275,25 +304,7 @@ async fn shortened_log() -> String {
             };
             asked.answer(&ListOffsetsResponse { topics: vec![topic], ..Default::default() })
         }
-        _ => {
-            let request: FetchRequest = asked.read();
-            let mut partition = PartitionData::default();
-            match request.topics[0].partitions[0].fetch_offset {
-                5 => {
-                    let mut batch = BatchBuilder::new(Offset(5), Compression::None);
-                    batch.append(1, None, Some(b"still there"), &[]).unwrap();
-                    partition.records = Some(Payload::Bytes(batch.finish().unwrap()));
-                }
-                6 => {}
-                _ => partition.error_code = ErrorCode::OffsetOutOfRange as i16,
-            }
-            let topic = FetchableTopicResponse {
-                topic_id: topic_id(),
-                partitions: vec![partition],
-                ..Default::default()
-            };
-            asked.answer(&FetchResponse { responses: vec![topic], ..Default::default() })
-        }
+        _ => log_from_5_to_6(asked),
     })
     .await
 }
@@ -333,4 +344,164 @@ async fn a_poll_that_is_given_up_loses_nothing() {
     })
     .await;
     assert_eq!(records.len(), 1);
+}
+
+/// A broker that coordinates a group of one, with all the turns that the protocol may take; what it was
+/// told, heartbeats and fetches aside.
+struct Group {
+    told: Vec<String>,
+    /// Heartbeats are answered with "rebalance in progress".
+    rebalancing: bool,
+}
+
+impl Group {
+    fn reply(&mut self, mut asked: Asked) -> Reply {
+        match asked.key {
+            ApiKey::ApiVersions => {
+                let served = [
+                    ApiKey::Metadata,
+                    ApiKey::Fetch,
+                    ApiKey::ListOffsets,
+                    ApiKey::FindCoordinator,
+                    ApiKey::JoinGroup,
+                    ApiKey::SyncGroup,
+                    ApiKey::Heartbeat,
+                    ApiKey::OffsetCommit,
+                    ApiKey::OffsetFetch,
+                    ApiKey::LeaveGroup,
+                ];
+                asked.speaks(&served.map(newest))
+            }
+            ApiKey::Metadata => asked.metadata(),
+            ApiKey::FindCoordinator => {
+                self.told.push("find".to_owned());
+                let port = i32::from(asked.port);
+                let coordinator =
+                    Coordinator { node_id: 1, host: "127.0.0.1".into(), port, ..Default::default() };
+                asked.answer(&FindCoordinatorResponse {
+                    coordinators: vec![coordinator],
+                    ..Default::default()
+                })
+            }
+            ApiKey::JoinGroup => {
+                let request: JoinGroupRequest = asked.read();
+                let member_id = request.member_id.clone();
+                self.told.push(format!("join as '{member_id}'"));
+                let joins = self.told.iter().filter(|it| it.starts_with("join")).count();
+                let response = match joins {
+                    1 => JoinGroupResponse {
+                        error_code: ErrorCode::MemberIdRequired as i16,
+                        member_id: "m".into(),
+                        ..Default::default()
+                    },
+                    2 => JoinGroupResponse {
+                        error_code: ErrorCode::NotCoordinator as i16,
+                        ..Default::default()
+                    },
+                    generation => JoinGroupResponse {
+                        generation_id: generation as i32,
+                        protocol_name: Some("range".into()),
+                        leader: member_id.clone(),
+                        member_id: member_id.clone(),
+                        members: vec![JoinGroupResponseMember {
+                            member_id,
+                            metadata: request.protocols[0].metadata.clone(),
+                            ..Default::default()
+                        }],
+                        ..Default::default()
+                    },
+                };
+                self.rebalancing = false;
+                asked.answer(&response)
+            }
+            ApiKey::SyncGroup => {
+                let request: SyncGroupRequest = asked.read();
+                self.told.push(format!("sync {}", request.generation_id));
+                let response = match request.generation_id {
+                    3 => SyncGroupResponse {
+                        error_code: ErrorCode::RebalanceInProgress as i16,
+                        ..Default::default()
+                    },
+                    _ => SyncGroupResponse {
+                        assignment: request.assignments[0].assignment.clone(),
+                        ..Default::default()
+                    },
+                };
+                asked.answer(&response)
+            }
+            ApiKey::Heartbeat => {
+                let code = if self.rebalancing { ErrorCode::RebalanceInProgress } else { ErrorCode::None };
+                asked.answer(&HeartbeatResponse { error_code: code as i16, ..Default::default() })
+            }
+            ApiKey::OffsetFetch => {
+                let partition = OffsetFetchResponsePartitions { committed_offset: 5, ..Default::default() };
+                let topic = OffsetFetchResponseTopics {
+                    name: "greetings".into(),
+                    partitions: vec![partition],
+                    ..Default::default()
+                };
+                let group = OffsetFetchResponseGroup { topics: vec![topic], ..Default::default() };
+                asked.answer(&OffsetFetchResponse { groups: vec![group], ..Default::default() })
+            }
+            ApiKey::OffsetCommit => {
+                let request: OffsetCommitRequest = asked.read();
+                let partition = &request.topics[0].partitions[0];
+                self.told.push(format!(
+                    "commit {} in {}",
+                    partition.committed_offset, request.generation_id_or_member_epoch
+                ));
+                let topic = OffsetCommitResponseTopic {
+                    name: "greetings".into(),
+                    partitions: vec![OffsetCommitResponsePartition::default()],
+                    ..Default::default()
+                };
+                asked.answer(&OffsetCommitResponse { topics: vec![topic], ..Default::default() })
+            }
+            ApiKey::LeaveGroup => {
+                let request: LeaveGroupRequest = asked.read();
+                self.told.push(format!("leave as '{}'", request.members[0].member_id));
+                asked.answer(&LeaveGroupResponse::default())
+            }
+            _ => log_from_5_to_6(asked),
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_member_joins_reads_commits_joins_again_and_leaves() {
+    let group = Arc::new(Mutex::new(Group { told: Vec::new(), rebalancing: false }));
+    let coordinator = Arc::clone(&group);
+    let address = broker(move |asked| coordinator.lock().unwrap().reply(asked)).await;
+    let config = GroupConfig { heartbeat_interval: Duration::from_millis(1), ..GroupConfig::new("readers") };
+    let mut consumer =
+        Consumer::new(cluster(&address), ConsumerConfig { group: Some(config), ..Default::default() });
+    consumer.subscribe(["greetings".to_owned()]).unwrap();
+    soon(async {
+        assert_eq!(consumer.poll(10).await.unwrap().len(), 1);
+        group.lock().unwrap().rebalancing = true;
+        // The record of the last poll is committed in the generation that handed it out.
+        let joins = || group.lock().unwrap().told.iter().filter(|it| it.starts_with("sync")).count();
+        while joins() < 3 {
+            consumer.poll(10).await.unwrap();
+        }
+        consumer.close().await.unwrap();
+    })
+    .await;
+    assert_eq!(
+        group.lock().unwrap().told,
+        [
+            "find",
+            "join as ''",
+            "join as 'm'",
+            "find",
+            "join as 'm'",
+            "sync 3",
+            "join as 'm'",
+            "sync 4",
+            "commit 6 in 4",
+            "join as 'm'",
+            "sync 5",
+            "leave as 'm'",
+        ]
+    );
 }
