@@ -6,31 +6,10 @@
 use crate::call::Call;
 use crate::handlers::produce::Produced;
 use crate::handlers::{
-    api_versions,
-    create_partitions,
-    create_topics,
-    delete_groups,
-    delete_records,
-    delete_topics,
-    describe_cluster,
-    describe_configs,
-    describe_groups,
-    describe_topic_partitions,
-    fetch,
-    find_coordinator,
-    heartbeat,
-    incremental_alter_configs,
-    init_producer_id,
-    join_group,
-    leave_group,
-    list_groups,
-    list_offsets,
-    metadata,
-    offset_commit,
-    offset_delete,
-    offset_fetch,
-    offset_for_leader_epoch,
-    produce,
+    api_versions, create_partitions, create_topics, delete_groups, delete_records, delete_topics,
+    describe_cluster, describe_configs, describe_groups, describe_topic_partitions, fetch, find_coordinator,
+    heartbeat, incremental_alter_configs, init_producer_id, join_group, leave_group, list_groups,
+    list_offsets, metadata, offset_commit, offset_delete, offset_fetch, offset_for_leader_epoch, produce,
     sync_group,
 };
 use crate::{Broker, SERVED, Shared};
@@ -38,8 +17,7 @@ use bytes::Bytes;
 use ottla_network::{Answer, Connection, FileRange, Outcome, Piece, Service};
 use ottla_partition::RecordRange;
 use ottla_protocol::{
-    ApiKey, EncodedFrame, Message, Reader, Request, decode_exact, decode_request_header,
-    encode_response_frame,
+    ApiKey, EncodedFrame, Message, Reader, Request, decode_from, decode_request_header, encode_response_frame,
 };
 use std::sync::Arc;
 
@@ -74,7 +52,7 @@ impl Broker {
         if !SERVED.contains(&key) {
             return Err(Unanswerable(format!("{} is not served", key.name())));
         }
-        if !key.valid_versions().contains(&to.version) {
+        if !key.stable_versions().contains(&to.version) {
             if key == ApiKey::ApiVersions {
                 let to = ReplyTo { version: 0, ..to };
                 return to.reply(&api_versions::unsupported_version());
@@ -153,7 +131,7 @@ impl Broker {
             ApiKey::ListGroups => to.reply(&list_groups::list_groups(to.decode(reader)?, groups).await),
             ApiKey::ApiVersions => {
                 let request = to.decode(reader)?;
-                to.reply(&api_versions::api_versions(call, &request, SERVED, &image, quorum.offset()))
+                to.reply(&api_versions::api_versions(call, &request, SERVED, &image, quorum))
             }
             ApiKey::CreateTopics => {
                 let response = create_topics::create_topics(to.decode(reader)?, quorum).await;
@@ -202,8 +180,9 @@ impl Broker {
 }
 
 impl ReplyTo {
-    fn decode<R: Request>(self, reader: Reader) -> Result<R, Unanswerable> {
-        decode_exact(reader.into_rest(), self.version).map_err(|error| Unanswerable(error.to_string()))
+    /// What follows the request in its frame is not looked at, as Kafka does.
+    fn decode<R: Request>(self, mut reader: Reader) -> Result<R, Unanswerable> {
+        decode_from(&mut reader, self.version).map_err(|error| Unanswerable(error.to_string()))
     }
 
     fn encode<M: Message>(self, response: &M) -> Result<EncodedFrame, Unanswerable> {

@@ -63,7 +63,11 @@ impl From<AppendError> for Refusal {
                 message: error.response_message().map(str::to_owned),
                 record_errors: error.record_errors().to_vec(),
             },
-            error => Refusal::new(code, error.to_string()),
+            error @ AppendError::TransactionNotVerified => Refusal::new(code, error.to_string()),
+            // Clients show the text they have for the code, as Kafka lets them.
+            AppendError::NoTransactionalId | AppendError::NotEnoughReplicas { .. } | AppendError::Log(_) => {
+                code.into()
+            }
         }
     }
 }
@@ -141,7 +145,9 @@ fn decide(error: &DecideError) -> ErrorCode {
 
 fn records(error: &ProduceError) -> ErrorCode {
     match error {
-        ProduceError::CorruptMessage { .. } | ProduceError::MalformedBatch { .. } => ErrorCode::CorruptMessage,
+        ProduceError::CorruptMessage { .. } | ProduceError::MalformedBatch { .. } => {
+            ErrorCode::CorruptMessage
+        }
         ProduceError::InvalidRecord { .. } => ErrorCode::InvalidRecord,
         ProduceError::InvalidTimestamp { .. } => ErrorCode::InvalidTimestamp,
         ProduceError::MessageTooLarge { .. } => ErrorCode::MessageTooLarge,

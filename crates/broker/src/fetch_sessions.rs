@@ -97,14 +97,9 @@ impl Session {
             return true; // forgotten by a later request on another connection: tell, remember nothing
         };
         let Some((wanted, told)) = self.order.remove(&place) else { return true };
-        let news =
-            outcome.has_records || outcome.has_error || outcome.urgent || told != outcome.told;
+        let news = outcome.has_records || outcome.has_error || outcome.urgent || told != outcome.told;
         // After an error the high watermark counts as untold, so that recovery is told too.
-        let told = if outcome.has_error {
-            Told { high_watermark: -1, ..outcome.told }
-        } else {
-            outcome.told
-        };
+        let told = if outcome.has_error { Told { high_watermark: -1, ..outcome.told } } else { outcome.told };
         let place = if outcome.has_records {
             self.place_next += 1;
             self.place_next - 1
@@ -306,11 +301,7 @@ impl FetchSessions {
                 Tell { session_id: 0, error: None, included: vec![true; outcomes.len()] }
             }
             Context::Begin { wanted, uses_ids, from_follower } => {
-                let session_id = if wanted.is_empty() {
-                    0
-                } else {
-                    self.begin(wanted, outcomes, *uses_ids, *from_follower, now_ms)
-                };
+                let session_id = self.begin(wanted, outcomes, *uses_ids, *from_follower, now_ms);
                 Tell { session_id, error: None, included: vec![true; outcomes.len()] }
             }
             Context::Incremental { wanted, session_id, epoch } => {
@@ -343,7 +334,12 @@ impl FetchSessions {
 
     /// Begins a session if there is room; its id, or 0.
     fn begin(
-        &self, wanted: &[Wanted], outcomes: &[Outcome], uses_ids: bool, privileged: bool, now_ms: i64,
+        &self,
+        wanted: &[Wanted],
+        outcomes: &[Outcome],
+        uses_ids: bool,
+        privileged: bool,
+        now_ms: i64,
     ) -> i32 {
         let mut cache = lock(&self.cache);
         if !cache.make_room(self.slots, privileged, wanted.len(), now_ms) {

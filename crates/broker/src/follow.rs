@@ -60,7 +60,9 @@ impl Shared {
             }
             match may_block(|| self.partitions.get_or_open(image, topic, *index)) {
                 Ok(partition) => self.groups.lead(*index, state.leader_epoch, partition),
-                Err(error) => tracing::error!(%error, "groups of {OFFSETS_TOPIC}-{index} are not coordinated"),
+                Err(error) => {
+                    tracing::error!(%error, "groups of {OFFSETS_TOPIC}-{index} are not coordinated")
+                }
             }
         }
     }

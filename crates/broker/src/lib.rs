@@ -103,7 +103,10 @@ pub struct Settings {
 impl Broker {
     /// A broker on these services. Within a tokio runtime.
     pub fn new(
-        quorum: Quorum, partitions: Arc<Partitions>, groups: GroupCoordinator, configs: BrokerConfig,
+        quorum: Quorum,
+        partitions: Arc<Partitions>,
+        groups: GroupCoordinator,
+        configs: BrokerConfig,
         settings: Settings,
     ) -> Broker {
         let fetch_sessions = FetchSessions::new(settings.fetch_session_slots);

@@ -1,8 +1,8 @@
 //! Topics that come by being asked for: internal ones when somebody first needs them, others as
 //! `auto.create.topics.enable` allows.
 
-use crate::{Broker, Shared};
 use crate::handlers::find_coordinator::InternalTopics;
+use crate::{Broker, Shared};
 use ottla_coordinator::OFFSETS_TOPIC;
 use ottla_metadata::Image;
 use ottla_protocol::Text;
@@ -75,7 +75,9 @@ impl Shared {
                     tracing::debug!(topic = %name, reason = %refusal.message, "the topic was not created");
                 }
             }
-            Ok(Err(refusal)) => tracing::debug!(topic = %name, reason = %refusal.message, "the topic was not created"),
+            Ok(Err(refusal)) => {
+                tracing::debug!(topic = %name, reason = %refusal.message, "the topic was not created")
+            }
             Err(error) => tracing::warn!(topic = %name, %error, "the topic was not created"),
         }
     }

@@ -34,7 +34,10 @@ pub fn find<'a>(image: &'a Image, key: &TopicKey) -> Result<&'a Arc<Topic>, Refu
 
 /// Partition `index` of `topic`, if this node leads it.
 pub fn partition(
-    image: &Image, topic: &Topic, index: i32, partitions: &Partitions,
+    image: &Image,
+    topic: &Topic,
+    index: i32,
+    partitions: &Partitions,
 ) -> Result<Arc<Partition>, Refusal> {
     let Some(state) = topic.partition(index) else { return Err(ErrorCode::UnknownTopicOrPartition.into()) };
     if state.leader != Some(partitions.node()) {

@@ -11,7 +11,8 @@ use std::thread::JoinHandle;
 
 /// Starts the thread. It ends when the directory's commit queue is shut down, or when the disk fails.
 pub(crate) fn spawn(
-    directory: Arc<LogDirectory>, partitions: Weak<Partitions>,
+    directory: Arc<LogDirectory>,
+    partitions: Weak<Partitions>,
 ) -> std::io::Result<JoinHandle<()>> {
     std::thread::Builder::new().name("group-commit".into()).spawn(move || run(&directory, &partitions))
 }

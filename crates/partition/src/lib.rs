@@ -17,9 +17,12 @@ mod committer;
 mod rules;
 mod waiters;
 
+pub use ottla_storage::RecordRange;
 pub use partition::{
     Acks, AppendError, Appended, DeleteRecordsError, Found, Isolation, OffsetSpec, Origin, Partition, Read,
 };
-pub use ottla_storage::RecordRange;
 pub use partitions::{OpenError, Partitions};
 pub use waiters::{Offline, Ticket};
+
+#[cfg(test)]
+mod tests;

@@ -181,23 +181,30 @@ pub struct Partition {
     leader_epoch: AtomicI32,
     high_watermark: AtomicI64,
     in_sync: AtomicI32,
+    /// How many replicas are assigned: no more can be in sync, whatever `min.insync.replicas` asks for.
+    replicas: AtomicI32,
     offline: AtomicBool,
     rules: ArcSwap<Rules>,
     waiters: Mutex<Waiters>,
 }
 
 impl Partition {
-    /// Leads `log` in `leader_epoch`. What recovery found is durable, so the high watermark begins at
+    /// Leads `log` as `state` says. What recovery found is durable, so the high watermark begins at
     /// the log's durable end.
     pub(crate) fn new(
-        name: TopicPartition, topic_id: TopicId, log: Arc<Log>, leader_epoch: LeaderEpoch, rules: Rules,
+        name: TopicPartition,
+        topic_id: TopicId,
+        log: Arc<Log>,
+        state: &ottla_metadata::Partition,
+        rules: Rules,
     ) -> Partition {
         Partition {
             name,
             topic_id,
-            leader_epoch: AtomicI32::new(leader_epoch.0),
+            leader_epoch: AtomicI32::new(state.leader_epoch.0),
             high_watermark: AtomicI64::new(log.durable_end().0),
             in_sync: AtomicI32::new(1),
+            replicas: AtomicI32::new(count(state)),
             offline: AtomicBool::new(false),
             rules: ArcSwap::from_pointee(rules),
             log,
@@ -220,9 +227,10 @@ impl Partition {
         LeaderEpoch(self.leader_epoch.load(Ordering::Acquire))
     }
 
-    /// Leads in a later epoch from here on.
-    pub(crate) fn lead_in(&self, epoch: LeaderEpoch) {
-        self.leader_epoch.fetch_max(epoch.0, Ordering::AcqRel);
+    /// Leads as `state` says from here on; its epoch never goes back.
+    pub(crate) fn lead_as(&self, state: &ottla_metadata::Partition) {
+        self.replicas.store(count(state), Ordering::Relaxed);
+        self.leader_epoch.fetch_max(state.leader_epoch.0, Ordering::AcqRel);
     }
 
     /// What a topic's configuration asks for, from the next append on.
@@ -271,17 +279,22 @@ impl Partition {
     /// The bytes go to the page cache before this returns; they are durable, and visible to consumers,
     /// when the high watermark has passed them.
     pub fn append(
-        &self, records: &[u8], acks: Acks, origin: Origin<'_>, now_ms: i64,
+        &self,
+        records: &[u8],
+        acks: Acks,
+        origin: Origin<'_>,
+        now_ms: i64,
     ) -> Result<Appended, AppendError> {
         let rules = self.rules.load();
         let in_sync = self.in_sync.load(Ordering::Relaxed) as usize;
-        if acks == Acks::All && in_sync < rules.min_insync_replicas {
-            return Err(AppendError::NotEnoughReplicas { in_sync, wanted: rules.min_insync_replicas });
+        let assigned = self.replicas.load(Ordering::Relaxed) as usize;
+        let wanted = rules.min_insync_replicas.min(assigned);
+        if acks == Acks::All && in_sync < wanted {
+            return Err(AppendError::NotEnoughReplicas { in_sync, wanted });
         }
         let (batch, append_time) = match origin {
             Origin::Client { transactional_id, produce_version } => {
-                let checked =
-                    validate_produce(records, &rules.produce(&self.name, produce_version, now_ms))?;
+                let checked = validate_produce(records, &rules.produce(&self.name, produce_version, now_ms))?;
                 let is_transactional = BatchView::parse(&checked.batch).is_ok_and(|it| it.is_transactional());
                 if is_transactional {
                     return Err(match transactional_id {
@@ -319,7 +332,11 @@ impl Partition {
     /// Reads from `from` on: at most `max_bytes`, but with `at_least_one` a whole first batch, however
     /// large. An offset at the end, or between what is visible and the end, reads nothing.
     pub fn read(
-        &self, from: Offset, max_bytes: usize, isolation: Isolation, at_least_one: bool,
+        &self,
+        from: Offset,
+        max_bytes: usize,
+        isolation: Isolation,
+        at_least_one: bool,
     ) -> Result<Read, ReadError> {
         let mut read = self.read_nothing()?;
         let visible_end = match isolation {
@@ -362,7 +379,8 @@ impl Partition {
             // Nothing is tiered: the local log is the whole log, and nothing waits to be uploaded but it.
             OffsetSpec::Earliest | OffsetSpec::EarliestLocal => {
                 let start = self.log_start_offset();
-                plain(start, self.log.epoch_at(start)?.unwrap_or(LeaderEpoch::NONE))
+                // An epoch begins when the leader does, with its first record or before it.
+                plain(start, self.log.epoch_at(start)?.unwrap_or(self.leader_epoch()))
             }
             OffsetSpec::LatestTiered | OffsetSpec::EarliestPendingUpload => {
                 plain(Offset(-1), LeaderEpoch::NONE)
@@ -378,7 +396,8 @@ impl Partition {
     /// # Errors
     /// Where the epochs cannot be loaded.
     pub fn end_offset_for_epoch(
-        &self, epoch: LeaderEpoch,
+        &self,
+        epoch: LeaderEpoch,
     ) -> Result<Option<(LeaderEpoch, Offset)>, StorageError> {
         if epoch == self.leader_epoch() {
             return Ok(Some((epoch, self.log_end_offset())));
@@ -443,6 +462,11 @@ impl Partition {
         // Nothing that runs under this lock panics half-way through a change.
         self.waiters.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// How many replicas are assigned.
+fn count(state: &ottla_metadata::Partition) -> i32 {
+    i32::try_from(state.replicas.len()).unwrap_or(i32::MAX)
 }
 
 /// What was found by time, unless it is not visible yet.

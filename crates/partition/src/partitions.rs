@@ -47,7 +47,10 @@ pub struct Partitions {
 impl Partitions {
     /// The partitions in `directory`, none of them opened yet, and the thread that makes appends durable.
     pub fn start(
-        node: NodeId, directory: Arc<LogDirectory>, defaults: TopicDefaults, producer_id_expiration_ms: i64,
+        node: NodeId,
+        directory: Arc<LogDirectory>,
+        defaults: TopicDefaults,
+        producer_id_expiration_ms: i64,
     ) -> std::io::Result<Arc<Partitions>> {
         let partitions = Arc::new(Partitions {
             node,
@@ -107,7 +110,7 @@ impl Partitions {
         let rules = self.rules(image, &topic.name);
         let tag = self.tag_next.fetch_add(1, Ordering::Relaxed);
         let log = self.directory.open_log(&name, topic.id, rules.log, tag)?;
-        let partition = Arc::new(Partition::new(name, topic.id, log, state.leader_epoch, rules));
+        let partition = Arc::new(Partition::new(name, topic.id, log, state, rules));
         if self.is_offline() {
             partition.fail();
         }
@@ -138,7 +141,8 @@ impl Partitions {
                 }
             }
         }
-        let created = changes.topics_created.iter().map(|topic| (topic, topic.partitions.keys().copied().collect()));
+        let created =
+            changes.topics_created.iter().map(|topic| (topic, topic.partitions.keys().copied().collect()));
         let changed = changes
             .topics_changed
             .iter()
@@ -149,7 +153,7 @@ impl Partitions {
                 match self.get_or_open(image, topic, index) {
                     Ok(partition) => {
                         if let Some(state) = topic.partition(index) {
-                            partition.lead_in(state.leader_epoch);
+                            partition.lead_as(state);
                         }
                     }
                     Err(OpenError::NotHere { .. }) => {}

@@ -54,7 +54,10 @@ impl Rules {
 
     /// What a producer's batch must keep to, in a Produce request of this version that came now.
     pub(crate) fn produce<'a>(
-        &self, partition: &'a TopicPartition, produce_version: i16, now_ms: i64,
+        &self,
+        partition: &'a TopicPartition,
+        produce_version: i16,
+        now_ms: i64,
     ) -> ProduceRules<'a> {
         ProduceRules {
             partition,

@@ -6,7 +6,9 @@ use tokio::sync::{Notify, oneshot};
 
 /// The log directory of the partition went offline before the offset was reached.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the log directory went offline while waiting for durability; see the broker's log for the disk error")]
+#[error(
+    "the log directory went offline while waiting for durability; see the broker's log for the disk error"
+)]
 pub struct Offline;
 
 /// Waits until an offset is reached; ready at once when it already is.

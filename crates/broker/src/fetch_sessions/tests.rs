@@ -60,7 +60,9 @@ impl Story {
                 self.state.insert(partition.to_owned(), outcome);
             }
             ["later", ms] => self.now_ms += ms.parse::<i64>().unwrap(),
-            ["fetch" | "follow", id, epoch, ref rest @ ..] => self.fetch(words[0] == "follow", id, epoch, rest),
+            ["fetch" | "follow", id, epoch, ref rest @ ..] => {
+                self.fetch(words[0] == "follow", id, epoch, rest)
+            }
             _ => panic!("what is '{line}'?"),
         }
     }
@@ -99,7 +101,9 @@ impl Story {
                     }
                 };
                 write!(self.said, "{id}").unwrap();
-                for (wanted, _) in context.wanted().iter().zip(&tell.included).filter(|(_, included)| **included) {
+                for (wanted, _) in
+                    context.wanted().iter().zip(&tell.included).filter(|(_, included)| **included)
+                {
                     write!(self.said, " {}@{}", name(wanted), wanted.fetch_offset).unwrap();
                 }
                 writeln!(self.said).unwrap();
@@ -138,6 +142,17 @@ fn a_first_fetch_begins_a_session_and_the_next_hears_only_news() {
         "$1 t-0@0 t-1@0
          $1
          $1 t-1@0",
+    );
+}
+
+#[test]
+fn a_session_may_begin_with_no_partitions_and_get_them_later() {
+    check(
+        "fetch 0 0
+         log t-0 hw 5
+         fetch $1 1 t-0@0",
+        "$1
+         $1 t-0@0",
     );
 }
 

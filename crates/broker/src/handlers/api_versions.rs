@@ -4,19 +4,23 @@
 //! for a broker that cannot do compressed produce (KAFKA-18659).
 
 use crate::call::Call;
-use ottla_ids::Offset;
 use ottla_metadata::{Image, SUPPORTED_FEATURES};
 use ottla_protocol::messages::api_versions::{
     ApiVersion, ApiVersionsRequest, ApiVersionsResponse, FinalizedFeatureKey, SupportedFeatureKey,
 };
 use ottla_protocol::{ApiKey, ErrorCode, Text};
+use ottla_quorum::Quorum;
 
 /// The first version whose readers accept a feature range that begins at 0 (KAFKA-17011).
 const MIN_VERSION_WITH_ZERO_FEATURES: i16 = 4;
 
 /// Answers ApiVersions.
 pub fn api_versions(
-    call: &Call, request: &ApiVersionsRequest, served: &[ApiKey], image: &Image, metadata_end: Offset,
+    call: &Call,
+    request: &ApiVersionsRequest,
+    served: &[ApiKey],
+    image: &Image,
+    quorum: &Quorum,
 ) -> ApiVersionsResponse {
     let named = |text: &str| is_software_name(text);
     if call.api_version >= 3
@@ -24,6 +28,7 @@ pub fn api_versions(
     {
         return ApiVersionsResponse { error_code: ErrorCode::InvalidRequest.into(), ..Default::default() };
     }
+    let kraft_version = quorum.kraft_version();
     ApiVersionsResponse {
         api_keys: served.iter().map(|key| advertised(*key)).collect(),
         supported_features: SUPPORTED_FEATURES
@@ -37,11 +42,14 @@ pub fn api_versions(
             })
             .collect(),
         // Kafka's epoch of the features is the offset of the last metadata record.
-        finalized_features_epoch: metadata_end.0 - 1,
+        finalized_features_epoch: quorum.offset().0 - 1,
         finalized_features: image
             .features()
+            .map(|(name, level)| (name.clone(), level))
+            // The quorum keeps its own level, beside the records of the image.
+            .chain((kraft_version > 0).then(|| (Text::from_static("kraft.version"), kraft_version)))
             .map(|(name, level)| FinalizedFeatureKey {
-                name: name.clone(),
+                name,
                 max_version_level: level,
                 min_version_level: level,
                 ..Default::default()
@@ -62,10 +70,10 @@ pub fn unsupported_version() -> ApiVersionsResponse {
 }
 
 fn advertised(key: ApiKey) -> ApiVersion {
-    let versions = key.valid_versions();
+    let versions = key.advertised_versions();
     ApiVersion {
         api_key: key as i16,
-        min_version: if key == ApiKey::Produce { 0 } else { *versions.start() },
+        min_version: *versions.start(),
         max_version: *versions.end(),
         ..Default::default()
     }

@@ -8,6 +8,12 @@ use ottla_protocol::messages::create_partitions::{
 use ottla_protocol::{ErrorCode, Text};
 use ottla_quorum::Quorum;
 
+/// Kafka leaves out a text that only says what the code says.
+fn refused(refusal: ottla_controller::Refusal) -> Refusal {
+    let says_more = refusal.message != refusal.code.message();
+    if says_more { refusal.into() } else { refusal.code.into() }
+}
+
 /// Answers CreatePartitions.
 pub async fn create_partitions(
     request: CreatePartitionsRequest,
@@ -15,10 +21,7 @@ pub async fn create_partitions(
 ) -> CreatePartitionsResponse {
     let names: Vec<Text> = request.topics.iter().map(|topic| topic.name.clone()).collect();
     let answers: Vec<Option<Refusal>> = match quorum.create_partitions(request).await {
-        Ok(Ok(answers)) => answers
-            .into_iter()
-            .map(|answer| answer.err().map(|refusal| Refusal::new(refusal.code, refusal.message)))
-            .collect(),
+        Ok(Ok(answers)) => answers.into_iter().map(|answer| answer.err().map(refused)).collect(),
         Ok(Err(refusal)) => {
             let refusal = Refusal::new(refusal.code, refusal.message);
             names.iter().map(|_| Some(refusal.clone())).collect()

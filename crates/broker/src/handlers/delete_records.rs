@@ -14,7 +14,10 @@ use ottla_protocol::{ErrorCode, Text};
 
 /// Answers DeleteRecords.
 pub fn delete_records(
-    request: &DeleteRecordsRequest, image: &Image, partitions: &Partitions, now_ms: i64,
+    request: &DeleteRecordsRequest,
+    image: &Image,
+    partitions: &Partitions,
+    now_ms: i64,
 ) -> DeleteRecordsResponse {
     let topics = request
         .topics
@@ -41,7 +44,11 @@ fn answer(partition_index: i32, deleted: Result<Offset, Refusal>) -> DeleteRecor
 }
 
 fn delete(
-    topic: &Text, wanted: &DeleteRecordsPartition, image: &Image, partitions: &Partitions, now_ms: i64,
+    topic: &Text,
+    wanted: &DeleteRecordsPartition,
+    image: &Image,
+    partitions: &Partitions,
+    now_ms: i64,
 ) -> Result<Offset, Refusal> {
     if topics::is_internal(topic) {
         return Err(ErrorCode::InvalidTopicException.into());

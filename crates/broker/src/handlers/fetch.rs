@@ -13,8 +13,8 @@ use ottla_ids::{LeaderEpoch, Offset};
 use ottla_metadata::Image;
 use ottla_partition::{Isolation, Partition, Partitions, Read, RecordRange};
 use ottla_protocol::messages::fetch::{
-    AbortedTransaction, EpochEndOffset, FetchRequest, FetchResponse, FetchableTopicResponse, LeaderIdAndEpoch,
-    NodeEndpoint, PartitionData,
+    AbortedTransaction, EpochEndOffset, FetchRequest, FetchResponse, FetchableTopicResponse,
+    LeaderIdAndEpoch, NodeEndpoint, PartitionData,
 };
 use ottla_protocol::{ErrorCode, Payload};
 use std::sync::Arc;
@@ -23,6 +23,9 @@ use tokio::sync::Notify;
 
 /// The first version that knows topics by id.
 const FIRST_VERSION_WITH_IDS: i16 = 13;
+/// The first version whose errors name the leader. The field is older, but only followers of the metadata
+/// log were told before.
+const FIRST_VERSION_WITH_LEADER: i16 = 16;
 /// The last version without KAFKA_STORAGE_ERROR; its clients look for a new leader instead.
 const LAST_VERSION_WITHOUT_STORAGE_ERROR: i16 = 5;
 
@@ -40,28 +43,36 @@ type Part = Result<Read, Refusal>;
 
 /// Reads what is asked for, waiting for it if need be.
 pub async fn fetch(
-    call: &Call, request: FetchRequest, image: &Image, partitions: &Partitions, sessions: &FetchSessions,
-    fetch_max_bytes: usize, now_ms: impl Fn() -> i64,
+    call: &Call,
+    request: FetchRequest,
+    image: &Image,
+    partitions: &Partitions,
+    sessions: &FetchSessions,
+    fetch_max_bytes: usize,
+    now_ms: impl Fn() -> i64,
 ) -> Fetched {
     let by_id = call.api_version >= FIRST_VERSION_WITH_IDS;
     let replica = if call.api_version >= 15 { request.replica_state.replica_id } else { request.replica_id };
     let context = match sessions.context(ask(&request, by_id, replica >= 0), now_ms()) {
         Ok(context) => context,
         Err(error) => {
-            let response = FetchResponse {
-                error_code: error.into(),
-                ..Default::default()
-            };
+            let response = FetchResponse { error_code: error.into(), ..Default::default() };
             return Fetched { response, ranges: Vec::new() };
         }
     };
     let wanted = context.wanted();
     let targets: Vec<Result<Arc<Partition>, Refusal>> =
         wanted.iter().map(|it| target(it, replica, image, partitions)).collect();
+    let max_bytes = fetch_max_bytes.min(request.max_bytes.max(0) as usize);
     let limits = Limits {
-        max_bytes: fetch_max_bytes.min(request.max_bytes.max(0) as usize),
-        min_bytes: request.min_bytes.max(0) as usize,
-        isolation: if request.isolation_level == 1 { Isolation::ReadCommitted } else { Isolation::ReadUncommitted },
+        max_bytes,
+        // More than may be answered is never there: waiting for it would be in vain.
+        min_bytes: max_bytes.min(request.min_bytes.max(0) as usize),
+        isolation: if request.isolation_level == 1 {
+            Isolation::ReadCommitted
+        } else {
+            Isolation::ReadUncommitted
+        },
     };
     let wait = Duration::from_millis(request.max_wait_ms.max(0) as u64);
     let parts = read_or_wait(wanted, &targets, &limits, wait).await;
@@ -75,10 +86,18 @@ pub async fn fetch(
         },
         ranges: Vec::new(),
     };
-    for ((wanted, part), included) in wanted.iter().zip(parts).zip(tell.included) {
-        if included {
-            fetched.add(call, wanted, part, image);
-        }
+    // What is not there at all is told last, as Kafka tells it.
+    let (unknown, known): (Vec<_>, Vec<_>) = wanted
+        .iter()
+        .zip(parts)
+        .zip(tell.included)
+        .filter_map(|(it, included)| included.then_some(it))
+        .partition(|(_, part)| part.as_ref().is_err_and(|refusal| is_unknown(refusal.code)));
+    for (wanted, part) in known.into_iter().chain(unknown) {
+        fetched.add(call, wanted, part, image);
+    }
+    if replica >= 0 {
+        fetched.response.node_endpoints.clear(); // followers know the brokers
     }
     fetched
 }
@@ -124,7 +143,10 @@ fn ask(request: &FetchRequest, by_id: bool, from_follower: bool) -> Ask {
 
 /// The partition to read, if it is led here in the epoch that the client believes in.
 fn target(
-    wanted: &Wanted, replica: i32, image: &Image, partitions: &Partitions,
+    wanted: &Wanted,
+    replica: i32,
+    image: &Image,
+    partitions: &Partitions,
 ) -> Result<Arc<Partition>, Refusal> {
     let topic = topics::find(image, &wanted.topic)?;
     let partition = topics::partition(image, topic, wanted.partition, partitions)?;
@@ -143,7 +165,10 @@ fn target(
 
 /// Reads until there is enough, something is to be told at once, or `wait` is over.
 async fn read_or_wait(
-    wanted: &[Wanted], targets: &[Result<Arc<Partition>, Refusal>], limits: &Limits, wait: Duration,
+    wanted: &[Wanted],
+    targets: &[Result<Arc<Partition>, Refusal>],
+    limits: &Limits,
+    wait: Duration,
 ) -> Vec<Part> {
     let parts = read_all(wanted, targets, limits);
     if wait.is_zero() || wanted.is_empty() || is_enough(&parts, limits) {
@@ -231,14 +256,16 @@ fn diverging(wanted: &Wanted, partition: &Partition) -> Result<Option<(LeaderEpo
     }
 }
 
+/// Whether the topic or the partition is not in the cluster at all.
+fn is_unknown(code: ErrorCode) -> bool {
+    matches!(code, ErrorCode::UnknownTopicOrPartition | ErrorCode::UnknownTopicId)
+}
+
 /// The session's view of what was read.
 fn outcome(part: &Part) -> Outcome {
     match part {
         Ok(read) => Outcome {
-            told: Told {
-                high_watermark: read.high_watermark.0,
-                log_start_offset: read.log_start_offset.0,
-            },
+            told: Told { high_watermark: read.high_watermark.0, log_start_offset: read.log_start_offset.0 },
             has_records: read.size() > 0,
             has_error: false,
             urgent: read.diverging.is_some(),
@@ -338,17 +365,22 @@ impl Fetched {
             error_code: code.into(),
             high_watermark: -1,
             last_stable_offset: -1,
+            // Null where the log was asked and refused, empty where there is none, as in Kafka.
+            aborted_transactions: is_unknown(code).then(Vec::new),
             records: Some(Payload::Bytes(Bytes::new())),
             ..Default::default()
         };
         if matches!(code, ErrorCode::NotLeaderOrFollower | ErrorCode::FencedLeaderEpoch)
-            && call.api_version >= 12
+            && call.api_version >= FIRST_VERSION_WITH_LEADER
             && let Some(leader) = topics::leader(image, &wanted.topic, wanted.partition, &call.listener)
         {
-            data.current_leader =
-                LeaderIdAndEpoch { leader_id: leader.node.0, leader_epoch: leader.epoch.0, ..Default::default() };
+            data.current_leader = LeaderIdAndEpoch {
+                leader_id: leader.node.0,
+                leader_epoch: leader.epoch.0,
+                ..Default::default()
+            };
             let known = self.response.node_endpoints.iter().any(|it| it.node_id == leader.node.0);
-            if call.api_version >= 16 && !known {
+            if !known {
                 self.response.node_endpoints.push(NodeEndpoint {
                     node_id: leader.node.0,
                     host: leader.host,

@@ -14,9 +14,15 @@ use ottla_protocol::messages::list_offsets::{
 };
 use std::collections::HashSet;
 
+/// The first version whose answer can say the leader epoch.
+const FIRST_VERSION_WITH_EPOCH: i16 = 4;
+
 /// Answers ListOffsets.
 pub fn list_offsets(
-    call: &Call, request: &ListOffsetsRequest, image: &Image, partitions: &Partitions,
+    call: &Call,
+    request: &ListOffsetsRequest,
+    image: &Image,
+    partitions: &Partitions,
 ) -> ListOffsetsResponse {
     let mut seen = HashSet::new();
     let mut doubled = HashSet::new();
@@ -37,14 +43,17 @@ pub fn list_offsets(
             partitions: topic
                 .partitions
                 .iter()
-                .map(|it| {
+                .filter_map(|it| {
                     let key = TopicKey::Name(topic.name.clone());
-                    let found = if doubled.contains(&(&topic.name, it.partition_index)) {
+                    let place = (&topic.name, it.partition_index);
+                    let found = if !doubled.contains(&place) {
+                        find(call, it, &key, isolation, image, partitions)
+                    } else if seen.remove(&place) {
                         Err(ErrorCode::InvalidRequest.into())
                     } else {
-                        find(call, it, &key, isolation, image, partitions)
+                        return None; // told already
                     };
-                    answer(it.partition_index, found)
+                    Some(answer(call, it.partition_index, found))
                 })
                 .collect(),
             ..Default::default()
@@ -68,7 +77,11 @@ fn spec(timestamp: i64, version: i16) -> Result<OffsetSpec, Refusal> {
 }
 
 fn find(
-    call: &Call, wanted: &ListOffsetsPartition, key: &TopicKey, isolation: Isolation, image: &Image,
+    call: &Call,
+    wanted: &ListOffsetsPartition,
+    key: &TopicKey,
+    isolation: Isolation,
+    image: &Image,
     partitions: &Partitions,
 ) -> Result<Option<Found>, Refusal> {
     let spec = spec(wanted.timestamp, call.api_version)?;
@@ -78,13 +91,19 @@ fn find(
     Ok(partition.find_offset(spec, isolation)?)
 }
 
-fn answer(partition_index: i32, found: Result<Option<Found>, Refusal>) -> ListOffsetsPartitionResponse {
+fn answer(
+    call: &Call,
+    partition_index: i32,
+    found: Result<Option<Found>, Refusal>,
+) -> ListOffsetsPartitionResponse {
     let mut answer = ListOffsetsPartitionResponse { partition_index, ..Default::default() };
     match found {
         Ok(Some(found)) => {
             answer.timestamp = found.timestamp_ms;
             answer.offset = found.offset.0;
-            answer.leader_epoch = found.leader_epoch.0;
+            if call.api_version >= FIRST_VERSION_WITH_EPOCH {
+                answer.leader_epoch = found.leader_epoch.0;
+            }
         }
         Ok(None) => {}
         Err(refusal) => answer.error_code = refusal.code.into(),

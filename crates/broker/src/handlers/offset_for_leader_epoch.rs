@@ -14,7 +14,9 @@ use ottla_protocol::messages::offset_for_leader_epoch::{
 
 /// Answers OffsetForLeaderEpoch.
 pub fn offset_for_leader_epoch(
-    request: &OffsetForLeaderEpochRequest, image: &Image, partitions: &Partitions,
+    request: &OffsetForLeaderEpochRequest,
+    image: &Image,
+    partitions: &Partitions,
 ) -> OffsetForLeaderEpochResponse {
     let topics = request
         .topics
@@ -33,7 +35,10 @@ pub fn offset_for_leader_epoch(
 }
 
 fn find(
-    topic: &Text, wanted: &OffsetForLeaderPartition, image: &Image, partitions: &Partitions,
+    topic: &Text,
+    wanted: &OffsetForLeaderPartition,
+    image: &Image,
+    partitions: &Partitions,
 ) -> Result<Option<(LeaderEpoch, Offset)>, Refusal> {
     let topic = topics::find(image, &TopicKey::Name(topic.clone()))?;
     let partition = topics::partition(image, topic, wanted.partition, partitions)?;

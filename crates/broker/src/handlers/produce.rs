@@ -10,12 +10,13 @@ use crate::topics::{self, TopicKey};
 use futures_util::future::BoxFuture;
 use ottla_ids::Offset;
 use ottla_metadata::Image;
-use ottla_partition::{Acks, Origin, Partitions, Ticket};
+use ottla_partition::{Acks, AppendError, Origin, Partitions, Ticket};
 use ottla_protocol::messages::produce::{
-    BatchIndexAndErrorMessage, LeaderIdAndEpoch, NodeEndpoint, PartitionProduceData, PartitionProduceResponse,
-    ProduceRequest, ProduceResponse, TopicProduceResponse,
+    BatchIndexAndErrorMessage, LeaderIdAndEpoch, NodeEndpoint, PartitionProduceData,
+    PartitionProduceResponse, ProduceRequest, ProduceResponse, TopicProduceResponse,
 };
 use ottla_protocol::{ErrorCode, Payload};
+use ottla_records::{ProduceError, size_of_batch_at};
 use std::time::Duration;
 
 /// The first version that knows topics by id.
@@ -48,7 +49,11 @@ struct Waiting {
 
 /// Appends what `request` brings, and says what to wait for.
 pub fn produce(
-    call: &Call, request: ProduceRequest, image: &Image, partitions: &Partitions, now_ms: i64,
+    call: &Call,
+    request: ProduceRequest,
+    image: &Image,
+    partitions: &Partitions,
+    now_ms: i64,
 ) -> Produced {
     let by_id = call.api_version >= FIRST_VERSION_WITH_IDS;
     let acks = Acks::from_number(request.acks);
@@ -79,7 +84,8 @@ pub fn produce(
         name_leaders(call, &mut response, image);
     }
     if acks == Some(Acks::None) {
-        let failed = response.responses.iter().flat_map(|it| &it.partition_responses).any(|it| it.error_code != 0);
+        let failed =
+            response.responses.iter().flat_map(|it| &it.partition_responses).any(|it| it.error_code != 0);
         return Produced::Unasked { failed };
     }
     if waiting.is_empty() {
@@ -92,18 +98,25 @@ pub fn produce(
 /// Appends one partition's records; the answer so far, and what it waits for.
 #[expect(clippy::too_many_arguments, reason = "each is one thing the rules of one append look at")]
 fn append(
-    call: &Call, data: &PartitionProduceData, key: &TopicKey, acks: Option<Acks>, request: &ProduceRequest,
-    image: &Image, partitions: &Partitions, now_ms: i64,
+    call: &Call,
+    data: &PartitionProduceData,
+    key: &TopicKey,
+    acks: Option<Acks>,
+    request: &ProduceRequest,
+    image: &Image,
+    partitions: &Partitions,
+    now_ms: i64,
 ) -> Result<(PartitionProduceResponse, Option<Ticket>), Refusal> {
     let Some(acks) = acks else { return Err(ErrorCode::InvalidRequiredAcks.into()) };
     let topic = topics::find(image, key)?;
-    if topics::is_internal(&topic.name) && &*call.client_id != ADMIN_CLIENT_ID {
-        return Err(Refusal::new(
-            ErrorCode::InvalidTopicException,
-            format!("Cannot append to internal topic {}", topic.name),
-        ));
+    if topic.partition(data.index).is_none() {
+        return Err(ErrorCode::UnknownTopicOrPartition.into());
     }
-    let partition = topics::partition(image, topic, data.index, partitions)?;
+    if topics::is_internal(&topic.name) && &*call.client_id != ADMIN_CLIENT_ID {
+        return Err(ErrorCode::InvalidTopicException.into());
+    }
+    let partition = topics::partition(image, topic, data.index, partitions)
+        .map_err(|refusal| Refusal::from(refusal.code))?;
     let records = match &data.records {
         Some(Payload::Bytes(bytes)) => &bytes[..],
         _ => &[],
@@ -112,7 +125,17 @@ fn append(
         transactional_id: request.transactional_id.as_deref(),
         produce_version: call.api_version,
     };
-    let appended = partition.append(records, acks, origin, now_ms)?;
+    let appended = match partition.append(records, acks, origin, now_ms) {
+        Ok(appended) => appended,
+        Err(error) => {
+            let log_start_offset =
+                if names_log_start(&error, records) { partition.log_start_offset().0 } else { -1 };
+            return Ok((
+                PartitionProduceResponse { log_start_offset, ..refused(data.index, error.into()) },
+                None,
+            ));
+        }
+    };
     let answer = PartitionProduceResponse {
         index: data.index,
         base_offset: appended.base_offset.0,
@@ -122,6 +145,36 @@ fn append(
     };
     let ticket = appended.wait.map(|end: Offset| partition.ticket(end)).filter(|ticket| !ticket.is_ready());
     Ok((answer, ticket))
+}
+
+/// Whether a refusal comes with the log's first offset: Kafka's `ReplicaManager` gives it with what the log
+/// itself refused, and not with what was wrong before the log was asked.
+fn names_log_start(error: &AppendError, records: &[u8]) -> bool {
+    use ottla_storage::AppendError as Log;
+    match error {
+        AppendError::Records(ProduceError::InvalidRecord { .. }) => {
+            // Anything but one batch is refused before (`ProduceRequest.validateRecords`).
+            size_of_batch_at(records) == Ok(records.len())
+        }
+        AppendError::Records(ProduceError::InvalidTimestamp { .. })
+        | AppendError::NotEnoughReplicas { .. } => true,
+        AppendError::Records(
+            ProduceError::CorruptMessage { .. }
+            | ProduceError::MalformedBatch { .. }
+            | ProduceError::MessageTooLarge { .. }
+            | ProduceError::UnsupportedCompressionType { .. },
+        )
+        | AppendError::TransactionNotVerified
+        | AppendError::NoTransactionalId
+        | AppendError::Log(Log::TooLarge { .. } | Log::Malformed { .. } | Log::Storage(_)) => false,
+        AppendError::Log(
+            Log::OutOfOrderSequence { .. }
+            | Log::InvalidProducerEpoch { .. }
+            | Log::InvalidTransactionState { .. }
+            | Log::TransactionCoordinatorFenced { .. }
+            | Log::UnexpectedOffset { .. },
+        ) => true,
+    }
 }
 
 /// The answer of a partition that was refused.

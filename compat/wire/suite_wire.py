@@ -1,0 +1,47 @@
+"""Asks a broker on raw sockets and tells its answers. Arguments: bootstrap address, topic prefix.
+
+A line of JSON for each check. The answers of two brokers are compared by whoever runs it on both.
+"""
+
+import sys
+
+import checks_fetch
+import checks_frames
+import checks_metadata
+import checks_offsets
+import checks_produce
+from wire import World
+
+SECTIONS = [
+    checks_frames.api_versions,
+    checks_frames.frames,
+    checks_frames.pipelined,
+    checks_produce.produce_shapes,
+    checks_produce.produce_batches,
+    checks_produce.produce_settings,
+    checks_produce.produce_acks_none,
+    checks_produce.produce_internal,
+    checks_produce.produce_idempotent,
+    checks_fetch.fetch_shapes,
+    checks_fetch.fetch_limits,
+    checks_fetch.fetch_waits,
+    checks_fetch.fetch_sessions,
+    checks_offsets.list_offsets,
+    checks_offsets.delete_records,
+    checks_offsets.leader_epochs,
+    checks_metadata.metadata,
+    checks_metadata.topics,
+]
+
+
+def main():
+    world = World(sys.argv[1], sys.argv[2])
+    cluster = world.ask("DescribeCluster", 0)
+    world.call(cluster["ClusterId"], "CLUSTER")
+    for section in SECTIONS:
+        world.run(section)
+    return 1 if world.failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

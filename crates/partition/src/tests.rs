@@ -1,0 +1,287 @@
+//! Partitions on a simulated disk: what is visible and promised, and what a power cut may take.
+
+use crate::partition::{AppendError, Appended};
+use crate::rules::Rules;
+use crate::{Acks, Isolation, Offline, OpenError, Origin, Partition, Partitions, Ticket};
+use ottla_configs::{BrokerConfig, TopicConfig, TopicDefaults};
+use ottla_ids::{LeaderEpoch, NodeId, Offset, TopicPartition, Uuid};
+use ottla_metadata::{Image, MetadataRecord};
+use ottla_protocol::Text;
+use ottla_protocol::records::metadata::{ConfigRecord, PartitionRecord, RemoveTopicRecord, TopicRecord};
+use ottla_records::{BatchBuilder, Compression};
+use ottla_state_machine::Machine;
+use ottla_storage::{DirectoryOptions, Disk, LogDirectory, SimulatedDisk};
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
+
+const NODE: NodeId = NodeId(1);
+const NOW_MS: i64 = 1_700_000_000_000;
+
+fn id(number: u128) -> Uuid {
+    Uuid::from_u128(1000 + number)
+}
+
+fn defaults() -> TopicDefaults {
+    BrokerConfig::new::<String, String>([]).expect("no settings are right").topic_defaults()
+}
+
+fn open(disk: &SimulatedDisk) -> Arc<LogDirectory> {
+    let options = DirectoryOptions { cluster_id: Some("cluster".to_owned()), node_id: NODE };
+    LogDirectory::open(Disk::Simulated(disk.clone()), Path::new("/data"), &options).unwrap()
+}
+
+fn batch(values: &[&str]) -> Vec<u8> {
+    let mut builder = BatchBuilder::new(Offset::ZERO, Compression::None);
+    for value in values {
+        builder.append(NOW_MS, None, Some(value.as_bytes()), &[]).unwrap();
+    }
+    builder.finish().unwrap().to_vec()
+}
+
+fn append(partition: &Partition, values: &[&str]) -> Result<Appended, AppendError> {
+    let origin = Origin::Client { transactional_id: None, produce_version: 13 };
+    partition.append(&batch(values), Acks::All, origin, NOW_MS)
+}
+
+fn readable(partition: &Partition) -> usize {
+    partition.read(Offset::ZERO, 1 << 20, Isolation::ReadUncommitted, true).unwrap().size()
+}
+
+fn poll(
+    ticket: &mut std::pin::Pin<Box<impl Future<Output = Result<(), Offline>>>>,
+) -> Poll<Result<(), Offline>> {
+    ticket.as_mut().poll(&mut Context::from_waker(Waker::noop()))
+}
+
+fn topic(number: u128, name: &'static str) -> MetadataRecord {
+    let name = Text::from_static(name);
+    MetadataRecord::Topic(TopicRecord { name, topic_id: id(number), ..TopicRecord::default() })
+}
+
+fn led_by(topic: u128, index: i32, leader: i32, leader_epoch: i32) -> MetadataRecord {
+    MetadataRecord::Partition(PartitionRecord {
+        partition_id: index,
+        topic_id: id(topic),
+        replicas: vec![leader],
+        isr: vec![leader],
+        directories: vec![id(9)],
+        leader,
+        leader_epoch,
+        ..PartitionRecord::default()
+    })
+}
+
+fn setting(topic: &'static str, name: &'static str, value: &'static str) -> MetadataRecord {
+    MetadataRecord::Config(ConfigRecord {
+        resource_type: 2,
+        resource_name: Text::from_static(topic),
+        name: Text::from_static(name),
+        value: Some(Text::from_static(value)),
+        ..ConfigRecord::default()
+    })
+}
+
+fn image(records: &[MetadataRecord]) -> Image {
+    let mut image = Image::default();
+    records.iter().for_each(|record| image.replay(record));
+    image
+}
+
+/// One partition whose commits are made by the test, not by a thread.
+struct ByHand {
+    disk: SimulatedDisk,
+    directory: Arc<LogDirectory>,
+    partition: Partition,
+}
+
+impl ByHand {
+    fn on(disk: &SimulatedDisk, settings: &[(&str, &str)]) -> ByHand {
+        let directory = open(disk);
+        let config = TopicConfig::resolve(settings.iter().copied(), &defaults());
+        let rules = Rules::of(&config, 86_400_000);
+        let name = TopicPartition::new("t", 0);
+        let log = directory.open_log(&name, id(1), rules.log, 1).unwrap();
+        let image = image(&[topic(1, "t"), led_by(1, 0, NODE.0, 0)]);
+        let partition = Partition::new(name, id(1), log, image.partition("t", 0).unwrap(), rules);
+        ByHand { disk: disk.clone(), directory, partition }
+    }
+
+    fn commit(&self) {
+        match self.directory.commit_queue().sync_waiting() {
+            Ok(synced) => synced.iter().for_each(|it| self.partition.advance(it.durable_end)),
+            Err(_) => self.partition.fail(),
+        }
+    }
+}
+
+#[test]
+fn nothing_is_seen_or_promised_before_it_is_durable() {
+    let it = ByHand::on(&SimulatedDisk::new(1), &[]);
+    let appended = append(&it.partition, &["a", "b"]).unwrap();
+    assert_eq!(appended.wait, Some(Offset(2)));
+    assert_eq!(it.partition.high_watermark(), Offset::ZERO);
+    assert_eq!(it.partition.log_end_offset(), Offset(2));
+    assert_eq!(readable(&it.partition), 0);
+
+    it.commit();
+    assert_eq!(it.partition.high_watermark(), Offset(2));
+    assert_eq!(readable(&it.partition), batch(&["a", "b"]).len());
+}
+
+#[test]
+fn a_ticket_waits_for_the_commit_that_has_its_offset() {
+    let it = ByHand::on(&SimulatedDisk::new(2), &[]);
+    append(&it.partition, &["a"]).unwrap();
+    let mut first = Box::pin(it.partition.ticket(Offset(1)).reached());
+    let mut beyond = Box::pin(it.partition.ticket(Offset(2)).reached());
+    assert_eq!(poll(&mut first), Poll::Pending);
+    it.commit();
+    assert_eq!(poll(&mut first), Poll::Ready(Ok(())));
+    assert_eq!(poll(&mut beyond), Poll::Pending);
+    assert!(it.partition.ticket(Offset(1)).is_ready());
+}
+
+#[test]
+fn a_failed_sync_fails_the_tickets_and_refuses_what_comes_after() {
+    let it = ByHand::on(&SimulatedDisk::new(3), &[]);
+    append(&it.partition, &["a"]).unwrap();
+    let mut waiting = Box::pin(it.partition.ticket(Offset(1)).reached());
+    it.disk.fail_syncs(Some(io::ErrorKind::Other));
+    it.commit();
+    assert_eq!(poll(&mut waiting), Poll::Ready(Err(Offline)));
+    assert_eq!(it.partition.high_watermark(), Offset::ZERO);
+
+    // A disk that works again is not trusted again: nobody knows what it holds.
+    it.disk.fail_syncs(None);
+    let refused = append(&it.partition, &["b"]);
+    assert!(matches!(refused, Err(AppendError::Log(ottla_storage::AppendError::Storage(_)))), "{refused:?}");
+    assert!(matches!(it.partition.ticket(Offset(1)), Ticket::Ready(Err(Offline))));
+}
+
+#[test]
+fn a_power_cut_takes_only_what_was_not_promised() {
+    for seed in 0..50 {
+        let disk = SimulatedDisk::new(seed);
+        let it = ByHand::on(&disk, &[]);
+        append(&it.partition, &["a", "b"]).unwrap();
+        it.commit();
+        append(&it.partition, &["c"]).unwrap();
+        let promised = it.partition.high_watermark();
+        drop(it);
+        disk.power_cut();
+
+        let it = ByHand::on(&disk, &[]);
+        assert!(promised <= it.partition.high_watermark(), "seed {seed}");
+        assert!(it.partition.high_watermark() <= Offset(3), "seed {seed}");
+        // What recovery found counts as durable, so it is: a second cut takes nothing of it.
+        let found = it.partition.high_watermark();
+        drop(it);
+        disk.power_cut();
+        let again = ByHand::on(&disk, &[]).partition.high_watermark();
+        assert_eq!(again, found, "seed {seed}");
+    }
+}
+
+#[test]
+fn the_high_watermark_never_goes_back() {
+    let it = ByHand::on(&SimulatedDisk::new(4), &[]);
+    it.partition.advance(Offset(5));
+    it.partition.advance(Offset(3));
+    assert_eq!(it.partition.high_watermark(), Offset(5));
+}
+
+#[test]
+fn with_many_flush_messages_the_page_cache_is_enough() {
+    let it = ByHand::on(&SimulatedDisk::new(5), &[("flush.messages", "9223372036854775807")]);
+    let appended = append(&it.partition, &["a"]).unwrap();
+    assert_eq!(appended.wait, None);
+    assert_eq!(it.partition.high_watermark(), Offset(1));
+    assert_eq!(readable(&it.partition), batch(&["a"]).len());
+}
+
+#[test]
+fn no_more_replicas_are_asked_for_than_are_assigned() {
+    let it = ByHand::on(&SimulatedDisk::new(6), &[("min.insync.replicas", "2")]);
+    append(&it.partition, &["a"]).unwrap();
+
+    let mut records = [topic(1, "t"), led_by(1, 0, NODE.0, 0)];
+    if let MetadataRecord::Partition(record) = &mut records[1] {
+        record.replicas = vec![1, 2, 3];
+        record.directories = vec![id(9); 3];
+    }
+    it.partition.lead_as(image(&records).partition("t", 0).unwrap());
+    let refused = append(&it.partition, &["b"]);
+    assert!(matches!(refused, Err(AppendError::NotEnoughReplicas { in_sync: 1, wanted: 2 })), "{refused:?}");
+}
+
+/// All partitions of a node, with the thread that commits.
+fn start(disk: &SimulatedDisk) -> Arc<Partitions> {
+    Partitions::start(NODE, open(disk), defaults(), 86_400_000).unwrap()
+}
+
+#[tokio::test]
+async fn the_committer_reaches_the_offset_of_every_append() {
+    let partitions = start(&SimulatedDisk::new(7));
+    let image = image(&[topic(1, "t"), led_by(1, 0, NODE.0, 0)]);
+    let partition = partitions.get_or_open(&image, image.topic("t").unwrap(), 0).unwrap();
+    for count in 1..=20 {
+        append(&partition, &["a"]).unwrap();
+        partition.ticket(Offset(count)).reached().await.unwrap();
+        assert!(Offset(count) <= partition.high_watermark());
+    }
+    partitions.close(1).unwrap();
+}
+
+#[tokio::test]
+async fn a_failed_disk_takes_all_partitions_offline() {
+    let disk = SimulatedDisk::new(8);
+    let partitions = start(&disk);
+    let image = image(&[topic(1, "t"), led_by(1, 0, NODE.0, 0), led_by(1, 1, NODE.0, 0)]);
+    let topic = image.topic("t").unwrap();
+    let partition = partitions.get_or_open(&image, topic, 0).unwrap();
+    let other = partitions.get_or_open(&image, topic, 1).unwrap();
+    disk.fail_syncs(Some(io::ErrorKind::Other));
+    append(&partition, &["a"]).unwrap();
+    assert_eq!(partition.ticket(Offset(1)).reached().await, Err(Offline));
+    // Another partition's ticket fails too, now or when the news has reached it.
+    assert_eq!(other.ticket(Offset(1)).reached().await, Err(Offline));
+    assert!(append(&other, &["a"]).is_err());
+}
+
+#[test]
+fn following_the_cluster_opens_changes_and_deletes() {
+    let partitions = start(&SimulatedDisk::new(9));
+    let empty = Image::default();
+    let one = image(&[topic(1, "t"), led_by(1, 0, NODE.0, 3), led_by(1, 1, 2, 0)]);
+    let follow = |before: &Image, now: &Image| partitions.follow(now, &now.changes_since(before), NOW_MS);
+
+    assert!(follow(&empty, &one).is_empty());
+    let partition = partitions.get(id(1), 0).expect("it is led here");
+    assert_eq!(partition.leader_epoch(), LeaderEpoch(3));
+    assert!(partitions.get(id(1), 1).is_none(), "it is led elsewhere");
+    let elsewhere = partitions.get_or_open(&one, one.topic("t").unwrap(), 1);
+    assert!(matches!(elsewhere, Err(OpenError::NotHere { .. })));
+
+    let mut two = one.clone();
+    [led_by(1, 0, NODE.0, 4), setting("t", "max.message.bytes", "80")].iter().for_each(|it| two.replay(it));
+    assert!(follow(&one, &two).is_empty());
+    assert_eq!(partition.leader_epoch(), LeaderEpoch(4));
+    append(&partition, &["small"]).unwrap();
+    assert!(append(&partition, &["too large for eighty bytes"]).is_err());
+
+    // Deleted and created again in one step: another topic, and none of the first one's records.
+    let mut three = two.clone();
+    let removed = RemoveTopicRecord { topic_id: id(1), ..RemoveTopicRecord::default() };
+    [MetadataRecord::RemoveTopic(removed), topic(2, "t"), led_by(2, 0, NODE.0, 0)]
+        .iter()
+        .for_each(|it| three.replay(it));
+    assert!(follow(&two, &three).is_empty());
+    assert!(partitions.get(id(1), 0).is_none());
+    let again = partitions.get(id(2), 0).expect("it is led here");
+    assert_eq!(again.log_end_offset(), Offset::ZERO);
+    assert!(append(&partition, &["into what is deleted"]).is_err());
+    append(&again, &["a"]).unwrap();
+    partitions.close(1).unwrap();
+}
