@@ -46,9 +46,9 @@ impl MetaProperties {
 fn parse(text: &str) -> Result<MetaProperties, String> {
     let value = |key: &str| {
         let lines = text.lines().map(str::trim).filter(|line| !line.starts_with(['#', '!']));
-        let pairs = lines.filter_map(|line| line.split_once('='));
+        let mut pairs = lines.filter_map(|line| line.split_once('='));
         // As in Java, the last line of a key wins.
-        pairs.filter(|(found, _)| found.trim() == key).next_back().map(|(_, value)| value.trim())
+        pairs.rfind(|(found, _)| found.trim() == key).map(|(_, value)| value.trim())
     };
     let version = value("version").ok_or("version is missing")?;
     let node_key = match version {

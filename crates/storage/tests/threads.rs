@@ -1,6 +1,8 @@
 //! Everything at once on a real disk: appends, group commit, reads, checkpoints; then a start as after a crash,
 //! and one after a stop in order.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking, in its helpers too")]
+
 use ottla_ids::{LeaderEpoch, NodeId, Offset, TopicPartition, Uuid};
 use ottla_records::{BatchBuilder, Compression, batches};
 use ottla_storage::{AppendInfo, DirectoryOptions, Disk, Log, LogConfig, LogDirectory, Origin, RecordRange};

@@ -530,7 +530,7 @@ fn recover(
         // Those behind the recovery point may be torn.
         let path = folder.file(offset, ".snapshot");
         let bytes = folder.disk.read(&path).at("read", &path)?.unwrap_or_default();
-        if offset <= end && decode(&bytes).is_ok() {
+        if offset <= end.max(log_start) && decode(&bytes).is_ok() {
             continue;
         }
         // A power cut must not bring it back once the log has grown beyond it.
