@@ -99,7 +99,7 @@ def fetch_waits(world):
         if during:
             thread.join()
         limit = body["MaxWaitMs"] / 1000
-        how = "at once" if took < 0.25 else "early" if took < limit - 0.1 else "at the limit"
+        how = "before the limit" if took < limit - 0.1 else "at the limit"
         world.tell(f"waits: {name}", [how, answer])
         connection.close()
     body = lambda offset, wait, minimum, **more: fetch_body(

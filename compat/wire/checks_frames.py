@@ -51,7 +51,6 @@ def api_versions(world):
 def ends(world, name, data, after=None):
     """What the broker does about `data`, and whether it still answers on that connection."""
     connection = world.connect()
-    connection.socket.settimeout(3)
     try:
         connection.send_bytes(data)
         if after:

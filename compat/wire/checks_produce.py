@@ -169,7 +169,6 @@ def produce_acks_none(world):
         }
         for name, body in bad.items():
             connection = world.connect()
-            connection.socket.settimeout(3)
             connection.send("Produce", version, body)
             world.tell(f"acks=0 v{version} with {name}", connection.ending())
             connection.close()

@@ -7,6 +7,7 @@ import sys
 
 import checks_fetch
 import checks_frames
+import checks_groups
 import checks_metadata
 import checks_offsets
 import checks_produce
@@ -31,6 +32,7 @@ SECTIONS = [
     checks_offsets.leader_epochs,
     checks_metadata.metadata,
     checks_metadata.topics,
+    checks_groups.groups,
 ]
 
 

@@ -40,6 +40,7 @@ const SUITES: &[(&str, Prepare)] = &[
     ("kafkajs", |tools| tools.node(&tools.compat("node/suite_kafkajs.js"))),
     ("franz-go", |tools| go(tools, "franz")),
     ("sarama", |tools| go(tools, "sarama")),
+    ("wire", wire),
 ];
 
 fn java(tools: &Tools, class: &str) -> Result<Command> {
@@ -52,6 +53,13 @@ fn java(tools: &Tools, class: &str) -> Result<Command> {
 fn python(tools: &Tools, script: &str) -> Result<Command> {
     let mut command = Command::new(tools.python()?);
     command.arg(tools.compat("python").join(script));
+    Ok(command)
+}
+
+/// Not a client but raw requests, right and wrong ones: it needs nothing installed.
+fn wire(tools: &Tools) -> Result<Command> {
+    let mut command = Command::new(tools.python()?);
+    command.arg("-B").arg(tools.compat("wire/suite_wire.py"));
     Ok(command)
 }
 

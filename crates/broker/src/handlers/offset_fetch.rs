@@ -147,7 +147,8 @@ async fn by_id(
     });
     let known: Vec<OffsetFetchResponseTopics> = known.collect();
     let unknown = unknown.into_iter().map(unknown_topic);
-    let topics = unknown.chain(known).collect();
+    // As Kafka answers: what is not known comes last.
+    let topics = known.into_iter().chain(unknown).collect();
     OffsetFetchResponseGroup { group_id: group.group_id, topics, ..Default::default() }
 }
 
