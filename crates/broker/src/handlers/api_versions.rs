@@ -90,7 +90,16 @@ fn is_software_name(text: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::is_software_name;
+    use super::{advertised, is_software_name};
+    use ottla_protocol::ApiKey;
+
+    #[test]
+    fn unstable_versions_are_not_offered_and_produce_is_offered_from_0() {
+        let range = |key| (advertised(key).min_version, advertised(key).max_version);
+        assert_eq!(range(ApiKey::InitProducerId), (0, 5));
+        assert_eq!(range(ApiKey::Produce), (0, 13));
+        assert_eq!(range(ApiKey::Fetch), (4, 18));
+    }
 
     #[test]
     fn software_names_are_checked_as_kafka_does() {

@@ -250,3 +250,30 @@ fn name_leaders(call: &Call, response: &mut ProduceResponse, image: &Image) {
     }
     response.node_endpoints = endpoints;
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ottla_ids::Offset;
+    use ottla_records::{BatchBuilder, Compression};
+
+    #[test]
+    fn the_log_start_is_told_with_what_the_log_refused() {
+        let mut one = BatchBuilder::new(Offset::ZERO, Compression::None);
+        one.append(0, None, None, &[]).unwrap();
+        let one = one.finish().unwrap();
+        let two = [&one[..], &one[..]].concat();
+        let invalid = || {
+            AppendError::Records(ProduceError::InvalidRecord {
+                message: String::new(),
+                record_errors: Vec::new(),
+            })
+        };
+        let corrupt = AppendError::Records(ProduceError::CorruptMessage { message: String::new() });
+        assert!(names_log_start(&invalid(), &one));
+        assert!(!names_log_start(&invalid(), &two), "two batches never reach the log");
+        assert!(!names_log_start(&invalid(), &[]), "no batch never reaches the log");
+        assert!(!names_log_start(&corrupt, &one));
+        assert!(names_log_start(&AppendError::NotEnoughReplicas { in_sync: 1, wanted: 2 }, &one));
+    }
+}
