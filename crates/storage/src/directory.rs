@@ -119,15 +119,22 @@ impl Root {
         recovery_point: Option<Offset>,
         log_start: Option<Offset>,
     ) -> Result<(), StorageError> {
+        // What could not be written must not be written along with another log's offsets later.
+        let set = |name, offsets: &mut Offsets, offset| {
+            let before = offsets.insert(partition.clone(), offset);
+            let written = write_offsets(&self.disk, &self.path.join(name), offsets);
+            if written.is_err() {
+                offsets.remove(partition);
+                offsets.extend(before.map(|before| (partition.clone(), before)));
+            }
+            written
+        };
         let mut checkpoints = self.checkpoints.lock();
         if let Some(offset) = recovery_point {
-            checkpoints.recovery_points.insert(partition.clone(), offset);
-            let path = self.path.join(RECOVERY_POINTS);
-            write_offsets(&self.disk, &path, &checkpoints.recovery_points)?;
+            set(RECOVERY_POINTS, &mut checkpoints.recovery_points, offset)?;
         }
         if let Some(offset) = log_start {
-            checkpoints.log_starts.insert(partition.clone(), offset);
-            write_offsets(&self.disk, &self.path.join(LOG_STARTS), &checkpoints.log_starts)?;
+            set(LOG_STARTS, &mut checkpoints.log_starts, offset)?;
         }
         Ok(())
     }
