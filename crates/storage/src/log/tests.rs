@@ -500,6 +500,24 @@ fn records_are_found_by_time() {
     assert_eq!(find(0), Some((401, 9)));
 }
 
+/// The records before the log's start are in the file still, in the batch that they share with live ones.
+#[test]
+fn the_greatest_timestamp_is_that_of_a_live_record() {
+    for (times, expected) in [([1, 2, 3, 4, 5], (5, 4)), ([5, 1, 4, 2, 3], (4, 2)), ([9, 8, 1, 1, 1], (1, 2))]
+    {
+        let fixture = Fixture::new(LogConfig::default());
+        let log = fixture.log();
+        let mut builder = BatchBuilder::new(Offset::ZERO, Compression::None);
+        for time in times {
+            builder.append(time, None, Some(b"value"), &[]).unwrap();
+        }
+        log.append(&builder.finish().unwrap(), &INFO).unwrap();
+        log.delete_records(Offset(2), 0).unwrap();
+        let max = log.max_timestamp().unwrap().unwrap();
+        assert_eq!((max.timestamp, max.offset.0), expected, "{times:?}");
+    }
+}
+
 #[test]
 fn missing_and_damaged_indexes_are_made_anew() {
     let mut fixture =

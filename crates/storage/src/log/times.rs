@@ -5,6 +5,7 @@ use crate::error::{Context, StorageError};
 use crate::segment::Segment;
 use ottla_ids::{LeaderEpoch, Offset};
 use ottla_records::{BatchHeader, BatchView};
+use std::cell::Cell;
 use std::sync::Arc;
 
 /// More decompressed bytes than this no batch that a broker accepted has.
@@ -71,10 +72,22 @@ impl Log {
         }
         let Some((timestamp, offset, segment)) = best else { return Ok(None) };
         let Some((position, header)) = segment.find(offset, segment.size()?)? else { return Ok(None) };
-        // In the batch where the log starts, the record may be one that is deleted.
+        let is_live = |found: &TimestampOffset| log_start <= found.offset;
+        let first_of = |time: i64| {
+            first_record(&segment, position, &header, |found| time <= found.timestamp && is_live(found))
+        };
+        if let Some(found) = first_of(timestamp)? {
+            return Ok(Some(found));
+        }
+        // In the batch where the log starts, the record was one that is deleted: the greatest of the others.
+        let greatest = Cell::new(i64::MIN);
         first_record(&segment, position, &header, |found| {
-            (timestamp <= found.timestamp || header.base_offset() < log_start) && log_start <= found.offset
-        })
+            if is_live(found) {
+                greatest.set(greatest.get().max(found.timestamp));
+            }
+            false
+        })?;
+        first_of(greatest.get())
     }
 
     fn segments_to_search(&self) -> Result<(Vec<Arc<Segment>>, Offset), StorageError> {
