@@ -7,14 +7,6 @@ use ottla_partition::{Partition, Partitions};
 use ottla_protocol::{ErrorCode, Text};
 use std::sync::Arc;
 
-/// Topics that hold the state of coordinators: clients may read but not write them.
-pub const INTERNAL_TOPICS: [&str; 3] = ["__consumer_offsets", "__transaction_state", "__share_group_state"];
-
-/// Whether `name` is an internal topic.
-pub fn is_internal(name: &str) -> bool {
-    INTERNAL_TOPICS.contains(&name)
-}
-
 /// How a request names a topic: by name, or by id in later versions of many APIs (KIP-516).
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum TopicKey {

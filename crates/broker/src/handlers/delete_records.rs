@@ -3,6 +3,7 @@
 
 use crate::errors::Refusal;
 use crate::topics::{self, TopicKey};
+use ottla_controller::is_internal_topic;
 use ottla_ids::Offset;
 use ottla_metadata::Image;
 use ottla_partition::Partitions;
@@ -50,7 +51,7 @@ fn delete(
     partitions: &Partitions,
     now_ms: i64,
 ) -> Result<Offset, Refusal> {
-    if topics::is_internal(topic) {
+    if is_internal_topic(topic) {
         return Err(ErrorCode::InvalidTopicException.into());
     }
     let topic = topics::find(image, &TopicKey::Name(topic.clone()))?;

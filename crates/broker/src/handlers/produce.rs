@@ -8,6 +8,7 @@ use crate::call::Call;
 use crate::errors::Refusal;
 use crate::topics::{self, TopicKey};
 use futures_util::future::BoxFuture;
+use ottla_controller::is_internal_topic;
 use ottla_ids::Offset;
 use ottla_metadata::Image;
 use ottla_partition::{Acks, AppendError, Origin, Partitions, Ticket};
@@ -112,7 +113,7 @@ fn append(
     if topic.partition(data.index).is_none() {
         return Err(ErrorCode::UnknownTopicOrPartition.into());
     }
-    if topics::is_internal(&topic.name) && &*call.client_id != ADMIN_CLIENT_ID {
+    if is_internal_topic(&topic.name) && &*call.client_id != ADMIN_CLIENT_ID {
         return Err(ErrorCode::InvalidTopicException.into());
     }
     let partition = topics::partition(image, topic, data.index, partitions)
