@@ -92,12 +92,6 @@ pub struct Settings {
     pub auto_create_topics: bool,
     /// `delete.topic.enable`.
     pub delete_topics: bool,
-    /// `offsets.topic.num.partitions`.
-    pub offsets_topic_partitions: i32,
-    /// `offsets.topic.replication.factor`: at most so many replicas; fewer while fewer brokers live.
-    pub offsets_topic_replication_factor_max: i16,
-    /// `offsets.topic.segment.bytes`.
-    pub offsets_topic_segment_bytes: i32,
 }
 
 impl Broker {

@@ -1,12 +1,11 @@
 //! Topics that come by being asked for: internal ones when somebody first needs them, others as
-//! `auto.create.topics.enable` allows.
+//! `auto.create.topics.enable` allows. What they are made like is the controller's rule.
 
 use crate::handlers::find_coordinator::InternalTopics;
 use crate::{Broker, Shared};
 use ottla_coordinator::OFFSETS_TOPIC;
 use ottla_metadata::Image;
 use ottla_protocol::Text;
-use ottla_protocol::messages::create_topics::{CreatableTopic, CreatableTopicConfig, CreateTopicsRequest};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -23,10 +22,8 @@ impl InternalTopics for Shared {
         if topic != OFFSETS_TOPIC {
             return;
         }
-        let name = Text::from_static(topic);
-        if self.quorum.begin_creation(&name) {
-            self.create(&name, self.offsets_topic(&name)).await;
-        } else {
+        let by_others = self.quorum.create_automatically(vec![Text::from_static(topic)]).await;
+        if !by_others.is_empty() {
             let mut images = self.quorum.watch();
             // When it takes longer the client asks again.
             let _ = tokio::time::timeout(WAIT, images.wait_for(|image| image.topic(topic).is_some())).await;
@@ -39,72 +36,12 @@ impl InternalTopics for Shared {
 impl Broker {
     /// Begins to create `names`, each unless somebody does already; the clients ask again.
     pub(crate) fn create_in_background(&self, names: Vec<Text>) {
-        for name in names {
-            if !self.shared.quorum.begin_creation(&name) {
-                continue;
-            }
-            let shared = Arc::clone(&self.shared);
-            let name = name.detached();
-            tokio::spawn(async move {
-                let request = if *name == *OFFSETS_TOPIC {
-                    shared.offsets_topic(&name)
-                } else {
-                    // -1: as `num.partitions` and `default.replication.factor` say.
-                    let topic = CreatableTopic {
-                        name: name.clone(),
-                        num_partitions: -1,
-                        replication_factor: -1,
-                        ..Default::default()
-                    };
-                    CreateTopicsRequest { topics: vec![topic], ..Default::default() }
-                };
-                shared.create(&name, request).await;
-            });
+        if names.is_empty() {
+            return;
         }
-    }
-}
-
-impl Shared {
-    /// Creates the topic that [`Quorum::begin_creation`](ottla_quorum::Quorum::begin_creation) was said of.
-    async fn create(&self, name: &Text, request: CreateTopicsRequest) {
-        let created = self.quorum.create_topics(request).await;
-        self.quorum.end_creation(name);
-        match created {
-            Ok(Ok(topics)) => {
-                for refusal in topics.into_iter().filter_map(Result::err) {
-                    tracing::debug!(topic = %name, reason = %refusal.message, "the topic was not created");
-                }
-            }
-            Ok(Err(refusal)) => {
-                tracing::debug!(topic = %name, reason = %refusal.message, "the topic was not created")
-            }
-            Err(error) => tracing::warn!(topic = %name, %error, "the topic was not created"),
-        }
-    }
-
-    /// `__consumer_offsets` as Kafka makes it, with as many replicas as there are brokers for.
-    fn offsets_topic(&self, name: &Text) -> CreateTopicsRequest {
-        let alive = i16::try_from(self.quorum.image().alive_brokers().count()).unwrap_or(i16::MAX);
-        let segment_bytes = self.settings.offsets_topic_segment_bytes.to_string();
-        let configs = [
-            ("compression.type", "producer"),
-            ("cleanup.policy", "compact"),
-            ("segment.bytes", segment_bytes.as_str()),
-        ];
-        let topic = CreatableTopic {
-            name: name.clone(),
-            num_partitions: self.settings.offsets_topic_partitions,
-            replication_factor: self.settings.offsets_topic_replication_factor_max.min(alive.max(1)),
-            configs: configs
-                .iter()
-                .map(|(key, value)| CreatableTopicConfig {
-                    name: Text::from_static(key),
-                    value: Some((*value).into()),
-                    ..Default::default()
-                })
-                .collect(),
-            ..Default::default()
-        };
-        CreateTopicsRequest { topics: vec![topic], ..Default::default() }
+        let shared = Arc::clone(&self.shared);
+        // The request's frame need not stay for as long as this takes.
+        let names: Vec<Text> = names.iter().map(Text::detached).collect();
+        tokio::spawn(async move { shared.quorum.create_automatically(names).await });
     }
 }

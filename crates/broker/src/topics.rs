@@ -67,6 +67,7 @@ pub fn is_replica(topic: &Topic, index: i32, node: i32) -> bool {
 }
 
 /// Who leads a partition, and where the clients of one listener reach it.
+#[derive(Clone, Debug)]
 pub struct Leader {
     /// The broker.
     pub node: NodeId,
@@ -80,8 +81,42 @@ pub struct Leader {
     pub rack: Option<Text>,
 }
 
+/// The leaders that the errors of one answer name (KIP-951), each broker once.
+#[derive(Debug)]
+pub struct LeaderHints<'a> {
+    image: &'a Image,
+    listener: &'a str,
+    leaders: Vec<Leader>,
+}
+
+impl<'a> LeaderHints<'a> {
+    /// None yet; clients of `listener` are to be told.
+    pub fn new(image: &'a Image, listener: &'a str) -> LeaderHints<'a> {
+        LeaderHints { image, listener, leaders: Vec::new() }
+    }
+
+    /// Who leads partition `index` of the topic that `key` names, and in which epoch; `None` unless `code`
+    /// says that it is led elsewhere or in another epoch, and the leader can be reached.
+    pub fn hint(&mut self, code: ErrorCode, key: &TopicKey, index: i32) -> Option<(NodeId, LeaderEpoch)> {
+        if !matches!(code, ErrorCode::NotLeaderOrFollower | ErrorCode::FencedLeaderEpoch) {
+            return None;
+        }
+        let leader = leader(self.image, key, index, self.listener)?;
+        let hint = (leader.node, leader.epoch);
+        if self.leaders.iter().all(|it| it.node != leader.node) {
+            self.leaders.push(leader);
+        }
+        Some(hint)
+    }
+
+    /// Where those who were named are reached, as the answer's message says it.
+    pub fn endpoints<Endpoint>(self, endpoint: impl Fn(Leader) -> Endpoint) -> Vec<Endpoint> {
+        self.leaders.into_iter().map(endpoint).collect()
+    }
+}
+
 /// The leader of partition `index` of the topic that `key` names, as clients of `listener` reach it.
-pub fn leader(image: &Image, key: &TopicKey, index: i32, listener: &str) -> Option<Leader> {
+fn leader(image: &Image, key: &TopicKey, index: i32, listener: &str) -> Option<Leader> {
     let state = find(image, key).ok()?.partition(index)?;
     let node = state.leader?;
     let broker = image.broker(node)?;

@@ -26,15 +26,20 @@ pub const OFFSETS_TOPIC: &str = "__consumer_offsets";
 
 impl GroupCoordinator {
     /// A coordinator that leads nothing yet. `partitions` is `offsets.topic.num.partitions` and at least 1;
-    /// `commit_timeout` is `offsets.commit.timeout.ms`.
-    pub fn new(settings: Settings, partitions: i32, commit_timeout: Duration) -> GroupCoordinator {
-        let options = Options { topic: OFFSETS_TOPIC, commit_timeout };
+    /// `commit_timeout` is `offsets.commit.timeout.ms`; `wall_ms` tells the time, in ms since 1970.
+    pub fn new(
+        settings: Settings,
+        partitions: i32,
+        commit_timeout: Duration,
+        wall_ms: fn() -> i64,
+    ) -> GroupCoordinator {
+        let options = Options { topic: OFFSETS_TOPIC, commit_timeout, wall_ms };
         let coordinator = Coordinator::new(options, move || Groups::new(settings.clone()));
         GroupCoordinator { coordinator, partitions: AtomicI32::new(partitions.max(1)) }
     }
 
     /// As a broker's configuration has it.
-    pub fn from_config(config: &BrokerConfig) -> GroupCoordinator {
+    pub fn from_config(config: &BrokerConfig, wall_ms: fn() -> i64) -> GroupCoordinator {
         let minute_ms = 60_000;
         let size = |name| usize::try_from(config.int(name)).unwrap_or_default();
         let settings = Settings {
@@ -48,7 +53,7 @@ impl GroupCoordinator {
         };
         let timeout = u64::try_from(config.int("offsets.commit.timeout.ms")).unwrap_or_default();
         let partitions = config.int("offsets.topic.num.partitions");
-        GroupCoordinator::new(settings, partitions, Duration::from_millis(timeout))
+        GroupCoordinator::new(settings, partitions, Duration::from_millis(timeout), wall_ms)
     }
 
     /// How many partitions the topic has, once that is known: it may have been made with another number than this

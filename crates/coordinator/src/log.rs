@@ -7,8 +7,9 @@ use std::future::Future;
 /// A partition of an internal topic that this node leads.
 pub trait PartitionLog: Send + Sync + 'static {
     /// Appends a batch (base offset 0) of records that are not compressed with anything the topic refuses. It is
-    /// in the log when this returns, and committed when [`PartitionLog::committed`] passes it.
-    fn append(&self, batch: Bytes) -> impl Future<Output = Result<Written, LogError>> + Send;
+    /// in the log when this returns, and committed when [`PartitionLog::committed`] passes it. `now_ms` is the
+    /// time, in ms since 1970.
+    fn append(&self, batch: Bytes, now_ms: i64) -> impl Future<Output = Result<Written, LogError>> + Send;
 
     /// Whole batches from the one with `from` on: at least one, else about `size_max` bytes at most. Empty at
     /// the end of what is committed.

@@ -7,18 +7,15 @@ use ottla_partition::{Acks, AppendError, Isolation, Origin, Partition};
 use ottla_records::BatchView;
 use ottla_storage::StorageError;
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 /// Batches of several decisions are kept below Kafka's default of `max.message.bytes`, so that every consumer of an
 /// internal topic can take them. A single decision that is larger is written nevertheless.
 const BATCH_SIZE_MAX: usize = 1_048_588;
 
 impl PartitionLog for Arc<Partition> {
-    async fn append(&self, batch: Bytes) -> Result<Written, LogError> {
+    async fn append(&self, batch: Bytes, now_ms: i64) -> Result<Written, LogError> {
         let count = BatchView::parse(&batch).map(|batch| i64::from(batch.last_offset_delta()) + 1);
         let count = count.map_err(|error| LogError::Storage(error.into()))?;
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis();
-        let now_ms = i64::try_from(now).unwrap_or(i64::MAX);
         match Partition::append(self, &batch, Acks::All, Origin::Coordinator, now_ms) {
             Ok(appended) => Ok(Written { base: appended.base_offset, end: appended.base_offset.plus(count) }),
             Err(error) => Err(append_error(error)),

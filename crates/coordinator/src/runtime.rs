@@ -20,6 +20,8 @@ pub struct Options {
     pub topic: &'static str,
     /// How long an answer may wait for its records to be committed (`offsets.commit.timeout.ms`).
     pub commit_timeout: Duration,
+    /// The time, in ms since 1970.
+    pub wall_ms: fn() -> i64,
 }
 
 /// One core for each partition of an internal topic that this node leads.
@@ -65,6 +67,7 @@ impl<C: Core> Coordinator<C> {
             name: format!("{}-{partition}", self.options.topic),
             log,
             commit_timeout: self.options.commit_timeout,
+            wall_ms: self.options.wall_ms,
             loaded: loaded_sender,
             requests,
             stopped,

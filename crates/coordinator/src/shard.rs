@@ -9,7 +9,7 @@ use ottla_records::{BatchBuilder, Compression};
 use std::collections::{HashMap, VecDeque};
 use std::pin::Pin;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 use tokio::sync::{Mutex, mpsc, oneshot, watch};
 use tokio::time::Instant;
 use tracing::{error, info, warn};
@@ -60,6 +60,7 @@ pub(crate) struct Setup<C: Core, L> {
     pub name: String,
     pub log: L,
     pub commit_timeout: Duration,
+    pub wall_ms: fn() -> i64,
     pub loaded: watch::Sender<bool>,
     pub requests: mpsc::Receiver<Message<C>>,
     /// Closed when the owner is to stop.
@@ -72,7 +73,7 @@ const RESTART_DELAY: Duration = Duration::from_secs(1);
 /// Owns a partition until told to stop or until it is lost. Should a request reveal a bug, those who wait are told
 /// to look for the coordinator again, and the partition is loaded anew.
 pub(crate) async fn own<C: Core, L: PartitionLog>(setup: Setup<C, L>, new_core: impl Fn() -> C) {
-    let Setup { name, log, commit_timeout, loaded, requests, stopped } = setup;
+    let Setup { name, log, commit_timeout, wall_ms, loaded, requests, stopped } = setup;
     let (log, loaded) = (Arc::new(log), Arc::new(loaded));
     let requests = Arc::new(Mutex::new(requests));
     loop {
@@ -81,6 +82,7 @@ pub(crate) async fn own<C: Core, L: PartitionLog>(setup: Setup<C, L>, new_core: 
             core: new_core(),
             log: log.clone(),
             commit_timeout,
+            wall_ms,
             loaded: loaded.clone(),
             started: Instant::now(),
             calls: 0,
@@ -106,6 +108,7 @@ struct Owner<C: Core, L> {
     core: C,
     log: Arc<L>,
     commit_timeout: Duration,
+    wall_ms: fn() -> i64,
     loaded: Arc<watch::Sender<bool>>,
     /// When [`Now::tick_ms`] was 0.
     started: Instant,
@@ -366,7 +369,7 @@ impl<C: Core, L: PartitionLog> Owner<C, L> {
                 return Ok(Err(Unavailable::NotWritable));
             }
         };
-        match self.log.append(batch).await {
+        match self.log.append(batch, (self.wall_ms)()).await {
             Ok(written) => {
                 assert!(self.written <= written.base, "only the owner writes to the partition's log");
                 self.written = written.end;
@@ -434,10 +437,9 @@ impl<C: Core, L: PartitionLog> Owner<C, L> {
     }
 
     fn now(&self) -> Now {
-        let wall = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         Now {
             tick_ms: i64::try_from(self.started.elapsed().as_millis()).unwrap_or(i64::MAX),
-            wall_ms: i64::try_from(wall.as_millis()).unwrap_or(i64::MAX),
+            wall_ms: (self.wall_ms)(),
         }
     }
 }

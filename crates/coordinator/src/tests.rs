@@ -17,8 +17,13 @@ use std::time::Duration;
 
 const TIMEOUT: Duration = Duration::from_secs(5);
 
+/// The time of all tests, in ms since 1970.
+fn now_ms() -> i64 {
+    1_750_000_000_000
+}
+
 fn coordinator() -> Arc<GroupCoordinator> {
-    Arc::new(GroupCoordinator::new(Settings::default(), 1, TIMEOUT))
+    Arc::new(GroupCoordinator::new(Settings::default(), 1, TIMEOUT, now_ms))
 }
 
 /// A coordinator that has loaded `log`.
@@ -388,7 +393,7 @@ async fn a_bug_ends_neither_the_partition_nor_others() {
 
 #[tokio::test(start_paused = true)]
 async fn groups_of_other_partitions_are_coordinated_elsewhere() {
-    let groups = Arc::new(GroupCoordinator::new(Settings::default(), 50, TIMEOUT));
+    let groups = Arc::new(GroupCoordinator::new(Settings::default(), 50, TIMEOUT, now_ms));
     groups.lead(groups.partition_for("g"), LeaderEpoch(1), MemoryLog::default());
     assert!(groups.wait_loaded(groups.partition_for("g"), TIMEOUT).await);
     assert_eq!(offsets(&groups).await, Ok(String::new()));

@@ -17,7 +17,7 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot, watch};
 
 /// How many decisions may wait for the writer; the next one waits to be let in.
@@ -77,12 +77,6 @@ struct Shared {
     topics_in_creation: Mutex<BTreeSet<Text>>,
 }
 
-/// The time, in ms since 1970.
-pub(crate) fn now_ms() -> i64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
-}
-
 enum Message {
     Decide(Job, OwnedSemaphorePermit),
     Stop,
@@ -90,13 +84,18 @@ enum Message {
 
 impl Quorum {
     /// Loads the metadata, takes the lead, registers this node and trusts it to be alive; all of that is
-    /// durable when this returns. Blocks on the disk; the folders are formatted already.
+    /// durable when this returns. Blocks on the disk; the folders are formatted already. `wall_ms` tells the
+    /// time, in ms since 1970.
     ///
     /// # Errors
     /// The log is damaged or has other voters, the disk fails, or the node may not register.
-    pub fn open<L: MetadataLog>(log: L, settings: NodeSettings) -> Result<Quorum, QuorumError> {
+    pub fn open<L: MetadataLog>(
+        log: L,
+        settings: NodeSettings,
+        wall_ms: fn() -> i64,
+    ) -> Result<Quorum, QuorumError> {
         let random = Random::from_ids(Uuid::random(), Uuid::random());
-        Quorum::open_with(log, settings, random, Box::new(now_ms))
+        Quorum::open_with(log, settings, random, Box::new(wall_ms))
     }
 
     pub(crate) fn open_with<L: MetadataLog>(
@@ -267,13 +266,13 @@ impl Quorum {
 
     /// Says that `name` is being created, unless somebody else does already; `false` then. Ends with
     /// [`Quorum::end_creation`].
-    pub fn begin_creation(&self, name: &Text) -> bool {
+    pub(crate) fn begin_creation(&self, name: &Text) -> bool {
         let mut topics = self.shared.topics_in_creation.lock().unwrap_or_else(PoisonError::into_inner);
         topics.insert(name.detached())
     }
 
     /// `name` is no longer being created.
-    pub fn end_creation(&self, name: &Text) {
+    pub(crate) fn end_creation(&self, name: &Text) {
         let mut topics = self.shared.topics_in_creation.lock().unwrap_or_else(PoisonError::into_inner);
         topics.remove(name);
     }

@@ -54,16 +54,21 @@ pub trait MetadataLog: Send + 'static {
 pub struct StorageLog {
     directory: Arc<LogDirectory>,
     log: Arc<Log>,
-    clock: fn() -> i64,
+    wall_ms: fn() -> i64,
 }
 
 impl StorageLog {
     /// Opens `__cluster_metadata-0` in a log directory; it is created if there is none. `tag` is the log's
-    /// name in the directory's commit queue, which never tells of it: the quorum syncs it itself.
+    /// name in the directory's commit queue, which never tells of it: the quorum syncs it itself. `wall_ms`
+    /// tells the time, in ms since 1970.
     ///
     /// # Errors
     /// The log cannot be read or written.
-    pub fn open(directory: Arc<LogDirectory>, tag: u64) -> Result<StorageLog, StorageError> {
+    pub fn open(
+        directory: Arc<LogDirectory>,
+        tag: u64,
+        wall_ms: fn() -> i64,
+    ) -> Result<StorageLog, StorageError> {
         let partition = TopicPartition::new(crate::METADATA_TOPIC, 0);
         let config = LogConfig {
             // Synced by the quorum after each batch of decisions, not by the directory's thread.
@@ -71,7 +76,7 @@ impl StorageLog {
             ..LogConfig::default()
         };
         let log = directory.open_log(&partition, TopicId::METADATA_TOPIC, config, tag)?;
-        Ok(StorageLog { directory, log, clock: crate::handle::now_ms })
+        Ok(StorageLog { directory, log, wall_ms })
     }
 }
 
@@ -104,7 +109,7 @@ impl MetadataLog for StorageLog {
             leader_epoch: LeaderEpoch(epoch.0),
             append_time: None,
             origin: Origin::Coordinator,
-            now_ms: (self.clock)(),
+            now_ms: (self.wall_ms)(),
         };
         self.log.append(batches, &info).map_err(text)?;
         Ok(())
@@ -120,7 +125,7 @@ impl MetadataLog for StorageLog {
     }
 
     fn delete_before(&mut self, offset: Offset) -> Result<(), LogError> {
-        self.log.delete_records(offset, (self.clock)()).map_err(text)?;
+        self.log.delete_records(offset, (self.wall_ms)()).map_err(text)?;
         Ok(())
     }
 

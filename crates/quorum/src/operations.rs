@@ -42,9 +42,9 @@ impl Quorum {
     }
 
     /// Creates topics that a client or a coordinator asked for without creating them itself, except those
-    /// that somebody is creating just now. Returns when the image has them, or they cannot be had, which is
-    /// logged: nobody waits for this answer but those who look into the image again.
-    pub async fn create_automatically(&self, names: Vec<Text>) {
+    /// that somebody is creating just now, which are returned. Returns when the image has the others, or they
+    /// cannot be had, which is logged: nobody waits for this answer but those who look into the image again.
+    pub async fn create_automatically(&self, names: Vec<Text>) -> Vec<Text> {
         // Also ends the creation when the caller goes away in the middle.
         struct Creation<'a>(&'a Quorum, Vec<Text>);
         impl Drop for Creation<'_> {
@@ -52,9 +52,10 @@ impl Quorum {
                 self.1.iter().for_each(|name| self.0.end_creation(name));
             }
         }
-        let names: Vec<Text> = names.into_iter().filter(|name| self.begin_creation(name)).collect();
+        let (names, by_others): (Vec<Text>, Vec<Text>) =
+            names.into_iter().partition(|name| self.begin_creation(name));
         if names.is_empty() {
-            return;
+            return by_others;
         }
         let creation = Creation(self, names);
         let names = creation.1.clone();
@@ -69,5 +70,6 @@ impl Quorum {
             Ok(Err(refusal)) => tracing::warn!(%refusal, "topics could not be created automatically"),
             Err(error) => tracing::warn!(%error, "topics could not be created automatically"),
         }
+        by_others
     }
 }

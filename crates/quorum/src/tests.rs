@@ -405,8 +405,8 @@ fn open_storage(disk: &Disk, limits: Limits) -> Result<(Quorum, Arc<LogDirectory
     let formatted = format_one(disk, &identity(1))?;
     let options = DirectoryOptions { cluster_id: Some(formatted.cluster_id.clone()), node_id: NodeId(1) };
     let directory = LogDirectory::open(disk.clone(), &folder(), &options)?;
-    let log = StorageLog::open(directory.clone(), 0)?;
-    Ok((Quorum::open(log, settings(disk, &formatted, limits))?, directory))
+    let log = StorageLog::open(directory.clone(), 0, || 0)?;
+    Ok((Quorum::open(log, settings(disk, &formatted, limits), || 0)?, directory))
 }
 
 #[test]

@@ -93,7 +93,7 @@ impl Node {
         let partitions =
             Partitions::start(config.node.id, directory, config.topics.defaults.clone(), expiration_ms)
                 .map_err(StartError::Thread)?;
-        let groups = GroupCoordinator::from_config(&config.broker);
+        let groups = GroupCoordinator::from_config(&config.broker, wall_ms);
         let broker = Broker::new(
             quorum.clone(),
             Arc::clone(&partitions),
@@ -163,12 +163,12 @@ fn open_quorum(
         .collect();
     let identity = Identity { node: config.node.id, cluster_id: None };
     let folders = [config.data.clone()];
-    let now_ms = Clock.now_ms();
+    let now_ms = wall_ms();
     let formatted = ottla_quorum::format(&disk, &folders, &config.data, &identity, &voters, now_ms)?;
     let options =
         DirectoryOptions { cluster_id: Some(formatted.cluster_id.clone()), node_id: config.node.id };
     let directory = LogDirectory::open(disk.clone(), &config.data, &options)?;
-    let log = StorageLog::open(Arc::clone(&directory), METADATA_LOG_TAG)?;
+    let log = StorageLog::open(Arc::clone(&directory), METADATA_LOG_TAG, wall_ms)?;
     let millis =
         |time: Option<Duration>| time.map_or(0, |it| i64::try_from(it.as_millis()).unwrap_or(i64::MAX));
     let settings = NodeSettings {
@@ -195,7 +195,12 @@ fn open_quorum(
                 .map_or(-1, |it| i64::try_from(it.as_millis()).unwrap_or(i64::MAX)),
         },
     };
-    Ok((Quorum::open(log, settings)?, directory))
+    Ok((Quorum::open(log, settings, wall_ms)?, directory))
+}
+
+/// The one wall clock of the node: what keeps time is handed it, or the time.
+fn wall_ms() -> i64 {
+    Clock.now_ms()
 }
 
 /// The network's bounds.
@@ -232,9 +237,6 @@ fn settings(config: &ServerConfig) -> Settings {
         describe_partitions_max: config.fetch.describe_partitions_max,
         auto_create_topics: config.topics.auto_create,
         delete_topics: config.topics.delete,
-        offsets_topic_partitions: config.offsets.topic_partitions,
-        offsets_topic_replication_factor_max: config.offsets.topic_replication_factor_max,
-        offsets_topic_segment_bytes: config.offsets.topic_segment_bytes,
     }
 }
 

@@ -7,7 +7,7 @@
 use crate::call::Call;
 use crate::errors::Refusal;
 use crate::fetch_sessions::{Ask, FetchSessions, Outcome, Told, Wanted};
-use crate::topics::{self, TopicKey};
+use crate::topics::{self, LeaderHints, TopicKey};
 use bytes::Bytes;
 use ottla_ids::{LeaderEpoch, Offset};
 use ottla_metadata::Image;
@@ -93,11 +93,19 @@ pub async fn fetch(
         .zip(tell.included)
         .filter_map(|(it, included)| included.then_some(it))
         .partition(|(_, part)| part.as_ref().is_err_and(|refusal| is_unknown(refusal.code)));
+    let mut hints = LeaderHints::new(image, &call.listener);
     for (wanted, part) in known.into_iter().chain(unknown) {
-        fetched.add(call, wanted, part, image);
+        fetched.add(call, wanted, part, &mut hints);
     }
-    if replica >= 0 {
-        fetched.response.node_endpoints.clear(); // followers know the brokers
+    // Followers know the brokers.
+    if replica < 0 {
+        fetched.response.node_endpoints = hints.endpoints(|leader| NodeEndpoint {
+            node_id: leader.node.0,
+            host: leader.host,
+            port: leader.port,
+            rack: leader.rack,
+            ..Default::default()
+        });
     }
     fetched
 }
@@ -305,10 +313,10 @@ impl Drop for Watch<'_> {
 
 impl Fetched {
     /// Adds one partition's part to the answer, to its topic's if that was the last one.
-    fn add(&mut self, call: &Call, wanted: &Wanted, part: Part, image: &Image) {
+    fn add(&mut self, call: &Call, wanted: &Wanted, part: Part, hints: &mut LeaderHints<'_>) {
         let data = match part {
             Ok(read) => self.data(wanted, read),
-            Err(refusal) => self.refused(call, wanted, &refusal, image),
+            Err(refusal) => refused(call, wanted, &refusal, hints),
         };
         let (name, id) = match &wanted.topic {
             TopicKey::Name(name) => (name.clone(), Default::default()),
@@ -354,42 +362,28 @@ impl Fetched {
         }
         data
     }
+}
 
-    fn refused(&mut self, call: &Call, wanted: &Wanted, refusal: &Refusal, image: &Image) -> PartitionData {
-        let mut code = refusal.code;
-        if code == ErrorCode::KafkaStorageError && call.api_version <= LAST_VERSION_WITHOUT_STORAGE_ERROR {
-            code = ErrorCode::NotLeaderOrFollower;
-        }
-        let mut data = PartitionData {
-            partition_index: wanted.partition,
-            error_code: code.into(),
-            high_watermark: -1,
-            last_stable_offset: -1,
-            // Null where the log was asked and refused, empty where there is none, as in Kafka.
-            aborted_transactions: is_unknown(code).then(Vec::new),
-            records: Some(Payload::Bytes(Bytes::new())),
-            ..Default::default()
-        };
-        if matches!(code, ErrorCode::NotLeaderOrFollower | ErrorCode::FencedLeaderEpoch)
-            && call.api_version >= FIRST_VERSION_WITH_LEADER
-            && let Some(leader) = topics::leader(image, &wanted.topic, wanted.partition, &call.listener)
-        {
-            data.current_leader = LeaderIdAndEpoch {
-                leader_id: leader.node.0,
-                leader_epoch: leader.epoch.0,
-                ..Default::default()
-            };
-            let known = self.response.node_endpoints.iter().any(|it| it.node_id == leader.node.0);
-            if !known {
-                self.response.node_endpoints.push(NodeEndpoint {
-                    node_id: leader.node.0,
-                    host: leader.host,
-                    port: leader.port,
-                    rack: leader.rack,
-                    ..Default::default()
-                });
-            }
-        }
-        data
+fn refused(call: &Call, wanted: &Wanted, refusal: &Refusal, hints: &mut LeaderHints<'_>) -> PartitionData {
+    let mut code = refusal.code;
+    if code == ErrorCode::KafkaStorageError && call.api_version <= LAST_VERSION_WITHOUT_STORAGE_ERROR {
+        code = ErrorCode::NotLeaderOrFollower;
     }
+    let mut data = PartitionData {
+        partition_index: wanted.partition,
+        error_code: code.into(),
+        high_watermark: -1,
+        last_stable_offset: -1,
+        // Null where the log was asked and refused, empty where there is none, as in Kafka.
+        aborted_transactions: is_unknown(code).then(Vec::new),
+        records: Some(Payload::Bytes(Bytes::new())),
+        ..Default::default()
+    };
+    if call.api_version >= FIRST_VERSION_WITH_LEADER
+        && let Some((node, epoch)) = hints.hint(code, &wanted.topic, wanted.partition)
+    {
+        data.current_leader =
+            LeaderIdAndEpoch { leader_id: node.0, leader_epoch: epoch.0, ..Default::default() };
+    }
+    data
 }

@@ -115,7 +115,8 @@ mod tests {
 
     /// The codes a node answers that knows no topic.
     async fn codes(api_version: i16, topic: OffsetCommitRequestTopic) -> Vec<i16> {
-        let groups = GroupCoordinator::new(ottla_groups::Settings::default(), 1, Duration::from_secs(1));
+        let groups =
+            GroupCoordinator::new(ottla_groups::Settings::default(), 1, Duration::from_secs(1), || 0);
         let call = Call {
             api_version,
             client_id: Text::default(),

@@ -204,7 +204,8 @@ mod tests {
 
     /// What a node answers that coordinates nothing.
     async fn answer(api_version: i16, request: OffsetFetchRequest) -> OffsetFetchResponse {
-        let groups = GroupCoordinator::new(ottla_groups::Settings::default(), 1, Duration::from_secs(1));
+        let groups =
+            GroupCoordinator::new(ottla_groups::Settings::default(), 1, Duration::from_secs(1), || 0);
         let call = Call {
             api_version,
             client_id: Text::default(),

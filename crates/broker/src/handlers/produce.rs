@@ -6,7 +6,7 @@
 
 use crate::call::Call;
 use crate::errors::Refusal;
-use crate::topics::{self, TopicKey};
+use crate::topics::{self, LeaderHints, TopicKey};
 use futures_util::future::BoxFuture;
 use ottla_controller::is_internal_topic;
 use ottla_ids::Offset;
@@ -16,7 +16,7 @@ use ottla_protocol::messages::produce::{
     BatchIndexAndErrorMessage, LeaderIdAndEpoch, NodeEndpoint, PartitionProduceData,
     PartitionProduceResponse, ProduceRequest, ProduceResponse, TopicProduceResponse,
 };
-use ottla_protocol::{ErrorCode, Payload};
+use ottla_protocol::{ErrorCode, Payload, Uuid};
 use ottla_records::{ProduceError, size_of_batch_at};
 use std::time::Duration;
 
@@ -220,36 +220,29 @@ async fn wait(mut response: ProduceResponse, waiting: Vec<Waiting>, timeout: Dur
 
 /// Tells the clients of partitions that are led elsewhere, or in another epoch, where to go (KIP-951).
 fn name_leaders(call: &Call, response: &mut ProduceResponse, image: &Image) {
-    let mut endpoints: Vec<NodeEndpoint> = Vec::new();
+    let mut hints = LeaderHints::new(image, &call.listener);
     for topic in &mut response.responses {
         for answer in &mut topic.partition_responses {
-            let moved = [ErrorCode::NotLeaderOrFollower, ErrorCode::FencedLeaderEpoch];
-            if !moved.iter().any(|code| i16::from(*code) == answer.error_code) {
+            let key = || match topic.topic_id {
+                Uuid::ZERO => TopicKey::Name(topic.name.clone()),
+                id => TopicKey::Id(id),
+            };
+            if answer.error_code == 0 {
                 continue;
             }
-            let key = if topic.topic_id.is_zero() {
-                TopicKey::Name(topic.name.clone())
-            } else {
-                TopicKey::Id(topic.topic_id)
-            };
-            let Some(leader) = topics::leader(image, &key, answer.index, &call.listener) else { continue };
-            answer.current_leader = LeaderIdAndEpoch {
-                leader_id: leader.node.0,
-                leader_epoch: leader.epoch.0,
-                ..Default::default()
-            };
-            if endpoints.iter().all(|it| it.node_id != leader.node.0) {
-                endpoints.push(NodeEndpoint {
-                    node_id: leader.node.0,
-                    host: leader.host,
-                    port: leader.port,
-                    rack: leader.rack,
-                    ..Default::default()
-                });
+            if let Some((node, epoch)) = hints.hint(answer.error_code.into(), &key(), answer.index) {
+                answer.current_leader =
+                    LeaderIdAndEpoch { leader_id: node.0, leader_epoch: epoch.0, ..Default::default() };
             }
         }
     }
-    response.node_endpoints = endpoints;
+    response.node_endpoints = hints.endpoints(|leader| NodeEndpoint {
+        node_id: leader.node.0,
+        host: leader.host,
+        port: leader.port,
+        rack: leader.rack,
+        ..Default::default()
+    });
 }
 
 #[cfg(test)]

@@ -120,7 +120,7 @@ impl Inner {
 }
 
 impl PartitionLog for MemoryLog {
-    async fn append(&self, batch: Bytes) -> Result<Written, LogError> {
+    async fn append(&self, batch: Bytes, _now_ms: i64) -> Result<Written, LogError> {
         let refused = self.inner().refuse.take();
         if let Some(error) = refused {
             return Err(error);

@@ -6,6 +6,7 @@ use crate::segment::Segment;
 use ottla_ids::{LeaderEpoch, Offset};
 use ottla_records::{BatchHeader, BatchView};
 use std::cell::Cell;
+use std::ops::ControlFlow;
 use std::sync::Arc;
 
 /// More decompressed bytes than this no batch that a broker accepted has.
@@ -112,7 +113,7 @@ fn largest_from(segment: &Segment, start: Offset) -> Result<Option<(i64, Offset)
     Ok(largest)
 }
 
-/// The first record of a batch for which `matches` holds.
+/// The first record of a batch for which `matches` holds. What is behind it is not decompressed.
 fn first_record(
     segment: &Segment,
     position: u64,
@@ -123,17 +124,10 @@ fn first_record(
     let mut bytes = vec![0; header.size()];
     let read = segment.file()?.read_at(&mut bytes, position).at("read", &segment.path())?;
     let batch = BatchView::parse(bytes.get(..read).unwrap_or_default()).map_err(|e| damage(e.to_string()))?;
-    let records = batch.records(BATCH_SIZE_MAX).map_err(|error| damage(error.to_string()))?;
-    for record in &records {
-        let record = record.map_err(|error| damage(error.to_string()))?;
-        let found = TimestampOffset {
-            timestamp: record.timestamp,
-            offset: record.offset,
-            leader_epoch: batch.leader_epoch(),
-        };
-        if matches(&found) {
-            return Ok(Some(found));
-        }
-    }
-    Ok(None)
+    let leader_epoch = batch.leader_epoch();
+    let first = batch.walk(BATCH_SIZE_MAX, |record| {
+        let found = TimestampOffset { timestamp: record.timestamp, offset: record.offset, leader_epoch };
+        if matches(&found) { ControlFlow::Break(found) } else { ControlFlow::Continue(()) }
+    });
+    first.map_err(|error| damage(error.to_string()))
 }
