@@ -6,11 +6,11 @@
 use crate::call::Call;
 use crate::handlers::produce::Produced;
 use crate::handlers::{
-    api_versions, create_partitions, create_topics, delete_groups, delete_records, delete_topics,
-    describe_cluster, describe_configs, describe_groups, describe_topic_partitions, fetch, find_coordinator,
-    heartbeat, incremental_alter_configs, init_producer_id, join_group, leave_group, list_groups,
-    list_offsets, metadata, offset_commit, offset_delete, offset_fetch, offset_for_leader_epoch, produce,
-    sync_group,
+    alter_configs, api_versions, create_partitions, create_topics, delete_groups, delete_records,
+    delete_topics, describe_cluster, describe_configs, describe_groups, describe_topic_partitions, fetch,
+    find_coordinator, heartbeat, incremental_alter_configs, init_producer_id, join_group, leave_group,
+    list_groups, list_offsets, metadata, offset_commit, offset_delete, offset_fetch, offset_for_leader_epoch,
+    produce, sync_group,
 };
 use crate::{Broker, SERVED, Shared};
 use bytes::Bytes;
@@ -154,6 +154,7 @@ impl Broker {
                 let request = to.decode(reader)?;
                 to.reply(&describe_configs::describe_configs(&request, &image, quorum.node(), configs))
             }
+            ApiKey::AlterConfigs => to.reply(&alter_configs::alter_configs(to.decode(reader)?, quorum).await),
             ApiKey::CreatePartitions => {
                 to.reply(&create_partitions::create_partitions(to.decode(reader)?, quorum).await)
             }

@@ -18,20 +18,18 @@ pub fn key(name: &str) -> Option<&'static Key> {
     KEYS.get(index)
 }
 
-/// Keys that Apache Kafka takes only while the broker runs, never from a file.
-pub const DYNAMIC_ONLY: [&str; 3] = [
-    "follower.replication.throttled.rate",
-    "leader.replication.throttled.rate",
-    "replica.alter.log.dirs.io.max.bytes.per.second",
-];
+/// The key of this name among those that are set only while a broker runs.
+pub fn dynamic_only_key(name: &str) -> Option<&'static Key> {
+    DYNAMIC_ONLY.iter().find(|key| key.name == name)
+}
 
 /// Rows: name, kind, default, what is valid, update mode, importance, support, Apache Kafka's default
 /// where it differs, whether it is internal; then the doc.
 macro_rules! keys {
-    ($($name:literal, $kind:expr, $default:expr, $valid:expr, $update:expr, $importance:expr, $support:expr,
+    ($(#[$about:meta])* $table:ident; $($name:literal, $kind:expr, $default:expr, $valid:expr, $update:expr, $importance:expr, $support:expr,
         $(kafka $kafka:expr,)? $(internal $internal:literal,)? $doc:literal;)*) => {
-        /// All of them, by name.
-        pub static KEYS: &[Key] = &[$(Key {
+        $(#[$about])*
+        pub static $table: &[Key] = &[$(Key {
             name: $name,
             kind: $kind,
             default: $default,
@@ -48,6 +46,19 @@ macro_rules! keys {
 }
 
 keys! {
+    /// Keys that Apache Kafka takes only while a broker runs, never from a file (its `QuotaConfig`), by name.
+    DYNAMIC_ONLY;
+    "follower.replication.throttled.rate", Long, Value("9223372036854775807"), AtLeast(0), ClusterWide, Medium, Kept(REPLICAS),
+        "Most bytes a second that a broker takes from leaders for the throttled replicas it keeps.";
+    "leader.replication.throttled.rate", Long, Value("9223372036854775807"), AtLeast(0), ClusterWide, Medium, Kept(REPLICAS),
+        "Most bytes a second that a broker gives followers of the throttled replicas it leads.";
+    "replica.alter.log.dirs.io.max.bytes.per.second", Long, Value("9223372036854775807"), AtLeast(0), ClusterWide, Medium, Kept(ONE_DIRECTORY),
+        "Most bytes a second that are copied when replicas move between log directories.";
+}
+
+keys! {
+    /// All that may stand in a file, by name.
+    KEYS;
     "add.partitions.to.txn.retry.backoff.max.ms", Int, Value("100"), AtLeast(0), ReadOnly, High, Refused(TRANSACTIONS),
         "Longest wait before the broker again asks to add a partition to a transaction whose predecessor is still ending.";
     "add.partitions.to.txn.retry.backoff.ms", Int, Value("20"), AtLeast(1), ReadOnly, High, Refused(TRANSACTIONS),

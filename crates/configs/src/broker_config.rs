@@ -89,6 +89,39 @@ impl BrokerConfig {
         }
     }
 
+    /// The same with these settings for this broker alone.
+    pub(crate) fn with_own<'a>(&self, own: impl IntoIterator<Item = (&'a str, &'a str)>) -> BrokerConfig {
+        let own = own.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+        BrokerConfig { own, ..self.clone() }
+    }
+
+    /// The same with these settings for all brokers.
+    pub(crate) fn with_cluster<'a>(
+        &self,
+        cluster: impl IntoIterator<Item = (&'a str, &'a str)>,
+    ) -> BrokerConfig {
+        let cluster = cluster.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+        BrokerConfig { cluster, ..self.clone() }
+    }
+
+    /// The text that the layer `source` has for `name`.
+    pub(crate) fn text_in(&self, source: Source, name: &str) -> Option<&str> {
+        let layer = self.layers().into_iter().find(|(layer, _)| *layer == source);
+        layer.and_then(|(_, layer)| layer.get(name)).map(String::as_str)
+    }
+
+    /// The number that counts among keys that stand for each other, times its factor; none where none is set.
+    /// The layer goes before the order of the keys.
+    pub(crate) fn first_number(&self, keys: &[(&str, i64)]) -> Option<i64> {
+        let of = |layer: &BTreeMap<String, String>| {
+            keys.iter().find_map(|(name, factor)| {
+                let number = layer.get(*name)?.trim().parse::<i64>().ok()?;
+                Some(number.saturating_mul(*factor))
+            })
+        };
+        self.layers().into_iter().find_map(|(_, layer)| of(layer))
+    }
+
     /// The text that the file or the command line gives for `name`.
     pub fn given(&self, name: &str) -> Option<&str> {
         self.given.get(name).map(String::as_str)

@@ -174,7 +174,7 @@ fn entry(key: &'static Key, value: Option<String>, synonyms: Vec<Synonym>, read_
 
 /// A key that is set and not known might be a secret: its value is not told.
 fn unknown_entry(name: &str, text: &str, read_only: bool, synonyms: Vec<Synonym>) -> Entry {
-    let sensitive = !broker::DYNAMIC_ONLY.contains(&name);
+    let sensitive = broker::dynamic_only_key(name).is_none();
     Entry {
         name: name.to_owned(),
         value: Some(text.to_owned()).filter(|_| !sensitive),
@@ -191,7 +191,7 @@ fn unknown_entry(name: &str, text: &str, read_only: bool, synonyms: Vec<Synonym>
 pub fn is_dynamic(name: &str) -> bool {
     match broker::key(name) {
         Some(key) => key.update != crate::key::Update::ReadOnly,
-        None => broker::DYNAMIC_ONLY.contains(&name),
+        None => broker::dynamic_only_key(name).is_some(),
     }
 }
 
@@ -200,7 +200,7 @@ pub fn is_dynamic(name: &str) -> bool {
 fn synonyms_of(name: &str, broker: &BrokerConfig) -> Vec<Synonym> {
     let alone = [name];
     let names = FAMILIES.iter().copied().find(|family| family.contains(&name)).unwrap_or(&alone);
-    let sensitive = broker::key(name).is_none_or(Key::is_sensitive) && !broker::DYNAMIC_ONLY.contains(&name);
+    let sensitive = broker::key(name).or(broker::dynamic_only_key(name)).is_none_or(Key::is_sensitive);
     let synonym = |name: &str, value: &str, source| Synonym {
         name: name.to_owned(),
         value: Some(value.to_owned()).filter(|_| !sensitive),

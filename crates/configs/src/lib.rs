@@ -4,8 +4,8 @@
 //! The tables [`topic::KEYS`] and [`broker::KEYS`] (and two small ones for groups and client metrics) say
 //! everything; [`key`] is their notation.
 //! [`BrokerConfig`] holds what a broker was told, [`TopicConfig`] what counts for a topic as plain
-//! fields, [`validate_topic`] refuses what Kafka refuses in Kafka's words, and [`describe`] answers
-//! DescribeConfigs. The crate knows no files, no requests and no metadata: settings come in as texts.
+//! fields, [`validate_topic`] and [`validate_dynamic`] refuse what Kafka refuses in Kafka's words, and
+//! [`describe`] answers DescribeConfigs. The crate knows no files, no requests and no metadata: settings come in as texts.
 
 pub mod broker;
 pub mod client_metrics;
@@ -16,6 +16,8 @@ pub mod reference;
 pub mod topic;
 
 mod broker_config;
+mod contradictions;
+mod dynamic;
 mod nearest;
 mod support;
 mod topic_config;
@@ -23,6 +25,8 @@ mod validate;
 mod value;
 
 pub use crate::broker_config::{BrokerConfig, Source};
+pub use crate::contradictions::{connection_overrides, contradictions};
+pub use crate::dynamic::{Scope, key as dynamic_key, validate_dynamic};
 pub use crate::key::{Key, Kind, Support};
 pub use crate::nearest::{nearest_name, nearest_topic_name};
 pub use crate::topic_config::{
@@ -36,12 +40,13 @@ mod tests {
     use super::*;
 
     fn all_keys() -> impl Iterator<Item = &'static Key> {
-        topic::KEYS.iter().chain(broker::KEYS).chain(group::KEYS).chain(client_metrics::KEYS)
+        let tables = [topic::KEYS, broker::KEYS, broker::DYNAMIC_ONLY, group::KEYS, client_metrics::KEYS];
+        tables.into_iter().flatten()
     }
 
     #[test]
     fn the_tables_are_in_the_order_of_their_names() {
-        for keys in [topic::KEYS, broker::KEYS, group::KEYS, client_metrics::KEYS] {
+        for keys in [topic::KEYS, broker::KEYS, broker::DYNAMIC_ONLY, group::KEYS, client_metrics::KEYS] {
             assert!(keys.is_sorted_by(|one, two| one.name < two.name), "lookups search by halves");
         }
     }

@@ -1,22 +1,25 @@
-//! IncrementalAlterConfigs (Kafka's `ConfigAdminManager`, `ConfigurationControlManager` and
+//! IncrementalAlterConfigs and AlterConfigs (Kafka's `ConfigAdminManager`, `ConfigurationControlManager` and
 //! `ControllerConfigurationValidator`).
 //!
-//! Each resource stands or falls alone; what can be changed is written as one batch. Topics can be
-//! changed. What a running broker, its loggers, a group or a subscription to client metrics would be told
-//! is refused, since nothing would act on it yet.
+//! Each resource stands or falls alone; what can be changed is written as one batch. Topics and brokers can
+//! be changed. What a group or a subscription to client metrics would be told is refused, since nothing would
+//! act on it yet; loggers are the node's own and do not come here.
 
 use crate::controller::{Controller, check_record_count};
+use crate::features::ELR_VERSION;
 use crate::refusal::Refusal;
 use crate::topic_name::validate_topic_name;
-use ottla_configs::{Kind, TopicDefaults, topic, validate_topic};
+use ottla_configs::{BrokerConfig, Key, Kind, Scope, dynamic_key, topic, validate_dynamic, validate_topic};
 use ottla_metadata::{ConfigResource, MetadataRecord, ResourceType};
-use ottla_protocol::messages::incremental_alter_configs::{
-    AlterConfigsResource, AlterableConfig, IncrementalAlterConfigsRequest,
-};
+use ottla_protocol::messages::alter_configs::AlterConfigsRequest;
+use ottla_protocol::messages::incremental_alter_configs::IncrementalAlterConfigsRequest;
 use ottla_protocol::records::metadata::ConfigRecord;
 use ottla_protocol::{ErrorCode, Text};
 use ottla_state_machine::Decision;
 use std::collections::{BTreeMap, BTreeSet};
+
+/// The key that the whole cluster needs a value of while eligible leader replicas are on (KIP-966).
+const MIN_ISR: &str = "min.insync.replicas";
 
 /// What is to be done with a key (Kafka's `AlterConfigOp.OpType`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,66 +42,115 @@ impl Operation {
     }
 }
 
+/// What a request wants of one resource.
+struct Wanted<'a> {
+    target: ConfigResource,
+    changes: Vec<Change<'a>>,
+    /// What is not named goes away (AlterConfigs); otherwise it stays.
+    replaces: bool,
+}
+
+/// What is wanted of one key.
+struct Change<'a> {
+    name: &'a Text,
+    operation: i8,
+    value: Option<&'a Text>,
+}
+
+/// What a resource would have, and the records that make it so.
+struct Planned {
+    all: BTreeMap<Text, Text>,
+    records: Vec<MetadataRecord>,
+}
+
 impl Controller<'_> {
-    /// Changes configurations: for each resource of the request, in its order, whether it is changed. With
-    /// `validate_only`, whether it would be.
+    /// Changes configurations key by key: for each resource of the request, in its order, whether it is
+    /// changed. With `validate_only`, whether it would be.
     pub fn incremental_alter_configs(
         &mut self,
         request: &IncrementalAlterConfigsRequest,
     ) -> Decision<Vec<Result<(), Refusal>>, MetadataRecord> {
-        let mut counts: BTreeMap<(i8, &Text), usize> = BTreeMap::new();
-        for resource in &request.resources {
-            *counts.entry((resource.resource_type, &resource.resource_name)).or_default() += 1;
-        }
-        let defaults = self.effective_configs().topic_defaults();
+        let wanted = request.resources.iter().map(|resource| Wanted {
+            target: target(resource.resource_type, &resource.resource_name),
+            changes: resource
+                .configs
+                .iter()
+                .map(|config| Change {
+                    name: &config.name,
+                    operation: config.config_operation,
+                    value: config.value.as_ref(),
+                })
+                .collect(),
+            replaces: false,
+        });
+        self.alter_all(&wanted.collect::<Vec<_>>(), request.validate_only)
+    }
+
+    /// As [`Controller::incremental_alter_configs`], but a resource then has what the request says of it and
+    /// nothing else.
+    pub fn alter_configs(
+        &mut self,
+        request: &AlterConfigsRequest,
+    ) -> Decision<Vec<Result<(), Refusal>>, MetadataRecord> {
+        let wanted = request.resources.iter().map(|resource| Wanted {
+            target: target(resource.resource_type, &resource.resource_name),
+            changes: resource
+                .configs
+                .iter()
+                .map(|config| Change { name: &config.name, operation: 0, value: config.value.as_ref() })
+                .collect(),
+            replaces: true,
+        });
+        self.alter_all(&wanted.collect::<Vec<_>>(), request.validate_only)
+    }
+
+    fn alter_all(
+        &self,
+        wanted: &[Wanted<'_>],
+        validate_only: bool,
+    ) -> Decision<Vec<Result<(), Refusal>>, MetadataRecord> {
+        let mut counts: BTreeMap<&ConfigResource, usize> = BTreeMap::new();
+        wanted.iter().for_each(|wanted| *counts.entry(&wanted.target).or_default() += 1);
+        let configs = self.effective_configs();
         let mut records = Vec::new();
-        let mut answers = Vec::with_capacity(request.resources.len());
-        for resource in &request.resources {
-            let count = counts.get(&(resource.resource_type, &resource.resource_name));
-            let changes = if count.is_some_and(|count| *count > 1) {
+        let mut answers = Vec::with_capacity(wanted.len());
+        for wanted in wanted {
+            let changes = if counts.get(&wanted.target).is_some_and(|count| *count > 1) {
                 Err(Refusal::new(ErrorCode::InvalidRequest, "Each resource must appear at most once."))
             } else {
-                self.alter_resource(resource, &defaults)
+                self.alter(wanted, &configs)
             };
             answers.push(changes.map(|changes| records.extend(changes)));
         }
         if let Err(refusal) = check_record_count(records.len()) {
             return Decision::answer(answers.into_iter().map(|_| Err(refusal.clone())).collect());
         }
-        if request.validate_only {
+        if validate_only {
             records.clear();
         }
         Decision::write(records, answers)
     }
 
-    fn alter_resource(
-        &self,
-        resource: &AlterConfigsResource,
-        defaults: &TopicDefaults,
-    ) -> Result<Vec<MetadataRecord>, Refusal> {
+    fn alter(&self, wanted: &Wanted<'_>, configs: &BrokerConfig) -> Result<Vec<MetadataRecord>, Refusal> {
         let invalid = |message: String| Err(Refusal::new(ErrorCode::InvalidRequest, message));
         let mut names = BTreeSet::new();
-        if !resource.configs.iter().all(|config| names.insert(&config.name)) {
+        if !wanted.changes.iter().all(|change| names.insert(change.name)) {
             return invalid("Error due to duplicate config keys".to_owned());
         }
         let delete = 1;
-        let null = |config: &&AlterableConfig| config.config_operation != delete && config.value.is_none();
-        let nulls: Vec<&str> = resource.configs.iter().filter(null).map(|config| &*config.name).collect();
+        let nulls = wanted.changes.iter().filter(|it| it.operation != delete && it.value.is_none());
+        let nulls: Vec<&str> = nulls.map(|change| &**change.name).collect();
         if !nulls.is_empty() {
             return invalid(format!("Null value not supported for : {}", nulls.join(", ")));
         }
-        match ResourceType::from_id(resource.resource_type) {
-            ResourceType::Topic => self.alter_topic(resource, defaults),
-            ResourceType::Broker => self.alter_broker(resource).map(|()| Vec::new()),
-            ResourceType::BrokerLogger => {
-                self.check_node(&resource.resource_name, "Unexpected node id. Expected")?;
-                invalid("Log levels of a running broker cannot be changed yet; set them when it starts".into())
-            }
+        match wanted.target.kind {
+            ResourceType::Topic => self.alter_topic(wanted, configs),
+            ResourceType::Broker => self.alter_broker(wanted, configs),
             ResourceType::ClientMetrics => invalid(
                 "Subscriptions to client metrics are not honoured yet, since clients' metrics are not collected"
                     .to_owned(),
             ),
-            ResourceType::Group if resource.resource_name.is_empty() => {
+            ResourceType::Group if wanted.target.name.is_empty() => {
                 invalid("Default group resources are not allowed.".to_owned())
             }
             ResourceType::Group => Err(Refusal::new(
@@ -106,107 +158,160 @@ impl Controller<'_> {
                 "Configurations of single groups are not honoured yet: they act on the newer group protocols \
                  (KIP-848, KIP-932, KIP-1071), which are not served",
             )),
-            ResourceType::Other(id) => invalid(format!("Unknown resource type {id}")),
+            kind @ (ResourceType::BrokerLogger | ResourceType::Other(_)) => {
+                invalid(format!("Unknown resource type {}", kind.id()))
+            }
         }
     }
 
-    /// A running broker takes no new configuration; only what changes nothing is fine.
-    fn alter_broker(&self, resource: &AlterConfigsResource) -> Result<(), Refusal> {
-        if !resource.resource_name.is_empty() {
-            self.check_node(&resource.resource_name, "Unexpected broker id, expected")?;
+    /// A broker, or with the empty name all of them. A broker is told by itself what it alone does.
+    fn alter_broker(
+        &self,
+        wanted: &Wanted<'_>,
+        configs: &BrokerConfig,
+    ) -> Result<Vec<MetadataRecord>, Refusal> {
+        let invalid = |message: String| Refusal::new(ErrorCode::InvalidRequest, message);
+        let name = &wanted.target.name;
+        let scope = if name.is_empty() { Scope::Cluster } else { Scope::Broker };
+        if scope == Scope::Broker {
+            match name.parse::<i32>() {
+                Ok(id) if id == self.node.0 => {}
+                Ok(_) => {
+                    let node = self.node;
+                    return Err(invalid(format!(
+                        "Unexpected broker id, expected {node}, but received {name}"
+                    )));
+                }
+                Err(_) => return Err(invalid(format!("Node id must be an integer, but it is: {name}"))),
+            }
         }
-        let target = ConfigResource { kind: ResourceType::Broker, name: resource.resource_name.clone() };
-        let changes = |config: &&AlterableConfig| {
-            let current = self.image.config(&target, &config.name);
-            !matches!(Operation::from_id(config.config_operation), Ok(Operation::Delete)) || current.is_some()
-        };
-        let names: Vec<&str> = resource.configs.iter().filter(changes).map(|config| &*config.name).collect();
-        if names.is_empty() {
-            return Ok(());
+        let planned = self.plan(wanted, |operation, name| {
+            let Some(key) = dynamic_key(name) else { return Err(format!("Unknown config name: {name}")) };
+            let word = if operation == Operation::Append { "append" } else { "subtract" };
+            list_key(key).ok_or_else(|| format!("Config value {word} is not allowed for config key: {name}"))
+        })?;
+        let all = planned.all.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+        validate_dynamic(&all, scope, configs).map_err(|error| invalid(error.message))?;
+        if self.image.feature(ELR_VERSION) > 0 {
+            let names_it = wanted.changes.iter().any(|change| **change.name == *MIN_ISR);
+            let problem = match scope {
+                Scope::Broker if names_it => {
+                    Some("Broker-level min.insync.replicas cannot be altered while ELR is enabled.")
+                }
+                Scope::Cluster if (names_it || wanted.replaces) && !planned.all.contains_key(MIN_ISR) => {
+                    Some("Cluster-level min.insync.replicas cannot be removed while ELR is enabled.")
+                }
+                _ => None,
+            };
+            if let Some(problem) = problem {
+                return Err(Refusal::new(ErrorCode::InvalidConfig, problem));
+            }
         }
-        Err(Refusal::new(
-            ErrorCode::InvalidRequest,
-            format!(
-                "Cannot update these configs dynamically: [{}]. A running broker does not take new \
-                 configurations yet; set them in its file or on its command line and start it again",
-                names.join(", ")
-            ),
-        ))
-    }
-
-    /// Whether `name` is this node's id.
-    fn check_node(&self, name: &str, otherwise: &str) -> Result<(), Refusal> {
-        let invalid = |message: String| Err(Refusal::new(ErrorCode::InvalidRequest, message));
-        match name.parse::<i32>() {
-            Ok(id) if id == self.node.0 => Ok(()),
-            Ok(_) => invalid(format!("{otherwise} {}, but received {name}", self.node)),
-            Err(_) => invalid(format!("Node id must be an integer, but it is: {name}")),
-        }
+        Ok(planned.records)
     }
 
     fn alter_topic(
         &self,
-        resource: &AlterConfigsResource,
-        defaults: &TopicDefaults,
+        wanted: &Wanted<'_>,
+        configs: &BrokerConfig,
     ) -> Result<Vec<MetadataRecord>, Refusal> {
-        let name = &resource.resource_name;
-        let current = self.image.topic_configs(name);
-        let mut all: BTreeMap<&str, Text> = BTreeMap::new();
-        for (key, value) in current.into_iter().flatten() {
-            all.insert(key, value.clone());
-        }
-        let mut records = Vec::new();
-        for config in &resource.configs {
-            let old = all.get(config.name.as_str()).cloned();
-            let new = new_value(config, old.as_ref())?;
-            if new == old {
-                continue;
-            }
-            match &new {
-                Some(value) => all.insert(&config.name, value.clone()),
-                None => all.remove(config.name.as_str()),
-            };
-            records.push(MetadataRecord::Config(ConfigRecord {
-                resource_type: ResourceType::Topic.id(),
-                resource_name: name.detached(),
-                name: config.name.detached(),
-                value: new.map(|value| value.detached()),
-                ..ConfigRecord::default()
-            }));
-        }
+        let name = &wanted.target.name;
+        let planned = self.plan(wanted, |operation, name| {
+            let word = if operation == Operation::Append { "APPEND" } else { "SUBTRACT" };
+            topic::key(name)
+                .and_then(list_key)
+                .ok_or_else(|| format!("Can't {word} to key {name} because its type is not LIST."))
+        })?;
         if name.is_empty() {
             let message = "Default topic resources are not allowed.";
             return Err(Refusal::new(ErrorCode::InvalidRequest, message));
         }
         validate_topic_name(name)
             .map_err(|error| Refusal::new(ErrorCode::InvalidTopicException, error.to_string()))?;
-        validate_topic(all.iter().map(|(key, value)| (*key, Some(value.as_str()))), defaults)
+        let all = planned.all.iter().map(|(key, value)| (key.as_str(), Some(value.as_str())));
+        validate_topic(all, &configs.topic_defaults())
             .map_err(|error| Refusal::new(ErrorCode::InvalidConfig, error.message))?;
         if self.image.topic(name).is_none() {
             let message = format!("The topic '{name}' does not exist.");
             return Err(Refusal::new(ErrorCode::UnknownTopicOrPartition, message));
         }
-        Ok(records)
+        Ok(planned.records)
+    }
+
+    /// Works out what a resource would have. `list` finds the key of a list that is to grow or shrink, or says
+    /// why there is none.
+    fn plan(
+        &self,
+        wanted: &Wanted<'_>,
+        list: impl Fn(Operation, &str) -> Result<&'static Key, String>,
+    ) -> Result<Planned, Refusal> {
+        let mut all: BTreeMap<Text, Text> = BTreeMap::new();
+        for (key, value) in self.image.configs(&wanted.target).into_iter().flatten() {
+            all.insert(key.clone(), value.clone());
+        }
+        let not_named: Vec<Text> = match wanted.replaces {
+            true => {
+                all.keys().filter(|key| !wanted.changes.iter().any(|it| it.name == *key)).cloned().collect()
+            }
+            false => Vec::new(),
+        };
+        let mut records = Vec::new();
+        let record = |name: &Text, value: Option<Text>| {
+            MetadataRecord::Config(ConfigRecord {
+                resource_type: wanted.target.kind.id(),
+                resource_name: wanted.target.name.detached(),
+                name: name.detached(),
+                value: value.map(|value| value.detached()),
+                ..ConfigRecord::default()
+            })
+        };
+        for change in &wanted.changes {
+            let old = all.get(change.name).cloned();
+            let new = new_value(change, old.as_ref(), &list)?;
+            // A broker that is told again what it has reads its files again (KAFKA-14136).
+            let tells_again = wanted.target.kind == ResourceType::Broker && new.is_some();
+            if new == old && !tells_again {
+                continue;
+            }
+            match &new {
+                Some(value) => all.insert(change.name.clone(), value.clone()),
+                None => all.remove(change.name),
+            };
+            records.push(record(change.name, new));
+        }
+        for name in not_named {
+            all.remove(&name);
+            records.push(record(&name, None));
+        }
+        Ok(Planned { all, records })
     }
 }
 
+fn target(kind: i8, name: &Text) -> ConfigResource {
+    ConfigResource { kind: ResourceType::from_id(kind), name: name.clone() }
+}
+
+fn list_key(key: &'static Key) -> Option<&'static Key> {
+    (key.kind == Kind::List).then_some(key)
+}
+
 /// What becomes of a key that has the value `old`, or none of its own.
-fn new_value(config: &AlterableConfig, old: Option<&Text>) -> Result<Option<Text>, Refusal> {
-    let operation = Operation::from_id(config.config_operation)?;
-    let value = config.value.as_deref().unwrap_or_default();
-    let word = match operation {
-        Operation::Set => return Ok(config.value.clone()),
+fn new_value(
+    change: &Change<'_>,
+    old: Option<&Text>,
+    list: &impl Fn(Operation, &str) -> Result<&'static Key, String>,
+) -> Result<Option<Text>, Refusal> {
+    let operation = Operation::from_id(change.operation)?;
+    match operation {
+        Operation::Set => return Ok(change.value.cloned()),
         Operation::Delete => return Ok(None),
-        Operation::Append => "APPEND",
-        Operation::Subtract => "SUBTRACT",
-    };
-    let key = topic::key(&config.name).filter(|key| key.kind == Kind::List).ok_or_else(|| {
-        let message = format!("Can't {word} to key {} because its type is not LIST.", config.name);
-        Refusal::new(ErrorCode::InvalidConfig, message)
-    })?;
+        Operation::Append | Operation::Subtract => {}
+    }
+    let key =
+        list(operation, change.name).map_err(|message| Refusal::new(ErrorCode::InvalidConfig, message))?;
     let old = old.map(Text::as_str).or(key.default.text()).unwrap_or_default();
     let mut parts: Vec<&str> = old.split(',').filter(|part| !part.is_empty()).collect();
-    for part in java_split(value) {
+    for part in java_split(change.value.map(Text::as_str).unwrap_or_default()) {
         let at = parts.iter().position(|existing| *existing == part);
         match (operation, at) {
             (Operation::Append, None) => parts.push(part),
@@ -233,7 +338,9 @@ mod tests {
     use ottla_configs::BrokerConfig;
     use ottla_ids::{NodeId, Offset, Uuid};
     use ottla_metadata::Image;
-    use ottla_protocol::records::metadata::TopicRecord;
+    use ottla_protocol::messages::alter_configs;
+    use ottla_protocol::messages::incremental_alter_configs::{AlterConfigsResource, AlterableConfig};
+    use ottla_protocol::records::metadata::{FeatureLevelRecord, TopicRecord};
     use ottla_state_machine::Machine as _;
 
     /// An image with the topics `t` and `u`, where `t` has these configurations.
@@ -425,18 +532,32 @@ mod tests {
             (2, "", "set retention.ms=5", "42 Default topic resources are not allowed."),
             (2, "a b", "set retention.ms=5", "17 Topic name is invalid: 'a b' contains"),
             (2, "__cluster_metadata", "set retention.ms=5", "3 The topic '__cluster_metadata' does not"),
+            (4, "1", "set node.id=5", "42 Cannot update these configs dynamically: [node.id]"),
+            (4, "1", "delete node.id", "[Ok(())]"),
             (
                 4,
                 "1",
-                "set log.retention.ms=5",
-                "42 Cannot update these configs dynamically: [log.retention.ms]",
+                "set log.retention.ms=x",
+                "42 Invalid value x for configuration log.retention.ms: Not a",
             ),
-            (4, "", "append log.cleanup.policy=compact", "42 Cannot update these configs dynamically"),
+            (
+                4,
+                "1",
+                "append log.retention.ms=5",
+                "40 Config value append is not allowed for config key: log.",
+            ),
+            (4, "1", "append no.such=5", "40 Unknown config name: no.such"),
+            (
+                4,
+                "",
+                "set listeners=PLAINTEXT://:1",
+                "42 Cannot update these configs at default cluster level, ",
+            ),
+            (4, "1", "9 log.retention.ms=5", "42 Unknown operations type 9"),
             (4, "1", "delete log.retention.ms", "[Ok(())]"),
             (4, "2", "set log.retention.ms=5", "42 Unexpected broker id, expected 1, but received 2"),
             (4, "x", "set log.retention.ms=5", "42 Node id must be an integer, but it is: x"),
-            (8, "2", "set kafka=INFO", "42 Unexpected node id. Expected 1, but received 2"),
-            (8, "1", "set kafka=INFO", "42 Log levels of a running broker cannot be changed"),
+            (8, "1", "set kafka=INFO", "42 Unknown resource type 8"),
             (16, "m", "set interval.ms=5", "42 Subscriptions to client metrics are not honoured yet"),
             (32, "g", "set consumer.session.timeout.ms=5", "40 Configurations of single groups are not"),
             (32, "", "set consumer.session.timeout.ms=5", "42 Default group resources are not allowed."),
@@ -446,6 +567,112 @@ mod tests {
         ] {
             check_resource(kind, name, change, refusal);
         }
+    }
+
+    /// What `changes` make of the broker with this name, where ELR is on or not: its configurations
+    /// afterwards, or the refusal.
+    fn check_broker(elr: i16, name: &str, before: &[(&str, &str)], changes: &[&str], expected: &str) {
+        let mut image = image(&[]);
+        image.replay(&MetadataRecord::FeatureLevel(FeatureLevelRecord {
+            name: ELR_VERSION.into(),
+            feature_level: elr,
+            ..FeatureLevelRecord::default()
+        }));
+        for (key, value) in before {
+            image.replay(&MetadataRecord::Config(ConfigRecord {
+                resource_type: 4,
+                resource_name: name.into(),
+                name: (*key).into(),
+                value: Some((*value).into()),
+                ..ConfigRecord::default()
+            }));
+        }
+        let Decision { records, answer } = decide(&image, &request(vec![resource(4, name, changes)]));
+        let found = match &answer[..] {
+            [Err(refusal)] => format!("{} {}", i16::from(refusal.code), refusal.message),
+            _ => {
+                records.iter().for_each(|record| image.replay(record));
+                let target = ConfigResource { kind: ResourceType::Broker, name: name.into() };
+                image
+                    .settings(&target)
+                    .map(|(key, value)| format!("{key}={value}"))
+                    .collect::<Vec<_>>()
+                    .join(" ")
+            }
+        };
+        assert_eq!(found, expected, "{name}: {changes:?}");
+    }
+
+    #[test]
+    fn brokers_are_told_one_by_one_or_all_together() {
+        for name in ["1", ""] {
+            check_broker(0, name, &[], &["set log.retention.ms=5"], "log.retention.ms=5");
+            check_broker(0, name, &[("log.retention.ms", "5")], &["delete log.retention.ms"], "");
+            check_broker(
+                0,
+                name,
+                &[("log.retention.ms", "5")],
+                &["append log.cleanup.policy=compact"],
+                "log.cleanup.policy=delete,compact log.retention.ms=5",
+            );
+        }
+    }
+
+    #[test]
+    fn the_cluster_has_a_min_isr_as_long_as_there_are_eligible_leader_replicas() {
+        let broker = "40 Broker-level min.insync.replicas cannot be altered while ELR is enabled.";
+        let cluster = "40 Cluster-level min.insync.replicas cannot be removed while ELR is enabled.";
+        check_broker(1, "1", &[], &["set min.insync.replicas=1"], broker);
+        check_broker(1, "1", &[], &["delete min.insync.replicas"], broker);
+        check_broker(1, "", &[("min.insync.replicas", "1")], &["delete min.insync.replicas"], cluster);
+        check_broker(1, "", &[], &["set min.insync.replicas=2"], "min.insync.replicas=2");
+        check_broker(0, "1", &[], &["set min.insync.replicas=1"], "min.insync.replicas=1");
+        check_broker(0, "", &[("min.insync.replicas", "1")], &["delete min.insync.replicas"], "");
+    }
+
+    #[test]
+    fn the_older_request_replaces_all_that_is_set() {
+        let alter = |kind: i8, name: &str, configs: &[(&str, &str)]| {
+            let mut image = image(&[("retention.ms", "5"), ("segment.ms", "6")]);
+            let (controller_configs, mut random) =
+                (BrokerConfig::default(), Random::from_ids(Uuid::from_u128(1), Uuid::from_u128(2)));
+            let mut controller = Controller {
+                image: &image.clone(),
+                node: NodeId(1),
+                configs: &controller_configs,
+                next_offset: Offset::ZERO,
+                now_ms: 0,
+                random: &mut random,
+            };
+            let configs = configs.iter().map(|(name, value)| alter_configs::AlterableConfig {
+                name: (*name).into(),
+                value: Some((*value).into()),
+                ..Default::default()
+            });
+            let resource = alter_configs::AlterConfigsResource {
+                resource_type: kind,
+                resource_name: name.into(),
+                configs: configs.collect(),
+                ..Default::default()
+            };
+            let request = AlterConfigsRequest { resources: vec![resource], ..Default::default() };
+            let Decision { records, answer } = controller.alter_configs(&request);
+            match &answer[..] {
+                [Err(refusal)] => format!("{} {}", i16::from(refusal.code), refusal.message),
+                _ => {
+                    records.iter().for_each(|record| image.replay(record));
+                    let configs = image
+                        .settings(&ConfigResource::topic(name))
+                        .map(|(key, value)| format!("{key}={value}"));
+                    configs.collect::<Vec<_>>().join(" ")
+                }
+            }
+        };
+        assert_eq!(alter(2, "t", &[("retention.ms", "7")]), "retention.ms=7");
+        assert_eq!(alter(2, "t", &[]), "");
+        assert_eq!(alter(2, "t", &[("foo", "7")]), "40 Unknown topic config name: foo");
+        assert_eq!(alter(8, "1", &[("root", "INFO")]), "42 Unknown resource type 8");
+        assert_eq!(alter(99, "1", &[]), "42 Unknown resource type 99");
     }
 
     #[test]

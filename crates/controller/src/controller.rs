@@ -39,11 +39,7 @@ impl Controller<'_> {
     /// The node's configuration file with what the image says above it, for all brokers and for this one.
     pub fn effective_configs(&self) -> BrokerConfig {
         let (all, own) = (ConfigResource::all_brokers(), ConfigResource::broker(self.node));
-        let layer = |resource| {
-            let configs = self.image.configs(resource).into_iter().flatten();
-            configs.map(|(key, value)| (key.as_str(), value.as_str()))
-        };
-        self.configs.with_dynamic(layer(&all), layer(&own))
+        self.configs.with_dynamic(self.image.settings(&all), self.image.settings(&own))
     }
 
     /// The directory of a new replica on `node`: its only one, or its own choice (KIP-858).

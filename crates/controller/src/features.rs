@@ -11,7 +11,7 @@ use ottla_state_machine::Decision;
 /// The feature that the quorum itself keeps, in control records; the log of data never names it.
 const KRAFT_VERSION: &str = "kraft.version";
 /// The feature with which the whole cluster needs a `min.insync.replicas` (KIP-966).
-const ELR_VERSION: &str = "eligible.leader.replicas.version";
+pub(crate) const ELR_VERSION: &str = "eligible.leader.replicas.version";
 
 /// The levels that formatting finalizes, in Kafka's order: `metadata.version`, then by name.
 pub fn bootstrap_features() -> Vec<MetadataRecord> {

@@ -201,6 +201,14 @@ impl Image {
         self.configs.get(resource)?.get(key)
     }
 
+    /// What is set on `resource` itself: keys and values as texts.
+    pub fn settings<'a>(
+        &'a self,
+        resource: &ConfigResource,
+    ) -> impl Iterator<Item = (&'a str, &'a str)> + use<'a> {
+        self.configs(resource).into_iter().flatten().map(|(key, value)| (key.as_str(), value.as_str()))
+    }
+
     /// All resources that have configurations.
     pub fn all_configs(&self) -> impl Iterator<Item = (&ConfigResource, &Configs)> {
         self.configs.iter()

@@ -3,9 +3,10 @@
 use crate::committer;
 use crate::partition::Partition;
 use crate::rules::Rules;
-use ottla_configs::{TopicConfig, TopicDefaults};
+use arc_swap::ArcSwap;
+use ottla_configs::{BrokerConfig, TopicConfig, TopicDefaults};
 use ottla_ids::{NodeId, Offset, TopicId, TopicPartition};
-use ottla_metadata::{Changes, Image, ResourceType, Topic};
+use ottla_metadata::{Changes, ConfigResource, Image, ResourceType, Topic};
 use ottla_storage::{LogDirectory, StorageError};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -32,8 +33,10 @@ pub enum OpenError {
 pub struct Partitions {
     node: NodeId,
     directory: Arc<LogDirectory>,
-    defaults: TopicDefaults,
-    producer_id_expiration_ms: i64,
+    /// The broker's file and command line.
+    given: BrokerConfig,
+    /// With what the metadata says above it.
+    configs: ArcSwap<InForce>,
     by_id: papaya::HashMap<(TopicId, i32), Arc<Partition>>,
     /// The tags under which logs tell what became durable.
     by_tag: papaya::HashMap<u64, Arc<Partition>>,
@@ -44,19 +47,31 @@ pub struct Partitions {
     committer: Mutex<Option<JoinHandle<()>>>,
 }
 
+/// The broker's configuration as it counts now.
+#[derive(Debug)]
+struct InForce {
+    broker: BrokerConfig,
+    defaults: TopicDefaults,
+}
+
+impl InForce {
+    fn new(broker: BrokerConfig) -> InForce {
+        InForce { defaults: broker.topic_defaults(), broker }
+    }
+}
+
 impl Partitions {
     /// The partitions in `directory`, none of them opened yet, and the thread that makes appends durable.
     pub fn start(
         node: NodeId,
         directory: Arc<LogDirectory>,
-        defaults: TopicDefaults,
-        producer_id_expiration_ms: i64,
+        configs: BrokerConfig,
     ) -> std::io::Result<Arc<Partitions>> {
         let partitions = Arc::new(Partitions {
             node,
             directory: Arc::clone(&directory),
-            defaults,
-            producer_id_expiration_ms,
+            configs: ArcSwap::from_pointee(InForce::new(configs.clone())),
+            given: configs,
             by_id: papaya::HashMap::new(),
             by_tag: papaya::HashMap::new(),
             tag_next: AtomicU64::new(1),
@@ -119,21 +134,51 @@ impl Partitions {
         Ok(partition)
     }
 
+    /// The broker's configuration as it counts now: its file and what the followed metadata says above it.
+    pub fn broker_config(&self) -> BrokerConfig {
+        self.configs.load().broker.clone()
+    }
+
     /// The effective configuration of a topic on this node.
     pub fn config(&self, image: &Image, topic: &str) -> TopicConfig {
-        let settings = image.topic_configs(topic);
-        let settings = settings.iter().flat_map(|it| it.iter()).map(|(name, value)| (&**name, &**value));
-        TopicConfig::resolve(settings, &self.defaults)
+        let settings = image.settings(&ConfigResource::topic(topic));
+        TopicConfig::resolve(settings, &self.configs.load().defaults)
     }
 
     fn rules(&self, image: &Image, topic: &str) -> Rules {
-        Rules::of(&self.config(image, topic), self.producer_id_expiration_ms)
+        let expiration_ms = self.configs.load().broker.int("producer.id.expiration.ms");
+        Rules::of(&self.config(image, topic), expiration_ms.into())
+    }
+
+    /// Configurations of this broker, of all brokers, and of topics take effect in what is open.
+    fn follow_configs(&self, image: &Image, changes: &Changes) {
+        let (all, own) = (ConfigResource::all_brokers(), ConfigResource::broker(self.node));
+        // Nobody opens a partition by the old configuration meanwhile.
+        let _changing = self.changing.lock().unwrap_or_else(PoisonError::into_inner);
+        if changes.configs_changed.iter().any(|it| *it == all || *it == own) {
+            let broker = self.given.with_dynamic(image.settings(&all), image.settings(&own));
+            self.configs.store(Arc::new(InForce::new(broker)));
+            for partition in self.all() {
+                partition.set_rules(self.rules(image, &partition.name().topic));
+            }
+            return;
+        }
+        for resource in changes.configs_changed.iter().filter(|it| it.kind == ResourceType::Topic) {
+            let Some(topic) = image.topic(&resource.name) else { continue };
+            let rules = self.rules(image, &topic.name);
+            for index in topic.partitions.keys() {
+                if let Some(partition) = self.get(topic.id, *index) {
+                    partition.set_rules(rules.clone());
+                }
+            }
+        }
     }
 
     /// Follows the cluster: new partitions are opened, those of deleted topics go away, configurations
     /// take effect. An error concerns the partition it names; the others are followed all the same.
     pub fn follow(&self, image: &Image, changes: &Changes, now_ms: i64) -> Vec<(TopicPartition, OpenError)> {
         let mut failed = Vec::new();
+        self.follow_configs(image, changes);
         for topic in &changes.topics_deleted {
             for index in topic.partitions.keys() {
                 if let Err(error) = self.delete(topic, *index, now_ms) {
@@ -158,15 +203,6 @@ impl Partitions {
                     }
                     Err(OpenError::NotHere { .. }) => {}
                     Err(error) => failed.push((TopicPartition::new(&topic.name, index), error)),
-                }
-            }
-        }
-        for resource in changes.configs_changed.iter().filter(|it| it.kind == ResourceType::Topic) {
-            let Some(topic) = image.topic(&resource.name) else { continue };
-            let rules = self.rules(image, &topic.name);
-            for index in topic.partitions.keys() {
-                if let Some(partition) = self.get(topic.id, *index) {
-                    partition.set_rules(rules.clone());
                 }
             }
         }

@@ -83,6 +83,17 @@ fn setting(topic: &'static str, name: &'static str, value: &'static str) -> Meta
     })
 }
 
+/// A setting of one broker, or with the empty name of all.
+fn broker_setting(broker: &'static str, name: &'static str, value: Option<&'static str>) -> MetadataRecord {
+    MetadataRecord::Config(ConfigRecord {
+        resource_type: 4,
+        resource_name: Text::from_static(broker),
+        name: Text::from_static(name),
+        value: value.map(Text::from_static),
+        ..ConfigRecord::default()
+    })
+}
+
 fn image(records: &[MetadataRecord]) -> Image {
     let mut image = Image::default();
     records.iter().for_each(|record| image.replay(record));
@@ -218,7 +229,7 @@ fn no_more_replicas_are_asked_for_than_are_assigned() {
 
 /// All partitions of a node, with the thread that commits.
 fn start(disk: &SimulatedDisk) -> Arc<Partitions> {
-    Partitions::start(NODE, open(disk), defaults(), 86_400_000).unwrap()
+    Partitions::start(NODE, open(disk), BrokerConfig::default()).unwrap()
 }
 
 #[tokio::test]
@@ -283,5 +294,32 @@ fn following_the_cluster_opens_changes_and_deletes() {
     assert_eq!(again.log_end_offset(), Offset::ZERO);
     assert!(append(&partition, &["into what is deleted"]).is_err());
     append(&again, &["a"]).unwrap();
+    partitions.close(1).unwrap();
+}
+
+#[test]
+fn what_a_running_broker_is_told_counts_at_once_unless_the_topic_says_otherwise() {
+    let partitions = start(&SimulatedDisk::new(10));
+    let mut before = Image::default();
+    let mut image =
+        image(&[topic(1, "t"), led_by(1, 0, NODE.0, 0), topic(2, "own"), led_by(2, 0, NODE.0, 0)]);
+    image.replay(&setting("own", "max.message.bytes", "200"));
+    assert!(partitions.follow(&image, &image.changes_since(&before), NOW_MS).is_empty());
+    let (plain, own) = (partitions.get(id(1), 0).expect("open"), partitions.get(id(2), 0).expect("open"));
+    let takes =
+        |partition: &Partition| append(partition, &["more than eighty bytes with its header"]).is_ok();
+
+    for (record, plain_takes) in [
+        (broker_setting("", "message.max.bytes", Some("80")), false),
+        (broker_setting("1", "message.max.bytes", Some("500")), true),
+        (broker_setting("2", "message.max.bytes", Some("80")), true),
+        (broker_setting("1", "message.max.bytes", None), false),
+        (broker_setting("", "message.max.bytes", None), true),
+    ] {
+        before = image.clone();
+        image.replay(&record);
+        partitions.follow(&image, &image.changes_since(&before), NOW_MS);
+        assert_eq!((takes(&plain), takes(&own)), (plain_takes, true), "{record:?}");
+    }
     partitions.close(1).unwrap();
 }

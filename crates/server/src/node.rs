@@ -89,10 +89,8 @@ impl Node {
             .collect();
 
         let (quorum, directory) = open_quorum(config, endpoints)?;
-        let expiration_ms = i64::try_from(config.producer_id_expiration.as_millis()).unwrap_or(i64::MAX);
-        let partitions =
-            Partitions::start(config.node.id, directory, config.topics.defaults.clone(), expiration_ms)
-                .map_err(StartError::Thread)?;
+        let partitions = Partitions::start(config.node.id, directory, config.broker.clone())
+            .map_err(StartError::Thread)?;
         let groups = GroupCoordinator::from_config(&config.broker, wall_ms);
         let broker = Broker::new(
             quorum.clone(),

@@ -60,16 +60,7 @@ pub fn describe_configs(
 /// The node's file with what the metadata says above it, for all brokers and for this one.
 fn effective(image: &Image, node: NodeId, configs: &BrokerConfig) -> BrokerConfig {
     let (all, own) = (ConfigResource::all_brokers(), ConfigResource::broker(node));
-    configs.with_dynamic(settings(image, &all), settings(image, &own))
-}
-
-/// What is set on `resource` itself.
-fn settings<'a>(
-    image: &'a Image,
-    resource: &ConfigResource,
-) -> impl Iterator<Item = (&'a str, &'a str)> + use<'a> {
-    let configs = image.configs(resource).into_iter().flatten();
-    configs.map(|(key, value)| (key.as_str(), value.as_str()))
+    configs.with_dynamic(image.settings(&all), image.settings(&own))
 }
 
 fn entries(
@@ -81,7 +72,8 @@ fn entries(
     let invalid = |message: &str| Err(Refusal::new(ErrorCode::InvalidRequest, message));
     let kind = ResourceType::from_id(resource.resource_type);
     let name = resource.resource_name.as_str();
-    let own = || settings(image, &ConfigResource { kind, name: resource.resource_name.clone() });
+    let target = ConfigResource { kind, name: resource.resource_name.clone() };
+    let own = || image.settings(&target);
     match kind {
         ResourceType::Topic => {
             validate_topic_name(name)

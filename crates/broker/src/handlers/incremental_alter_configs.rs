@@ -1,5 +1,5 @@
-//! IncrementalAlterConfigs (key 44), versions 0–1. Changes configurations of topics key by key (KIP-339);
-//! everything else is refused, since nothing would act on it yet. Rules and texts are in
+//! IncrementalAlterConfigs (key 44), versions 0–1. Changes configurations of topics and of brokers key by key
+//! (KIP-339, KIP-226). Rules and texts are in
 //! `ottla_controller`; each resource is answered by itself, in the order of the request.
 
 use crate::errors::Refusal;

@@ -1,5 +1,6 @@
 //! One file an API key. Each opens with its promise: key, versions, and what is special about them.
 
+pub mod alter_configs;
 pub mod api_versions;
 pub mod create_partitions;
 pub mod create_topics;

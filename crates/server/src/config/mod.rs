@@ -19,7 +19,7 @@ pub use crate::config::settings::{ConfigError, Options, Origin};
 
 use crate::config::listeners::Host;
 use crate::config::settings::Settings;
-use ottla_configs::{BrokerConfig, TopicDefaults};
+use ottla_configs::{BrokerConfig, connection_overrides, contradictions};
 use ottla_ids::NodeId;
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -47,8 +47,6 @@ pub struct ServerConfig {
     pub offsets: Offsets,
     /// The metadata log.
     pub metadata: Metadata,
-    /// `producer.id.expiration.ms`: how long the state of a producer that stopped writing is kept.
-    pub producer_id_expiration: Duration,
     /// The settings in Kafka's own keys, as DescribeConfigs tells them.
     pub broker: BrokerConfig,
     /// What a user should be told once at start: settings that are accepted and do not act.
@@ -69,8 +67,6 @@ pub struct Node {
 /// What topics get that say nothing themselves.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Topics {
-    /// The default of every topic key.
-    pub defaults: TopicDefaults,
     /// `num.partitions`: at least 1.
     pub num_partitions: i32,
     /// `default.replication.factor`: at least 1.
@@ -174,7 +170,7 @@ impl ServerConfig {
         problems.extend(cross_check(&broker));
         let listeners = Listeners::new(&broker, host).map_err(|found| problems.extend(found)).ok();
         let data = data_folder(&broker).map_err(|problem| problems.push(problem)).ok();
-        let overrides = connection_overrides(&broker, host).map_err(|problem| problems.push(problem)).ok();
+        let overrides = resolve_overrides(&broker, host).map_err(|problem| problems.push(problem)).ok();
         let (Some(listeners), Some(data), Some(overrides), true) =
             (listeners, data, overrides, problems.is_empty())
         else {
@@ -185,7 +181,6 @@ impl ServerConfig {
             listeners,
             data,
             topics: Topics {
-                defaults: broker.topic_defaults(),
                 num_partitions: broker.int("num.partitions"),
                 default_replication_factor: small(broker.int("default.replication.factor")),
                 auto_create: broker.boolean("auto.create.topics.enable"),
@@ -230,7 +225,6 @@ impl ServerConfig {
                 retention_bytes: u64::try_from(broker.long("metadata.max.retention.bytes")).ok(),
                 retention: not_negative(broker.long("metadata.max.retention.ms")).map(millis),
             },
-            producer_id_expiration: millis(broker.int("producer.id.expiration.ms").into()),
             notes: settings.notes(&broker),
             origins: settings.into_origins(),
             broker,
@@ -240,52 +234,15 @@ impl ServerConfig {
 
 /// What Kafka checks between several keys, in Kafka's words.
 fn cross_check(broker: &BrokerConfig) -> Vec<String> {
-    let mut problems = Vec::new();
+    let mut problems = contradictions(broker);
     let mut require = |holds: bool, problem: &str| {
         if !holds {
             problems.push(problem.to_owned());
         }
     };
-    let defaults = broker.topic_defaults();
-    // The topic keys' own checks would let these values of broker keys pass as "not set".
-    let first_given = |names: &[(&str, i64)]| {
-        names.iter().find_map(|(name, factor)| {
-            broker.given(name)?.trim().parse::<i64>().ok().map(|number| number.saturating_mul(*factor))
-        })
-    };
-    if let Some(number) = first_given(&[("log.roll.ms", 1), ("log.roll.hours", 3_600_000)]) {
-        require(1 <= number, "log.roll.ms must be greater than or equal to 1");
-    }
-    if let Some(number) = first_given(&[("log.roll.jitter.ms", 1), ("log.roll.jitter.hours", 3_600_000)]) {
-        require(0 <= number, "log.roll.jitter.ms must be greater than or equal to 0");
-    }
-    let retention =
-        [("log.retention.ms", 1), ("log.retention.minutes", 60_000), ("log.retention.hours", 3_600_000)];
-    if let Some(number) = first_given(&retention) {
-        require(number != 0, "log.retention.ms must be unlimited (-1) or, greater than or equal to 1");
-    }
-    if let Some(number) = first_given(&[("log.flush.interval.ms", 1), ("log.flush.scheduler.interval.ms", 1)])
-    {
-        require(0 <= number, "log.flush.interval.ms must be greater than or equal to 0");
-    }
-    let lags = (defaults.config().min_compaction_lag_ms, defaults.config().max_compaction_lag_ms);
-    require(
-        lags.0 <= lags.1,
-        "log.cleaner.min.compaction.lag.ms must not be greater than log.cleaner.max.compaction.lag.ms",
-    );
     require(
         broker.int("node.id") == broker.int("broker.id"),
         "You must set `node.id` to the same value as `broker.id`.",
-    );
-    let (queued, request) = (broker.long("queued.max.request.bytes"), broker.int("socket.request.max.bytes"));
-    require(
-        queued <= 0 || i64::from(request) <= queued,
-        "queued.max.request.bytes must be larger or equal to socket.request.max.bytes",
-    );
-    let overrides = broker.find_text("max.connections.per.ip.overrides").unwrap_or_default();
-    require(
-        broker.int("max.connections.per.ip") != 0 || !overrides.is_empty(),
-        "max.connections.per.ip can be set to zero only if max.connections.per.ip.overrides property is set.",
     );
     require(
         (1..=i32::from(i16::MAX)).contains(&broker.int("default.replication.factor")),
@@ -327,21 +284,16 @@ fn data_folder(broker: &BrokerConfig) -> Result<PathBuf, String> {
     }
 }
 
-/// `max.connections.per.ip.overrides`: `host:count,host:count`.
-fn connection_overrides(broker: &BrokerConfig, host: &Host) -> Result<BTreeMap<IpAddr, usize>, String> {
-    const NAME: &str = "max.connections.per.ip.overrides";
-    let text = broker.find_text(NAME).unwrap_or_default();
+/// `max.connections.per.ip.overrides` by address.
+fn resolve_overrides(broker: &BrokerConfig, host: &Host) -> Result<BTreeMap<IpAddr, usize>, String> {
+    let text = broker.find_text("max.connections.per.ip.overrides").unwrap_or_default();
     let mut overrides = BTreeMap::new();
-    for entry in text.split(',').map(str::trim).filter(|entry| !entry.is_empty()) {
-        let wrong = || format!("{NAME} contains '{entry}', which is not in the form host:count");
-        let (name, count) = entry.rsplit_once(':').ok_or_else(wrong)?;
-        let count: u32 = count.trim().parse().map_err(|_| wrong())?;
-        let name = name.trim().trim_start_matches('[').trim_end_matches(']');
-        let addresses =
-            host.addresses(name).map_err(|_| format!("{NAME} contains invalid addresses : {name}"))?;
-        for address in addresses {
-            overrides.insert(address, count as usize);
-        }
+    // What is not in the right form was told as a contradiction.
+    for (name, count) in connection_overrides(&text).unwrap_or_default() {
+        let addresses = host
+            .addresses(name)
+            .map_err(|_| format!("max.connections.per.ip.overrides contains invalid addresses : {name}"))?;
+        overrides.extend(addresses.into_iter().map(|address| (address, count as usize)));
     }
     Ok(overrides)
 }

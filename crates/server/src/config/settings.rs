@@ -181,7 +181,7 @@ impl Settings {
 fn problem_with(name: &str, setting: &Setting) -> Option<String> {
     let Setting { value, origin } = setting;
     let Some(key) = broker::key(name) else {
-        if broker::DYNAMIC_ONLY.contains(&name) {
+        if broker::dynamic_only_key(name).is_some() {
             return Some(format!(
                 "{origin}: {name} can only be changed while a broker runs, never from a file"
             ));

@@ -43,7 +43,7 @@ fn without_settings_a_node_serves_its_own_machine() {
     let config = load("", &[], &LAPTOP).expect("defaults work");
     assert_eq!(config.node, Node { id: NodeId(1), rack: None });
     assert_eq!(config.data, Path::new("ottla-data"));
-    assert_eq!(config.topics.defaults.config().flush_messages, 1);
+    assert_eq!(config.broker.topic_defaults().config().flush_messages, 1);
     assert_eq!(config.notes, Vec::<String>::new());
 }
 

@@ -1,0 +1,90 @@
+//! Settings of a broker that are right by themselves and wrong together.
+
+use crate::broker_config::BrokerConfig;
+
+/// What contradicts itself in this configuration, all layers of it, as Kafka says it
+/// (`KafkaConfig.validateValues`); empty when nothing does.
+pub fn contradictions(broker: &BrokerConfig) -> Vec<String> {
+    let mut problems = Vec::new();
+    let mut require = |holds: bool, problem: &str| {
+        if !holds {
+            problems.push(problem.to_owned());
+        }
+    };
+    // The topic keys' own checks would let these values of broker keys pass as "not set".
+    if let Some(number) = broker.first_number(&[("log.roll.ms", 1), ("log.roll.hours", 3_600_000)]) {
+        require(1 <= number, "log.roll.ms must be greater than or equal to 1");
+    }
+    let jitter = [("log.roll.jitter.ms", 1), ("log.roll.jitter.hours", 3_600_000)];
+    if let Some(number) = broker.first_number(&jitter) {
+        require(0 <= number, "log.roll.jitter.ms must be greater than or equal to 0");
+    }
+    let retention =
+        [("log.retention.ms", 1), ("log.retention.minutes", 60_000), ("log.retention.hours", 3_600_000)];
+    if let Some(number) = broker.first_number(&retention) {
+        require(number != 0, "log.retention.ms must be unlimited (-1) or, greater than or equal to 1");
+    }
+    let flush = [("log.flush.interval.ms", 1), ("log.flush.scheduler.interval.ms", 1)];
+    if let Some(number) = broker.first_number(&flush) {
+        require(0 <= number, "log.flush.interval.ms must be greater than or equal to 0");
+    }
+    let defaults = broker.topic_defaults();
+    require(
+        defaults.config().min_compaction_lag_ms <= defaults.config().max_compaction_lag_ms,
+        "log.cleaner.min.compaction.lag.ms must not be greater than log.cleaner.max.compaction.lag.ms",
+    );
+    let (queued, request) = (broker.long("queued.max.request.bytes"), broker.int("socket.request.max.bytes"));
+    require(
+        queued <= 0 || i64::from(request) <= queued,
+        "queued.max.request.bytes must be larger or equal to socket.request.max.bytes",
+    );
+    let overrides = broker.find_text("max.connections.per.ip.overrides").unwrap_or_default();
+    require(
+        broker.int("max.connections.per.ip") != 0 || !overrides.is_empty(),
+        "max.connections.per.ip can be set to zero only if max.connections.per.ip.overrides property is set.",
+    );
+    if let Err(problem) = connection_overrides(&overrides) {
+        require(false, &problem);
+    }
+    problems
+}
+
+/// The parts of `max.connections.per.ip.overrides`, which is `host:count,host:count`: each host's name or
+/// address, without the brackets of IPv6, and how many connections it may have.
+///
+/// # Errors
+/// What is wrong with it.
+pub fn connection_overrides(text: &str) -> Result<Vec<(&str, u32)>, String> {
+    let entries = text.split(',').map(str::trim).filter(|entry| !entry.is_empty());
+    entries
+        .map(|entry| {
+            parse_override(entry).ok_or_else(|| {
+                format!(
+                    "max.connections.per.ip.overrides contains '{entry}', which is not in the form host:count"
+                )
+            })
+        })
+        .collect()
+}
+
+fn parse_override(entry: &str) -> Option<(&str, u32)> {
+    let (name, count) = entry.rsplit_once(':')?;
+    let name = name.trim().trim_start_matches('[').trim_end_matches(']');
+    Some((name, count.trim().parse().ok()?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn connection_overrides_are_hosts_with_counts() {
+        assert_eq!(
+            connection_overrides("127.0.0.1:100, [::1]:2,,host : 3 "),
+            Ok(vec![("127.0.0.1", 100), ("::1", 2), ("host", 3)])
+        );
+        for wrong in ["host", "host:", "host:-1", "host:many"] {
+            assert!(connection_overrides(wrong).is_err_and(|error| error.contains(wrong)), "{wrong}");
+        }
+    }
+}
