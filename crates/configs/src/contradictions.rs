@@ -33,6 +33,11 @@ pub fn contradictions(broker: &BrokerConfig) -> Vec<String> {
         defaults.config().min_compaction_lag_ms <= defaults.config().max_compaction_lag_ms,
         "log.cleaner.min.compaction.lag.ms must not be greater than log.cleaner.max.compaction.lag.ms",
     );
+    let threads = i64::from(broker.int("log.cleaner.threads").max(1));
+    require(
+        broker.long("log.cleaner.dedupe.buffer.size") / threads > 1 << 20,
+        "log.cleaner.dedupe.buffer.size must be at least 1MB per cleaner thread.",
+    );
     let (queued, request) = (broker.long("queued.max.request.bytes"), broker.int("socket.request.max.bytes"));
     require(
         queued <= 0 || i64::from(request) <= queued,

@@ -47,7 +47,7 @@ pub(crate) async fn accept<S: Service>(
 async fn accept_for_ever<S: Service>(shared: &Arc<Shared<S>>, listener: &TcpListener, name: &Arc<str>) {
     let limits = &shared.around.limits;
     let stats = &shared.around.stats;
-    let mut rate = Rate::new(limits.max_connection_creation_rate);
+    let mut rate = Rate::default();
     let mut failing = false;
     loop {
         let (stream, peer) = match listener.accept().await {
@@ -68,7 +68,7 @@ async fn accept_for_ever<S: Service>(shared: &Arc<Shared<S>>, listener: &TcpList
             }
         };
         failing = false;
-        if let Some(turn) = rate.next(Instant::now()) {
+        if let Some(turn) = rate.next(Instant::now(), shared.slots.creation_rate()) {
             add(&stats.waited_for_creation_rate, 1);
             sleep_until(turn).await;
         }
@@ -104,20 +104,16 @@ fn is_of_one_connection(error: &io::Error) -> bool {
 }
 
 /// Lets so many a second through, evenly once a second's worth came at once.
+#[derive(Default)]
 struct Rate {
-    per_second: u32,
     /// When the next one would be due if all had come evenly; at most a second behind now.
     due: Option<Instant>,
 }
 
 impl Rate {
-    fn new(per_second: u32) -> Rate {
-        Rate { per_second: per_second.max(1), due: None }
-    }
-
     /// One more comes at `now`; when it has its turn, unless that is now.
-    fn next(&mut self, now: Instant) -> Option<Instant> {
-        let step = Duration::from_secs(1) / self.per_second;
+    fn next(&mut self, now: Instant, per_second: u32) -> Option<Instant> {
+        let step = Duration::from_secs(1) / per_second.max(1);
         let burst = Duration::from_secs(1) - step;
         let earliest = now.checked_sub(burst).unwrap_or(now);
         let turn = self.due.map_or(earliest, |due| due.max(earliest));
@@ -133,9 +129,9 @@ mod tests {
     #[test]
     fn a_seconds_worth_passes_at_once_and_the_rest_evenly() {
         let start = Instant::now() + Duration::from_secs(10);
-        let mut rate = Rate::new(4);
+        let mut rate = Rate::default();
         let waits: Vec<_> =
-            (0..7).map(|_| rate.next(start).map_or(0, |turn| (turn - start).as_millis())).collect();
+            (0..7).map(|_| rate.next(start, 4).map_or(0, |turn| (turn - start).as_millis())).collect();
         assert_eq!(waits, [0, 0, 0, 0, 250, 500, 750]);
     }
 }

@@ -122,6 +122,13 @@ impl<S: Service> Network<S> {
         self.acceptors.lock().unwrap_or_else(PoisonError::into_inner).push(acceptor);
     }
 
+    /// From now on the limits on connections of `limits` count: `max_connections`, `max_connections_per_ip`
+    /// with its overrides, and `max_connection_creation_rate`. Who is connected stays; who waits is let in
+    /// if there is room. The other limits stay as they were given to [`Network::new`].
+    pub fn set_connection_limits(&self, limits: &Limits) {
+        self.shared.slots.set_limits(limits);
+    }
+
     /// The counters; they outlive the network.
     pub fn stats(&self) -> &Arc<Stats> {
         &self.shared.around.stats

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::net::IpAddr;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::Notify;
@@ -11,16 +12,16 @@ use crate::{Limits, Stats};
 
 /// Counts open connections. Kafka's `ConnectionQuotas`.
 pub(crate) struct Slots {
-    max: usize,
-    max_per_ip: usize,
-    overrides: HashMap<IpAddr, usize>,
     counts: Mutex<Counts>,
+    creation_rate: AtomicU32,
     freed: Notify,
     stats: Arc<Stats>,
 }
 
-#[derive(Default)]
 struct Counts {
+    max: usize,
+    max_per_ip: usize,
+    overrides: HashMap<IpAddr, usize>,
     all: usize,
     /// Only addresses with a connection have an entry.
     per_ip: HashMap<IpAddr, usize>,
@@ -39,27 +40,43 @@ pub(crate) struct PerIpLimit;
 impl Slots {
     pub(crate) fn new(limits: &Limits, stats: Arc<Stats>) -> Slots {
         Slots {
-            max: limits.max_connections,
-            max_per_ip: limits.max_connections_per_ip,
-            overrides: limits
-                .max_connections_per_ip_overrides
-                .iter()
-                .map(|(ip, max)| (ip.to_canonical(), *max))
-                .collect(),
-            counts: Mutex::default(),
+            counts: Mutex::new(Counts {
+                max: limits.max_connections,
+                max_per_ip: limits.max_connections_per_ip,
+                overrides: overrides(limits),
+                all: 0,
+                per_ip: HashMap::new(),
+            }),
+            creation_rate: AtomicU32::new(limits.max_connection_creation_rate),
             freed: Notify::new(),
             stats,
         }
     }
 
+    /// From now on other limits count. Who is connected stays.
+    pub(crate) fn set_limits(&self, limits: &Limits) {
+        let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
+        counts.max = limits.max_connections;
+        counts.max_per_ip = limits.max_connections_per_ip;
+        counts.overrides = overrides(limits);
+        drop(counts);
+        self.creation_rate.store(limits.max_connection_creation_rate, Ordering::Relaxed);
+        self.freed.notify_waiters();
+    }
+
+    /// How many connections may be accepted in a second.
+    pub(crate) fn creation_rate(&self) -> u32 {
+        self.creation_rate.load(Ordering::Relaxed)
+    }
+
     /// A place for a connection from `ip`, unless `max.connections` is reached.
     fn try_take(self: &Arc<Self>, ip: IpAddr) -> Result<Option<Slot>, PerIpLimit> {
-        let max_here = *self.overrides.get(&ip).unwrap_or(&self.max_per_ip);
         let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
+        let max_here = *counts.overrides.get(&ip).unwrap_or(&counts.max_per_ip);
         if max_here <= counts.per_ip.get(&ip).copied().unwrap_or(0) {
             return Err(PerIpLimit);
         }
-        if self.max <= counts.all {
+        if counts.max <= counts.all {
             return Ok(None);
         }
         counts.all += 1;
@@ -85,6 +102,10 @@ impl Slots {
             freed.await;
         }
     }
+}
+
+fn overrides(limits: &Limits) -> HashMap<IpAddr, usize> {
+    limits.max_connections_per_ip_overrides.iter().map(|(ip, max)| (ip.to_canonical(), *max)).collect()
 }
 
 impl Drop for Slot {

@@ -405,6 +405,24 @@ async fn at_max_connections_the_next_one_waits() {
 }
 
 #[tokio::test]
+async fn limits_on_connections_change_while_they_are_open() {
+    let net = net(Limits { max_connections: 1, ..Limits::default() });
+    let mut first = net.client().await;
+    first.asks(b"1").await;
+    let mut second = net.client().await;
+    second.send(b"2").await;
+    net.until("the second waits", |net| net.stat(|it| &it.waited_for_max_connections) == 1).await;
+    net.network.set_connection_limits(&Limits { max_connections: 2, ..Limits::default() });
+    assert_eq!(second.answer().await, b"2");
+
+    net.network.set_connection_limits(&Limits { max_connections_per_ip: 1, ..Limits::default() });
+    assert!(net.client().await.is_closed().await.is_empty());
+    first.asks(b"who is connected stays").await;
+    net.network.set_connection_limits(&Limits::default());
+    net.client().await.asks(b"3").await;
+}
+
+#[tokio::test]
 async fn beyond_max_connections_per_ip_they_are_closed() {
     let there = "127.0.0.7".parse().unwrap();
     let net = net(Limits {

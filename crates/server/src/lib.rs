@@ -8,6 +8,7 @@
 
 pub mod config;
 
+mod dynamic;
 mod node;
 
 pub use node::{Node, StartError};

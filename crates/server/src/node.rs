@@ -1,7 +1,9 @@
 //! One node: the order in which things are opened and closed.
 
 use crate::config::{Address, Listener, ServerConfig};
+use crate::dynamic;
 use ottla_broker::{Broker, Clock, Settings};
+use ottla_configs::BrokerConfig;
 use ottla_coordinator::GroupCoordinator;
 use ottla_metadata::Endpoint;
 use ottla_network::{Bound, Limits, ListenError, Network};
@@ -62,9 +64,9 @@ pub enum StartError {
 pub struct Node {
     quorum: Quorum,
     broker: Broker,
-    network: Network<Broker>,
+    network: Arc<Network<Broker>>,
     addresses: Vec<(String, SocketAddr)>,
-    following: AbortHandle,
+    following: [AbortHandle; 2],
     upkeep: Upkeep,
 }
 
@@ -104,11 +106,18 @@ impl Node {
             let broker = broker.clone();
             async move { broker.follow().await }
         });
-        let network = Network::new(limits, broker.clone());
+        let network = Arc::new(Network::new(limits.clone(), broker.clone()));
+        let obeying = tokio::spawn(dynamic::follow(
+            quorum.clone(),
+            config.broker.clone(),
+            limits,
+            Arc::clone(&network),
+        ));
         for bound in bound {
             network.serve(bound);
         }
-        Ok(Node { quorum, broker, network, addresses, following: following.abort_handle(), upkeep })
+        let following = [following.abort_handle(), obeying.abort_handle()];
+        Ok(Node { quorum, broker, network, addresses, following, upkeep })
     }
 
     /// The listeners' names and the addresses they really have.
@@ -136,7 +145,7 @@ impl Node {
     pub async fn stop(self) -> Result<(), StorageError> {
         self.network.stop(STOP_PATIENCE).await;
         self.broker.resign();
-        self.following.abort();
+        self.following.iter().for_each(AbortHandle::abort);
         self.upkeep.stop();
         self.quorum.stop();
         self.broker.partitions().close(self.quorum.broker_epoch().0)
@@ -206,25 +215,32 @@ fn limits(config: &ServerConfig) -> Limits {
     let network = &config.network;
     let defaults = Limits::default();
     let narrow = |size: Option<usize>| size.map(|size| u32::try_from(size).unwrap_or(u32::MAX));
-    Limits {
+    let mut limits = Limits {
         max_request_size: network.request_max_bytes,
         max_request_bytes_in_flight: network
             .queued_max_request_bytes
             .unwrap_or(defaults.max_request_bytes_in_flight),
-        max_connections: network.max_connections,
-        max_connections_per_ip: network.max_connections_per_ip,
         max_connections_per_ip_overrides: network
             .max_connections_per_ip_overrides
             .iter()
             .map(|(address, count)| (*address, *count))
             .collect(),
-        max_connection_creation_rate: network.max_connection_creation_rate,
         max_idle: network.connections_max_idle.unwrap_or(Duration::MAX),
         send_buffer_bytes: narrow(network.send_buffer_bytes),
         receive_buffer_bytes: narrow(network.receive_buffer_bytes),
         listen_backlog: network.listen_backlog,
         ..defaults
-    }
+    };
+    limits_of_connections(&mut limits, &config.broker);
+    limits
+}
+
+/// Puts in the limits on connections that a running node may be told anew, but those for single hosts.
+pub(crate) fn limits_of_connections(limits: &mut Limits, broker: &BrokerConfig) {
+    let count = |name| usize::try_from(broker.int(name)).unwrap_or(0);
+    limits.max_connections = count("max.connections");
+    limits.max_connections_per_ip = count("max.connections.per.ip");
+    limits.max_connection_creation_rate = broker.int("max.connection.creation.rate").unsigned_abs();
 }
 
 /// The handlers' bounds.

@@ -84,12 +84,6 @@ pub struct Network {
     pub request_max_bytes: usize,
     /// `queued.max.request.bytes`: most bytes of requests read and not answered; none: Ottla's own bound.
     pub queued_max_request_bytes: Option<usize>,
-    /// `max.connections`: of the whole node.
-    pub max_connections: usize,
-    /// `max.connection.creation.rate`: accepted in a second.
-    pub max_connection_creation_rate: u32,
-    /// `max.connections.per.ip`.
-    pub max_connections_per_ip: usize,
     /// `max.connections.per.ip.overrides`, with host names resolved.
     pub max_connections_per_ip_overrides: BTreeMap<IpAddr, usize>,
     /// `connections.max.idle.ms`; none: never closed for being idle.
@@ -170,10 +164,13 @@ impl ServerConfig {
         problems.extend(cross_check(&broker));
         let listeners = Listeners::new(&broker, host).map_err(|found| problems.extend(found)).ok();
         let data = data_folder(&broker).map_err(|problem| problems.push(problem)).ok();
-        let overrides = resolve_overrides(&broker, host).map_err(|problem| problems.push(problem)).ok();
-        let (Some(listeners), Some(data), Some(overrides), true) =
-            (listeners, data, overrides, problems.is_empty())
-        else {
+        let (overrides, unknown) = resolve_overrides_on(&broker, host);
+        problems.extend(
+            unknown
+                .iter()
+                .map(|name| format!("max.connections.per.ip.overrides contains invalid addresses : {name}")),
+        );
+        let (Some(listeners), Some(data), true) = (listeners, data, problems.is_empty()) else {
             return Err(ConfigError { problems });
         };
         Ok(ServerConfig {
@@ -189,9 +186,6 @@ impl ServerConfig {
             network: Network {
                 request_max_bytes: size(broker.int("socket.request.max.bytes").into()),
                 queued_max_request_bytes: positive(broker.long("queued.max.request.bytes")).map(size),
-                max_connections: size(broker.int("max.connections").into()),
-                max_connection_creation_rate: broker.int("max.connection.creation.rate").unsigned_abs(),
-                max_connections_per_ip: size(broker.int("max.connections.per.ip").into()),
                 max_connections_per_ip_overrides: overrides,
                 connections_max_idle: positive(broker.long("connections.max.idle.ms")).map(millis),
                 send_buffer_bytes: positive(broker.int("socket.send.buffer.bytes").into()).map(size),
@@ -284,18 +278,24 @@ fn data_folder(broker: &BrokerConfig) -> Result<PathBuf, String> {
     }
 }
 
-/// `max.connections.per.ip.overrides` by address.
-fn resolve_overrides(broker: &BrokerConfig, host: &Host) -> Result<BTreeMap<IpAddr, usize>, String> {
+/// `max.connections.per.ip.overrides` by address, and the hosts in it that have none.
+pub(crate) fn resolve_overrides(broker: &BrokerConfig) -> (BTreeMap<IpAddr, usize>, Vec<String>) {
+    resolve_overrides_on(broker, &Host::This)
+}
+
+fn resolve_overrides_on(broker: &BrokerConfig, host: &Host) -> (BTreeMap<IpAddr, usize>, Vec<String>) {
     let text = broker.find_text("max.connections.per.ip.overrides").unwrap_or_default();
-    let mut overrides = BTreeMap::new();
-    // What is not in the right form was told as a contradiction.
+    let (mut overrides, mut unknown) = (BTreeMap::new(), Vec::new());
+    // What is not in the right form is told as a contradiction.
     for (name, count) in connection_overrides(&text).unwrap_or_default() {
-        let addresses = host
-            .addresses(name)
-            .map_err(|_| format!("max.connections.per.ip.overrides contains invalid addresses : {name}"))?;
-        overrides.extend(addresses.into_iter().map(|address| (address, count as usize)));
+        match host.addresses(name) {
+            Ok(addresses) => {
+                overrides.extend(addresses.into_iter().map(|address| (address, count as usize)));
+            }
+            Err(_) => unknown.push(name.to_owned()),
+        }
     }
-    Ok(overrides)
+    (overrides, unknown)
 }
 
 /// The number, if it is a limit at all.
