@@ -359,7 +359,7 @@ keys! {
         "Default of `message.timestamp.before.max.ms`.";
     "log.message.timestamp.type", String, Value("CreateTime"), OneOf(&["CreateTime", "LogAppendTime"]), ClusterWide, Medium, Honoured,
         "Default of `message.timestamp.type`.";
-    "log.preallocate", Boolean, Value("false"), Any, ClusterWide, Medium, Refused(PREALLOCATE),
+    "log.preallocate", Boolean, Value("false"), Any, ClusterWide, Medium, Honoured,
         "Default of `preallocate`.";
     "log.retention.bytes", Long, Value("-1"), Any, ClusterWide, High, Kept(RETENTION),
         "Default of `retention.bytes`.";

@@ -25,8 +25,6 @@ pub(crate) const METRICS: &str = "metrics are not served yet";
 pub(crate) const NODES: &str = "the node is the whole cluster for now, without others to talk to";
 /// Several log directories.
 pub(crate) const ONE_DIRECTORY: &str = "the node keeps its data in one folder for now";
-/// Disk space in advance.
-pub(crate) const PREALLOCATE: &str = "segments take disk space as they are written, not in advance";
 /// Secrets from elsewhere.
 pub(crate) const PROVIDERS: &str = "values are not resolved from elsewhere yet; write them into the file";
 /// Purgatories.

@@ -58,8 +58,8 @@ inherited_keys! {
         "How long a record stays uncompacted at least.";
     "min.insync.replicas", Int, Value("1"), AtLeast(1), Honoured, [same("min.insync.replicas")],
         "How many replicas must be in sync for a write with `acks=all`.";
-    "preallocate", Boolean, Value("false"), Any, Refused(PREALLOCATE), [same("log.preallocate")],
-        "Whether the disk space of a segment is allocated when it is created.";
+    "preallocate", Boolean, Value("false"), Any, Honoured, [same("log.preallocate")],
+        "Whether a segment takes disk space for `segment.bytes` when it is created; what it does not need is given back when it is closed.";
     "remote.log.copy.disable", Boolean, Value("false"), Any, Kept(TIERING), [],
         "Whether a tiered topic stops copying segments to the remote storage.";
     "remote.log.delete.on.disable", Boolean, Value("false"), Any, Kept(TIERING), [],

@@ -35,6 +35,7 @@ impl Rules {
                 index_interval_bytes: non_negative(config.index_interval_bytes),
                 flush_messages: config.flush_messages,
                 flush_ms: config.flush_ms,
+                preallocate: config.preallocate,
                 file_delete_delay_ms: config.file_delete_delay_ms,
                 producer_id_expiration_ms,
             },

@@ -19,6 +19,8 @@ pub struct LogConfig {
     pub flush_messages: i64,
     /// `flush.ms`: so long after an append the log is synced, if `flush.messages` did not do it before.
     pub flush_ms: i64,
+    /// `preallocate`: a new segment takes room on the disk for `segment_bytes` at once.
+    pub preallocate: bool,
     /// `file.delete.delay.ms`: so long the files of a deleted segment or log stay, for those who still read.
     pub file_delete_delay_ms: i64,
     /// `producer.id.expiration.ms` of the broker: so long after its last append an idempotent producer without
@@ -36,6 +38,7 @@ impl Default for LogConfig {
             index_interval_bytes: 4096,
             flush_messages: 1,
             flush_ms: i64::MAX,
+            preallocate: false,
             file_delete_delay_ms: 60_000,
             producer_id_expiration_ms: 86_400_000,
         }
@@ -46,6 +49,11 @@ impl LogConfig {
     /// Whether appended records count only once they are durable.
     pub fn is_durable_first(&self) -> bool {
         self.flush_messages <= 1
+    }
+
+    /// The room that a new segment takes at once, in bytes.
+    pub(crate) fn reserve(&self) -> Option<u64> {
+        self.preallocate.then_some(self.segment_bytes.into())
     }
 
     /// How long the segment from `base_offset` on of a log may last: `segment.ms` less its share of the

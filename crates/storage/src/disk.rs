@@ -272,6 +272,32 @@ impl File {
         }
     }
 
+    /// Takes room on the disk for the file up to `size`, in bytes, so that writing there needs none. The file's
+    /// own size does not change, and what is behind it is given back by [`File::set_size`], of the same size
+    /// too.
+    ///
+    /// # Errors
+    /// There is no room, or the file system cannot reserve any ([`io::ErrorKind::Unsupported`]).
+    pub fn reserve(&self, size: u64) -> io::Result<()> {
+        match self {
+            #[cfg(target_os = "linux")]
+            File::Real(file) => {
+                use rustix::fs::{FallocateFlags, fallocate};
+                use rustix::io::Errno;
+                loop {
+                    match fallocate(file.as_ref(), FallocateFlags::KEEP_SIZE, 0, size) {
+                        Err(Errno::INTR) => {}
+                        Err(Errno::OPNOTSUPP | Errno::NOSYS) => return Err(io::ErrorKind::Unsupported.into()),
+                        result => return result.map_err(io::Error::from),
+                    }
+                }
+            }
+            #[cfg(not(target_os = "linux"))]
+            File::Real(_) => Err(io::ErrorKind::Unsupported.into()),
+            File::Simulated(file) => file.reserve(size),
+        }
+    }
+
     /// Cuts the file, or lengthens it with zeros.
     pub fn set_size(&self, size: u64) -> io::Result<()> {
         match self {

@@ -44,6 +44,8 @@ pub(crate) struct Segment {
     size: AtomicU64,
     /// Whether something was written since the last sync.
     pub is_dirty: AtomicBool,
+    /// Whether room was taken for more than it holds.
+    has_reserve: AtomicBool,
     index: RwLock<Index>,
     /// Held while index files are written.
     index_files: Mutex<()>,
@@ -71,6 +73,7 @@ impl Segment {
             file: Mutex::new(None),
             size: AtomicU64::new(SIZE_UNKNOWN),
             is_dirty: AtomicBool::new(false),
+            has_reserve: AtomicBool::new(false),
             index: RwLock::new(Index::Unloaded),
             index_files: Mutex::new(()),
         }
@@ -87,6 +90,32 @@ impl Segment {
         segment.is_dirty.store(true, Ordering::Release);
         *segment.index.write() = Index::Growing(Growing::default());
         Ok(segment)
+    }
+
+    /// Takes the room that the segment may come to need (`preallocate`). Its size stays that of its records: a
+    /// reader, or a recovery, sees nothing of it. A file system that cannot reserve leaves it at that.
+    ///
+    /// # Errors
+    /// There is no room for `size` bytes.
+    pub fn reserve(&self, size: u64) -> Result<(), StorageError> {
+        match self.file()?.reserve(size) {
+            Err(error) if error.kind() == std::io::ErrorKind::Unsupported => {
+                tracing::warn!("{}: cannot be preallocated on this file system", self.path().display());
+                Ok(())
+            }
+            reserved => {
+                self.has_reserve.store(true, Ordering::Release);
+                reserved.at("preallocate", &self.path())
+            }
+        }
+    }
+
+    /// Gives back the room that [`Segment::reserve`] took beyond the `size` bytes of its records.
+    pub fn give_back_reserve(&self, size: u64) -> Result<(), StorageError> {
+        if !self.has_reserve.swap(false, Ordering::AcqRel) {
+            return Ok(());
+        }
+        self.file()?.set_size(size).at("cut", &self.path())
     }
 
     pub fn path(&self) -> PathBuf {

@@ -62,8 +62,17 @@ enum Node {
 struct Content {
     durable: Vec<u8>,
     live: Vec<u8>,
+    /// Up to this size it has its room already.
+    reserved: usize,
     /// Written since the last sync.
     unsynced: Vec<Range<usize>>,
+}
+
+impl Content {
+    /// The room that it takes.
+    fn taken(&self) -> usize {
+        self.live.len().max(self.reserved)
+    }
 }
 
 #[derive(Debug, Default)]
@@ -259,7 +268,7 @@ impl SimulatedDisk {
         let mut state = self.lock_state();
         state.spend()?;
         let node = state.find(path)?;
-        let size = state.content(node)?.live.len() as u64;
+        let size = state.content(node)?.taken() as u64;
         let (folder, name) = state.parent(path)?;
         state.names(folder)?.change(Change::Remove(name));
         state.room = state.room.map(|room| room + size);
@@ -320,10 +329,11 @@ impl SimulatedFile {
         }
         let position = to_usize(position)?;
         let wanted: usize = slices.iter().map(|slice| slice.len()).sum();
-        let size = state.content(self.node)?.live.len();
+        let content = state.content(self.node)?;
+        let (size, taken) = (content.live.len(), content.taken());
         let mut allowed = wanted;
         if let Some(room) = state.room {
-            let growth = (position + wanted).saturating_sub(size);
+            let growth = (position + wanted).saturating_sub(taken);
             let missing = growth.saturating_sub(to_usize(room)?);
             allowed = wanted.saturating_sub(missing);
             if allowed == 0 && wanted > 0 {
@@ -378,12 +388,29 @@ impl SimulatedFile {
         state.spend()?;
         let size = to_usize(size)?;
         let content = state.content(self.node)?;
-        let before = content.live.len();
+        let (before, taken) = (content.live.len(), content.taken());
         content.live.resize(size, 0);
+        content.reserved = 0;
         if before < size {
             content.unsynced.push(before..size);
         }
-        state.room = state.room.map(|room| room + before.saturating_sub(size) as u64);
+        state.room = state.room.map(|room| room + taken.saturating_sub(size) as u64);
+        Ok(())
+    }
+
+    pub(super) fn reserve(&self, size: u64) -> io::Result<()> {
+        let mut state = lock(&self.state);
+        state.check_power(Some(self.power))?;
+        state.spend()?;
+        let size = to_usize(size)?;
+        let content = state.content(self.node)?;
+        let growth = size.saturating_sub(content.taken()) as u64;
+        if state.room.is_some_and(|room| room < growth) {
+            return Err(io::ErrorKind::StorageFull.into());
+        }
+        state.room = state.room.map(|room| room - growth);
+        let content = state.content(self.node)?;
+        content.reserved = content.reserved.max(size);
         Ok(())
     }
 
@@ -593,5 +620,21 @@ mod tests {
         assert_eq!(file.size().unwrap(), 10);
         file.set_size(0).unwrap();
         write(&file, &[1; 10], 0);
+    }
+
+    #[test]
+    fn room_that_is_reserved_is_there_for_what_is_written() {
+        let simulated = SimulatedDisk::new(1);
+        let file = simulated.create(Path::new("/a")).unwrap();
+        let write = |bytes: usize, position| file.write_at(&[IoSlice::new(&vec![1; bytes])], position);
+        simulated.set_room(Some(10));
+        file.reserve(8).unwrap();
+        assert_eq!(file.size().unwrap(), 0);
+        assert!(file.reserve(11).is_err());
+        simulated.set_room(Some(0));
+        assert_eq!(write(8, 0).unwrap(), 8);
+        assert!(write(1, 8).is_err());
+        file.set_size(5).unwrap();
+        assert_eq!(write(9, 5).unwrap(), 3);
     }
 }

@@ -292,6 +292,15 @@ impl Log {
             old.write_last_indexes().map_err(fail)?;
         }
         let segment = Arc::new(Segment::create(&self.folder, base).map_err(fail)?);
+        if let Some(size) = writer.config.reserve()
+            && let Err(error) = segment.reserve(size)
+        {
+            segment.remove().map_err(fail)?;
+            return Err(fail(error));
+        }
+        if !replaces {
+            old.give_back_reserve(writer.size).map_err(fail)?;
+        }
         old.seal();
         {
             let mut view = self.view.write();

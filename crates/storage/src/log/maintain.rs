@@ -126,6 +126,7 @@ impl Log {
         };
         let close = || {
             active.write_last_indexes()?;
+            active.give_back_reserve(active.size()?)?;
             let last = {
                 let view = self.view.read();
                 let from = view.segment_index(view.recovery_point.plus(-1));
@@ -346,6 +347,7 @@ impl Log {
             self.remove_snapshot(snapshot)?;
         }
         let segment = Arc::new(Segment::create(&self.folder, offset)?);
+        writer.config.reserve().map_or(Ok(()), |size| segment.reserve(size))?;
         self.with_epochs(|epochs| ((), epochs.clear()))?;
         self.write_epochs()?;
         self.sync_folder()?;

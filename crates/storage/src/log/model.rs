@@ -76,6 +76,7 @@ impl World {
             index_interval_bytes: [0, 100, 700][random.below(3) as usize],
             segment_index_bytes: [64, 1 << 20][random.below(2) as usize],
             segment_ms: [50, i64::MAX][random.below(2) as usize],
+            preallocate: seed.is_multiple_of(4),
             ..LogConfig::default()
         };
         let simulated = SimulatedDisk::new(seed);

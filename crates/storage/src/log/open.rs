@@ -80,7 +80,9 @@ impl Log {
         let mut is_fresh = false;
         if segments.is_empty() {
             let base = opening.known.log_start.unwrap_or(Offset::ZERO);
-            segments.push(Arc::new(Segment::create(&folder, base)?));
+            let segment = Segment::create(&folder, base)?;
+            opening.config.reserve().map_or(Ok(()), |size| segment.reserve(size))?;
+            segments.push(Arc::new(segment));
             has_new_names = true;
             is_fresh = true;
         }
@@ -124,7 +126,9 @@ impl Log {
             for segment in segments.drain(..).rev() {
                 segment.remove()?;
             }
-            segments.push(Arc::new(Segment::create(&folder, log_start)?));
+            let segment = Segment::create(&folder, log_start)?;
+            opening.config.reserve().map_or(Ok(()), |size| segment.reserve(size))?;
+            segments.push(Arc::new(segment));
             opened.log_end = log_start;
             opened.recovery_point = log_start;
             opened.durable_position = Some((log_start, 0));
@@ -523,6 +527,10 @@ fn recover(
     if was_durable(end) {
         let reason = format!("the log ends here, but was durable up to offset {recovery_point}");
         return Err(active.damage(size, end, reason));
+    }
+    if opening.config.preallocate {
+        // What was reserved behind the records did not go away with the process.
+        active.file()?.set_size(size).at("cut", &active.path())?;
     }
     is_dirty |= epochs.truncate_from_end(end);
     let mut must_sync = end > recovery_point || torn_at.is_some();

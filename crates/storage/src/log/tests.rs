@@ -644,3 +644,83 @@ fn a_directory_of_another_cluster_or_node_or_process_is_refused() {
     assert_eq!((fixture.directory.id(), fixture.directory.previous_broker_epoch()), (id, None));
     assert!(fixture.directory.was_clean());
 }
+
+#[test]
+fn a_preallocated_segment_has_its_room_before_its_records_come() {
+    let config = LogConfig { preallocate: true, segment_bytes: 500, ..LogConfig::default() };
+    let fixture = Fixture::new(config);
+    fixture.simulated.set_room(Some(4000));
+    let log = fixture.log();
+    log.append(&batch(1, 0), &INFO).unwrap();
+    // The rest of the disk is taken by others: the segment fills up all the same.
+    fixture.simulated.set_room(Some(0));
+    let mut records = 1;
+    let refused = loop {
+        match log.append(&batch(1, 0), &INFO) {
+            Ok(_) => records += 1,
+            Err(error) => break error,
+        }
+    };
+    assert!(matches!(refused, AppendError::Storage(StorageError::DiskFull { .. })), "{refused:?}");
+    assert!(records > 3 && log.log_end_offset() == Offset(records), "{records}");
+    assert_eq!(
+        log.read(Offset(0), 10_000, Offset(records), true).unwrap().records.size(),
+        records as usize * batch(1, 0).len()
+    );
+
+    // Where there is room again, the next segment takes its own, and the one before gives back what it had left.
+    fixture.simulated.set_room(Some(4000));
+    log.append(&batch(1, 0), &INFO).unwrap();
+    assert_eq!(log.log_end_offset(), Offset(records + 1));
+}
+
+#[test]
+fn what_was_preallocated_is_no_part_of_the_log_after_a_crash_or_a_stop() {
+    let config = LogConfig { preallocate: true, segment_bytes: 500, ..LogConfig::default() };
+    let mut fixture = Fixture::new(config);
+    let log = fixture.log();
+    for _ in 0..10 {
+        log.append(&batch(1, 0), &INFO).unwrap();
+    }
+    fixture.sync();
+    drop(log);
+    fixture.crash();
+    let log = fixture.log();
+    assert_eq!((log.log_end_offset(), log.recovery().cut_bytes), (Offset(10), 0));
+    log.append(&batch(1, 0), &INFO).unwrap();
+    drop(log);
+    fixture.restart();
+    let log = fixture.log();
+    log.append(&batch(1, 0), &INFO).unwrap();
+    assert_eq!(log.log_end_offset(), Offset(12));
+}
+
+#[test]
+fn preallocation_takes_blocks_of_a_real_disk_and_gives_them_back() {
+    use std::os::unix::fs::MetadataExt;
+    let folder = tempfile::tempdir().unwrap();
+    let options = DirectoryOptions { cluster_id: Some("cluster".to_owned()), node_id: ottla_ids::NodeId(1) };
+    let directory = LogDirectory::open(Disk::Real, folder.path(), &options).unwrap();
+    let config = LogConfig { preallocate: true, segment_bytes: 1 << 20, ..LogConfig::default() };
+    let log = directory.open_log(&partition(), ottla_ids::Uuid::from_u128(500), config, 77).unwrap();
+    let bytes = |base: i64| {
+        let file = folder.path().join(partition().to_string()).join(format!("{base:020}.log"));
+        let file = std::fs::metadata(file).unwrap();
+        (file.len(), file.blocks() * 512)
+    };
+    let size = batch(1, 0).len() as u64;
+    log.append(&batch(1, 0), &INFO).unwrap();
+    let (length, taken) = bytes(0);
+    assert_eq!(length, size, "readers and other tools see the records only");
+    if taken < 1 << 20 {
+        eprintln!("the file system of {} reserves nothing: not tested", folder.path().display());
+        return;
+    }
+    log.roll().unwrap();
+    assert!(bytes(0).1 < 1 << 16, "{:?}", bytes(0));
+    assert!(1 << 20 <= bytes(1).1);
+    log.append(&batch(1, 0), &INFO).unwrap();
+    drop(log);
+    directory.close(3).unwrap();
+    assert!(bytes(1).1 < 1 << 16, "{:?}", bytes(1));
+}
