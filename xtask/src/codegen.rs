@@ -2,6 +2,7 @@
 //! With `--check` nothing is written; it fails when a committed file is not what would be written.
 
 mod catalogue;
+mod json;
 mod logs;
 mod names;
 mod structures;
@@ -89,6 +90,7 @@ fn generate(folder: &Path) -> Result<Files> {
     files.insert("api_key.rs".into(), tables::api_keys(&sources)?);
     files.insert("error_code.rs".into(), tables::error_codes(&errors)?);
     files.insert("catalogue.rs".into(), catalogue::file(&sources));
+    files.insert("json/records.rs".into(), json::file(&sources)?);
     Ok(files)
 }
 

@@ -1,6 +1,7 @@
 //! Ottla: Apache Kafka as one binary. `ottla serve` runs a node, the other commands talk to one.
 
 mod consume;
+mod log;
 mod output;
 mod produce;
 #[cfg(test)]
@@ -38,6 +39,8 @@ enum Command {
     Produce(produce::Produce),
     /// Read records.
     Consume(consume::Consume),
+    /// Look into log directories and their files.
+    Log(log::Log),
 }
 
 fn main() -> ExitCode {
@@ -47,6 +50,7 @@ fn main() -> ExitCode {
         Command::Topic(topic) => topic.run(),
         Command::Produce(produce) => produce.run(),
         Command::Consume(consume) => consume.run(),
+        Command::Log(log) => log.run(),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

@@ -33,6 +33,7 @@ pub mod header;
 #[cfg(any(test, feature = "catalogue"))]
 pub mod catalogue;
 pub mod data;
+pub mod json;
 pub mod messages;
 pub mod records;
 

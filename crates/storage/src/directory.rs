@@ -567,7 +567,7 @@ fn broker_epoch(content: &[u8]) -> Option<i64> {
 }
 
 /// The partition whose folder has this name.
-fn parse_partition(name: &str) -> Option<TopicPartition> {
+pub(crate) fn parse_partition(name: &str) -> Option<TopicPartition> {
     let (topic, partition) = name.rsplit_once('-')?;
     if topic.is_empty() || !partition.bytes().all(|byte| byte.is_ascii_digit()) {
         return None;

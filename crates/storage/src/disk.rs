@@ -102,6 +102,14 @@ impl Disk {
         }
     }
 
+    /// Opens a file that exists, only to read it: it may be one that nobody may write.
+    pub fn open_to_read(&self, path: &Path) -> io::Result<File> {
+        match self {
+            Disk::Real => Ok(File::Real(Arc::new(std::fs::File::open(path)?))),
+            Disk::Simulated(disk) => disk.open(path).map(File::Simulated),
+        }
+    }
+
     /// Creates a file, empty even if there was one, and opens it for reading and writing.
     pub fn create(&self, path: &Path) -> io::Result<File> {
         match self {

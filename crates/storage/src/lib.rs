@@ -21,6 +21,8 @@ mod epochs;
 mod index;
 mod segment;
 
+pub mod inspect;
+
 mod checkpoint;
 mod disk;
 mod error;

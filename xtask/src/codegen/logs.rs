@@ -8,14 +8,14 @@ use anyhow::{Context, Result};
 use super::schema::{Kind, Message};
 use super::{BANNER, Files, Source, only, structures};
 
-struct Log {
-    folder: &'static str,
-    name: &'static str,
+pub(super) struct Log {
+    pub(super) folder: &'static str,
+    pub(super) name: &'static str,
     about: &'static str,
 }
 
 /// Logs whose records are framed with kind and version.
-const FRAMED: [Log; 2] = [
+pub(super) const FRAMED: [Log; 2] = [
     Log {
         folder: "metadata",
         name: "MetadataRecord",
@@ -29,7 +29,7 @@ const FRAMED: [Log; 2] = [
 ];
 
 /// Logs of coordinators: key and value, each with a prefix of two bytes.
-const KEYED: [Log; 3] = [
+pub(super) const KEYED: [Log; 3] = [
     Log {
         folder: "group",
         name: "GroupRecord",
@@ -68,7 +68,7 @@ pub fn files(sources: &[Source], files: &mut Files) -> Result<()> {
     Ok(())
 }
 
-fn of_log<'a>(log: &Log, sources: &'a [Source], kind: Kind) -> Vec<(&'a Source, &'a Message)> {
+pub(super) fn of_log<'a>(log: &Log, sources: &'a [Source], kind: Kind) -> Vec<(&'a Source, &'a Message)> {
     let folder = format!("records/{}", log.folder);
     let mut all: Vec<_> = sources
         .iter()

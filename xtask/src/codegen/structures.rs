@@ -149,7 +149,7 @@ fn dashed(versions: Versions) -> String {
 
 /// When something of a structure's versions holds: always, never, or as an expression says.
 #[derive(Clone, PartialEq, Eq)]
-enum When {
+pub(super) enum When {
     Always,
     Never,
     If(String),
@@ -157,7 +157,7 @@ enum When {
 
 impl When {
     /// `inner`, as seen where only `outer` can occur.
-    fn within(inner: Versions, outer: Versions) -> When {
+    pub(super) fn within(inner: Versions, outer: Versions) -> When {
         if inner.last < outer.first || outer.last < inner.first {
             return When::Never;
         }
@@ -191,9 +191,9 @@ impl When {
     }
 }
 
-struct Emitter<'a> {
-    source: &'a Source,
-    message: &'a Message,
+pub(super) struct Emitter<'a> {
+    pub(super) source: &'a Source,
+    pub(super) message: &'a Message,
 }
 
 impl Emitter<'_> {
@@ -209,7 +209,7 @@ impl Emitter<'_> {
     }
 
     /// A part's name in Rust. A name that the request and the response both use gets their word before.
-    fn rust_name(&self, name: &str) -> String {
+    pub(super) fn rust_name(&self, name: &str) -> String {
         let clash = self.source.messages.iter().any(|other| {
             other.name != self.message.name && other.structures.iter().any(|part| part.name == name)
         });
@@ -415,7 +415,7 @@ impl Emitter<'_> {
     }
 
     /// Whether the field says anything but its default.
-    fn is_set(&self, field: &Field) -> String {
+    pub(super) fn is_set(&self, field: &Field) -> String {
         let place = format!("self.{}", names::field(&field.name));
         if self.default_is_null(field) {
             return format!("{place}.is_some()");

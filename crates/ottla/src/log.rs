@@ -1,0 +1,30 @@
+//! `ottla log`: look into the files of a log directory, Ottla's or Apache Kafka's, without a server.
+
+mod decode;
+mod dump;
+mod show;
+
+use anyhow::Result;
+use clap::{Args, Subcommand};
+
+/// Look into log directories and their files, without a server; Apache Kafka's too.
+#[derive(Args)]
+pub struct Log {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Show what is in files of a log directory: batches and records, indexes, snapshots, checkpoints.
+    Dump(dump::Dump),
+}
+
+impl Log {
+    /// Does it.
+    pub fn run(self) -> Result<()> {
+        match self.command {
+            Command::Dump(dump) => dump.run(),
+        }
+    }
+}
