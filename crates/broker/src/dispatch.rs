@@ -7,11 +7,12 @@ use crate::call::Call;
 use crate::handlers::produce::Produced;
 use crate::handlers::{
     alter_configs, api_versions, create_partitions, create_topics, delete_groups, delete_records,
-    delete_topics, describe_cluster, describe_configs, describe_groups, describe_topic_partitions, fetch,
-    find_coordinator, heartbeat, incremental_alter_configs, init_producer_id, join_group, leave_group,
-    list_groups, list_offsets, metadata, offset_commit, offset_delete, offset_fetch, offset_for_leader_epoch,
-    produce, sync_group,
+    delete_topics, describe_cluster, describe_configs, describe_groups, describe_log_dirs,
+    describe_topic_partitions, fetch, find_coordinator, heartbeat, incremental_alter_configs,
+    init_producer_id, join_group, leave_group, list_groups, list_offsets, metadata, offset_commit,
+    offset_delete, offset_fetch, offset_for_leader_epoch, produce, sync_group,
 };
+use crate::topics::may_block;
 use crate::{Broker, SERVED, Shared};
 use bytes::Bytes;
 use ottla_network::{Answer, Connection, FileRange, Outcome, Piece, Service};
@@ -155,6 +156,10 @@ impl Broker {
                 to.reply(&describe_configs::describe_configs(&request, &image, quorum.node(), configs))
             }
             ApiKey::AlterConfigs => to.reply(&alter_configs::alter_configs(to.decode(reader)?, quorum).await),
+            ApiKey::DescribeLogDirs => {
+                let request = to.decode(reader)?;
+                to.reply(&may_block(|| describe_log_dirs::describe_log_dirs(&request, partitions)))
+            }
             ApiKey::CreatePartitions => {
                 to.reply(&create_partitions::create_partitions(to.decode(reader)?, quorum).await)
             }

@@ -64,6 +64,10 @@ impl From<AppendError> for Refusal {
                 record_errors: error.record_errors().to_vec(),
             },
             error @ AppendError::TransactionNotVerified => Refusal::new(code, error.to_string()),
+            // What ails the disk, for people; clients try again.
+            AppendError::Log(ottla_storage::AppendError::Storage(error)) => {
+                Refusal::new(code, error.to_string())
+            }
             // Clients show the text they have for the code, as Kafka lets them.
             AppendError::NoTransactionalId | AppendError::NotEnoughReplicas { .. } | AppendError::Log(_) => {
                 code.into()
@@ -84,7 +88,9 @@ fn storage(error: &StorageError) -> ErrorCode {
         | StorageError::Locked { .. }
         | StorageError::NotFormatted { .. }
         | StorageError::WrongCluster { .. }
-        | StorageError::WrongNode { .. } => ErrorCode::KafkaStorageError,
+        | StorageError::WrongNode { .. }
+        | StorageError::TwoFolders { .. }
+        | StorageError::UnexpectedMetadataLog { .. } => ErrorCode::KafkaStorageError,
     }
 }
 
@@ -137,7 +143,7 @@ fn log_append(error: &ottla_storage::AppendError) -> ErrorCode {
 fn decide(error: &DecideError) -> ErrorCode {
     match error {
         DecideError::Stopped => ErrorCode::NotController,
-        DecideError::Failed(_) => ErrorCode::KafkaStorageError,
+        DecideError::Failed(_) | DecideError::NoRoom(_) => ErrorCode::KafkaStorageError,
         DecideError::TooLarge { .. } => ErrorCode::PolicyViolation,
         DecideError::Bug => ErrorCode::UnknownServerError,
     }

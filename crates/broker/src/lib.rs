@@ -13,6 +13,7 @@ pub mod handlers;
 
 mod fetch_sessions;
 mod follow;
+mod report;
 mod topic_creation;
 mod topics;
 
@@ -56,6 +57,7 @@ pub const SERVED: &[ApiKey] = &[
     ApiKey::OffsetForLeaderEpoch,
     ApiKey::DescribeConfigs,
     ApiKey::AlterConfigs,
+    ApiKey::DescribeLogDirs,
     ApiKey::CreatePartitions,
     ApiKey::DeleteGroups,
     ApiKey::IncrementalAlterConfigs,

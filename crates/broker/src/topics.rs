@@ -33,7 +33,11 @@ pub fn partition(
 ) -> Result<Arc<Partition>, Refusal> {
     let Some(state) = topic.partition(index) else { return Err(ErrorCode::UnknownTopicOrPartition.into()) };
     if state.leader != Some(partitions.node()) {
-        return Err(ErrorCode::NotLeaderOrFollower.into());
+        // A copy whose log directory failed leads nothing, but the client is to know why.
+        return Err(match partitions.offline_reason(topic, index) {
+            Some(error) => error.into(),
+            None => ErrorCode::NotLeaderOrFollower.into(),
+        });
     }
     match partitions.get(topic.id, index) {
         Some(partition) => Ok(partition),

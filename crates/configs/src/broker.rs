@@ -52,7 +52,7 @@ keys! {
         "Most bytes a second that a broker takes from leaders for the throttled replicas it keeps.";
     "leader.replication.throttled.rate", Long, Value("9223372036854775807"), AtLeast(0), ClusterWide, Medium, Kept(REPLICAS),
         "Most bytes a second that a broker gives followers of the throttled replicas it leads.";
-    "replica.alter.log.dirs.io.max.bytes.per.second", Long, Value("9223372036854775807"), AtLeast(0), ClusterWide, Medium, Kept(ONE_DIRECTORY),
+    "replica.alter.log.dirs.io.max.bytes.per.second", Long, Value("9223372036854775807"), AtLeast(0), ClusterWide, Medium, Kept(DIRECTORY_MOVES),
         "Most bytes a second that are copied when replicas move between log directories.";
 }
 
@@ -141,7 +141,7 @@ keys! {
         "How long one sample of the quota on topic changes lasts.";
     "controller.socket.timeout.ms", Int, Value("30000"), Any, ReadOnly, Medium, Refused(NODES),
         "How long a broker waits for the controller's answer.";
-    "cordoned.log.dirs", List, Value(""), Distinct { empty: true }, PerBroker, Medium, Refused(ONE_DIRECTORY),
+    "cordoned.log.dirs", List, Value(""), Distinct { empty: true }, PerBroker, Medium, Refused(CORDONING),
         "Log directories that get no new partitions.";
     "create.topic.policy.class.name", Class, Null, Any, ReadOnly, Low, Refused(JAVA),
         "A Java class that may veto new topics.";
@@ -328,11 +328,11 @@ keys! {
     "log.cleanup.policy", List, Value("delete"), Subset { of: &["compact", "delete"], empty: true }, ClusterWide, Medium, Kept(RETENTION),
         "Default of `cleanup.policy`.";
     "log.dir", List, Value("ottla-data"), Distinct { empty: false }, ReadOnly, High, Honoured, kafka Value("/tmp/kafka-logs"),
-        "The folder for the data; `log.dirs` goes before it. Ottla's default is `ottla-data` in the current folder, since Apache Kafka's is emptied when the machine starts.";
-    "log.dir.failure.timeout.ms", Long, Value("30000"), AtLeast(1), ReadOnly, Low, Refused(ONE_DIRECTORY),
+        "The folder for the data, or several; `log.dirs` goes before it. Ottla's default is `ottla-data` in the current folder, since Apache Kafka's is emptied when the machine starts.";
+    "log.dir.failure.timeout.ms", Long, Value("30000"), AtLeast(1), ReadOnly, Low, NoCounterpart(DIRECTORY_FAILURE),
         "How long a broker tries to tell the controller that a log directory failed.";
     "log.dirs", List, Null, Distinct { empty: false }, ReadOnly, High, Honoured,
-        "The folder for the data. One for now.";
+        "The folders for the data, on one disk each (JBOD). A new partition goes where the fewest are; a folder that fails takes only its own partitions with it.";
     "log.flush.interval.messages", Long, Value("1"), AtLeast(1), ClusterWide, High, Honoured, kafka Value("9223372036854775807"),
         "Default of `flush.messages`. Ottla's own is 1: a write is answered when it is on disk. Apache Kafka's is 9223372036854775807: it is answered from the page cache.";
     "log.flush.interval.ms", Long, Null, Any, ClusterWide, High, Honoured,
@@ -398,7 +398,7 @@ keys! {
     "message.max.bytes", Int, Value("1048588"), AtLeast(0), ClusterWide, High, Honoured,
         "Default of `max.message.bytes`.";
     "metadata.log.dir", String, Null, Any, ReadOnly, High, Honoured,
-        "The folder for the metadata log; unset, the first of `log.dirs`. For now it must be that one.";
+        "The folder for the metadata log; unset, the first of `log.dirs`. The node stops when it fails.";
     "metadata.log.max.record.bytes.between.snapshots", Long, Value("20971520"), AtLeast(1), ReadOnly, High, Honoured,
         "After how many bytes of new metadata a snapshot is written.";
     "metadata.log.max.snapshot.interval.ms", Long, Value("3600000"), AtLeast(0), ReadOnly, High, Honoured,
@@ -433,7 +433,7 @@ keys! {
         "Partitions of a topic that does not say how many it wants.";
     "num.recovery.threads.per.data.dir", Int, Value("2"), AtLeast(1), ClusterWide, High, NoCounterpart(RECOVERY),
         "Threads that load logs at start and flush them at the end, for each log directory.";
-    "num.replica.alter.log.dirs.threads", Int, Null, Any, ReadOnly, High, Refused(ONE_DIRECTORY),
+    "num.replica.alter.log.dirs.threads", Int, Null, Any, ReadOnly, High, Refused(DIRECTORY_MOVES),
         "Threads that move replicas between log directories.";
     "num.replica.fetchers", Int, Value("1"), AtLeast(1), ClusterWide, High, Refused(NODES),
         "Connections to each other broker for replication.";

@@ -1,6 +1,7 @@
 //! Brokers come, are trusted, and are no longer (Kafka's `ClusterControlManager`).
 
 use crate::controller::Controller;
+use crate::directories::is_reachable;
 use crate::refusal::Refusal;
 use ottla_ids::{BrokerEpoch, NodeId, Uuid};
 use ottla_metadata::{
@@ -102,7 +103,11 @@ impl Controller<'_> {
             log_dirs: if has_directories { registration.directories.clone() } else { Vec::new() },
             ..RegisterBrokerRecord::default()
         });
-        Decision::write(vec![record], Ok(epoch))
+        let mut records = vec![record];
+        if has_directories {
+            records.extend(self.leave_unreachable(registration.node, &registration.directories));
+        }
+        Decision::write(records, Ok(epoch))
     }
 
     /// Trusts a registered broker to be alive. Partitions that have nobody to lead them and that it may
@@ -130,6 +135,7 @@ impl Controller<'_> {
             ..BrokerRegistrationChangeRecord::default()
         })];
         let defaults = self.effective_configs();
+        let online = self.image.broker(node).map(|broker| broker.directories.as_slice()).unwrap_or_default();
         for topic in self.image.topics() {
             if topic.partitions.values().all(|partition| partition.leader.is_some()) {
                 continue;
@@ -139,6 +145,9 @@ impl Controller<'_> {
                 .and_then(|text| text.parse().ok())
                 .unwrap_or_else(|| usize::try_from(defaults.int(MIN_ISR)).unwrap_or(1));
             for (index, partition) in &topic.partitions {
+                if !is_reachable(partition, node, online) {
+                    continue;
+                }
                 if let Some(change) = elected(partition, node, min_isr) {
                     records.push(MetadataRecord::PartitionChange(PartitionChangeRecord {
                         partition_id: *index,

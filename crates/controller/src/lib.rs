@@ -16,6 +16,7 @@ mod controller;
 mod create_partitions;
 mod create_topics;
 mod delete_topics;
+mod directories;
 mod features;
 mod placement;
 mod producer_ids;

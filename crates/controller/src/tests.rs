@@ -693,3 +693,62 @@ fn a_transaction_that_a_predecessor_left_open_is_aborted() {
     records.into_iter().for_each(|record| cluster.write(record));
     assert_eq!(cluster.image, whole.image);
 }
+
+/// Broker 1 with two directories, and a topic whose partition `index` lies in directory `index`.
+fn two_directories() -> Cluster {
+    let mut cluster = Cluster::empty();
+    cluster.decide(|controller| controller.activate());
+    let directories = vec![directory(1), directory(2)];
+    let registration = Registration { directories, ..registration(1) };
+    let epoch = cluster.decide(|controller| controller.register_broker(&registration)).unwrap();
+    cluster.decide(|controller| controller.unfence_broker(NodeId(1), epoch)).unwrap();
+    let mut cluster = cluster.with_topics("t/2/1");
+    let unassigned = cluster.image.partition("t", 0).unwrap().directories.clone();
+    assert_eq!(unassigned, [ottla_metadata::DirectoryId::UNASSIGNED], "the broker chooses");
+    let id = cluster.image.topic("t").unwrap().id;
+    let placed = [(id, 0, directory(1)), (id, 1, directory(2)), (id, 7, directory(1)), (Uuid::ZERO, 0, id)];
+    cluster.decide(|controller| controller.assign_directories(NodeId(1), epoch, &placed)).unwrap();
+    cluster
+}
+
+#[test]
+fn a_broker_tells_where_its_replicas_lie() {
+    let mut cluster = two_directories();
+    for index in [0, 1] {
+        let partition = cluster.image.partition("t", index).unwrap();
+        assert_eq!(partition.directories, [directory(index + 1)]);
+        assert_eq!(partition.leader_epoch.0, 0, "nobody's leadership changed");
+    }
+    let (written, epoch) = (cluster.log.len(), cluster.epoch(1));
+    let same = [(cluster.image.topic("t").unwrap().id, 0, directory(1))];
+    cluster.decide(|controller| controller.assign_directories(NodeId(1), epoch, &same)).unwrap();
+    assert_eq!(cluster.log.len(), written, "what is known is not written again");
+    let stale = BrokerEpoch(epoch.0 - 1);
+    cluster.decide(|controller| controller.assign_directories(NodeId(1), stale, &same)).unwrap_err();
+}
+
+#[test]
+fn what_lies_in_a_failed_directory_has_no_leader_until_the_directory_is_back() {
+    let mut cluster = two_directories();
+    let epoch = cluster.epoch(1);
+    let failed = [directory(2)];
+    cluster.decide(|controller| controller.fail_directories(NodeId(1), epoch, &failed)).unwrap();
+    assert_eq!(cluster.topic("t"), "0=1* 1=1");
+    assert_eq!(cluster.image.broker(NodeId(1)).unwrap().directories, [directory(1)]);
+    let written = cluster.log.len();
+    cluster.decide(|controller| controller.fail_directories(NodeId(1), epoch, &failed)).unwrap();
+    let both = [directory(1), directory(2)];
+    cluster.decide(|controller| controller.fail_directories(NodeId(1), epoch, &both)).unwrap();
+    assert_eq!(cluster.log.len(), written, "it is known, and the last one is not taken");
+
+    let mut start = |incarnation: u128, directories: Vec<Uuid>| {
+        let incarnation_id = Uuid::from_u128(incarnation);
+        let again = Registration { incarnation_id, directories, ..registration(1) };
+        let epoch = cluster.decide(|controller| controller.register_broker(&again)).unwrap();
+        cluster.decide(|controller| controller.unfence_broker(NodeId(1), epoch)).unwrap();
+        cluster.topic("t")
+    };
+    assert_eq!(start(10, vec![directory(1)]), "0=1* 1=1", "without the disk");
+    assert_eq!(start(11, both.to_vec()), "0=1* 1=1*", "with it");
+    assert_eq!(start(12, vec![directory(2)]), "0=1 1=1*", "without the other one");
+}

@@ -89,7 +89,7 @@ async fn serve(config: &ServerConfig) -> Result<()> {
         _ = terminate.recv() => {}
         reason = node.failed() => {
             // Nothing on the disk is trusted any more: no orderly stop, the next start checks it.
-            bail!("the metadata log failed, so nothing can be changed: {reason}");
+            bail!("the node cannot go on: {reason}");
         }
     }
     eprintln!("ottla is stopping");
@@ -105,7 +105,7 @@ fn announce(config: &ServerConfig, node: &Node, begun: Instant) {
     eprintln!(
         "ottla serves Kafka clients on {} (data in {}, ready after {} ms); try: ottla topic create hello --bootstrap {first}",
         addresses.join(", "),
-        config.data.display(),
+        config.folders(),
         begun.elapsed().as_millis()
     );
 }

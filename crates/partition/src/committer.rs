@@ -9,7 +9,8 @@ use ottla_storage::LogDirectory;
 use std::sync::{Arc, Weak};
 use std::thread::JoinHandle;
 
-/// Starts the thread. It ends when the directory's commit queue is shut down, or when the disk fails.
+/// Starts the thread of one directory. It ends when the directory's commit queue is shut down, or when the disk
+/// fails.
 pub(crate) fn spawn(
     directory: Arc<LogDirectory>,
     partitions: Weak<Partitions>,
@@ -36,9 +37,9 @@ fn run(directory: &LogDirectory, partitions: &Weak<Partitions>) {
                 // tried again as if nothing had happened.
                 tracing::error!(
                     directory = %directory.path().display(), %error,
-                    "the log directory is offline: producers are refused until the disk is repaired and the broker restarted"
+                    "the log directory is offline: its partitions are refused until the disk is repaired and the broker restarted"
                 );
-                partitions.on_offline();
+                partitions.on_offline(directory);
                 return;
             }
         }

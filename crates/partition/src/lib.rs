@@ -13,10 +13,15 @@
 mod partition;
 mod partitions;
 
+mod directories;
+mod news;
+
 mod committer;
 mod rules;
 mod waiters;
 
+pub use directories::{Directories, DirectoryState};
+pub use news::{News, Report};
 pub use ottla_storage::RecordRange;
 pub use partition::{
     Acks, AppendError, Appended, DeleteRecordsError, Found, Isolation, OffsetSpec, Origin, Partition, Read,

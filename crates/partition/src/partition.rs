@@ -8,6 +8,7 @@ use ottla_ids::{LeaderEpoch, Offset, ProducerId, TopicId, TopicPartition};
 use ottla_records::{BatchView, ProduceError, validate_produce};
 use ottla_storage::{AppendInfo, Log, ReadError, RecordRange, StorageError, TimestampOffset};
 use std::borrow::Cow;
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicI32, AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::Notify;
@@ -269,9 +270,19 @@ impl Partition {
         self.log.log_end_offset()
     }
 
-    /// Whether its log directory failed: nothing can be appended any more.
+    /// Whether its log directory failed: nothing can be appended or read any more.
     pub fn is_offline(&self) -> bool {
         self.offline.load(Ordering::Acquire)
+    }
+
+    /// The directory's failure, once the partition is offline.
+    pub(crate) fn offline_error(&self) -> Option<StorageError> {
+        if self.is_offline() { self.log.check_online().err() } else { None }
+    }
+
+    /// The log directory in which it lies.
+    pub fn directory_path(&self) -> &Path {
+        self.log.directory_path()
     }
 
     /// Appends one produce request's records, or a coordinator's, and says what to wait for.
@@ -356,6 +367,9 @@ impl Partition {
     /// # Errors
     /// Where the producers' state cannot be loaded.
     pub fn read_nothing(&self) -> Result<Read, StorageError> {
+        if let Some(error) = self.offline_error() {
+            return Err(error);
+        }
         let high_watermark = self.high_watermark();
         Ok(Read {
             records: RecordRange::Bytes(Bytes::new()),

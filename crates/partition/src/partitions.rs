@@ -1,14 +1,18 @@
 //! All partitions that live on this node.
 
 use crate::committer;
+use crate::directories::Directories;
+use crate::news::News;
 use crate::partition::Partition;
 use crate::rules::Rules;
 use arc_swap::ArcSwap;
 use ottla_configs::{BrokerConfig, TopicConfig, TopicDefaults};
 use ottla_ids::{NodeId, Offset, TopicId, TopicPartition};
-use ottla_metadata::{Changes, ConfigResource, Image, ResourceType, Topic};
+use ottla_metadata::{Changes, ConfigResource, DirectoryId, Image, ResourceType, Topic};
 use ottla_storage::{LogDirectory, StorageError};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
@@ -32,7 +36,7 @@ pub enum OpenError {
 #[derive(Debug)]
 pub struct Partitions {
     node: NodeId,
-    directory: Arc<LogDirectory>,
+    directories: Directories,
     /// The broker's file and command line.
     given: BrokerConfig,
     /// With what the metadata says above it.
@@ -43,8 +47,10 @@ pub struct Partitions {
     tag_next: AtomicU64,
     /// Held while a partition is opened, closed or deleted, so that nobody opens a folder twice.
     changing: Mutex<()>,
-    offline: AtomicBool,
-    committer: Mutex<Option<JoinHandle<()>>>,
+    /// What the controller is to be told; see [`Partitions::news`].
+    news: News,
+    /// One thread for each directory.
+    committers: Mutex<Vec<JoinHandle<()>>>,
 }
 
 /// The broker's configuration as it counts now.
@@ -61,26 +67,28 @@ impl InForce {
 }
 
 impl Partitions {
-    /// The partitions in `directory`, none of them opened yet, and the thread that makes appends durable.
+    /// The partitions in `directories`, none of them opened yet, and the threads that make appends durable.
     pub fn start(
         node: NodeId,
-        directory: Arc<LogDirectory>,
+        directories: Directories,
         configs: BrokerConfig,
     ) -> std::io::Result<Arc<Partitions>> {
         let partitions = Arc::new(Partitions {
             node,
-            directory: Arc::clone(&directory),
+            directories,
             configs: ArcSwap::from_pointee(InForce::new(configs.clone())),
             given: configs,
             by_id: papaya::HashMap::new(),
             by_tag: papaya::HashMap::new(),
             tag_next: AtomicU64::new(1),
             changing: Mutex::new(()),
-            offline: AtomicBool::new(false),
-            committer: Mutex::new(None),
+            news: News::default(),
+            committers: Mutex::new(Vec::new()),
         });
-        let thread = committer::spawn(directory, Arc::downgrade(&partitions))?;
-        *partitions.committer.lock().unwrap_or_else(PoisonError::into_inner) = Some(thread);
+        for directory in partitions.directories.opened() {
+            let thread = committer::spawn(directory, Arc::downgrade(&partitions))?;
+            partitions.committers.lock().unwrap_or_else(PoisonError::into_inner).push(thread);
+        }
         Ok(partitions)
     }
 
@@ -89,14 +97,14 @@ impl Partitions {
         self.node
     }
 
-    /// The log directory.
-    pub fn directory(&self) -> &Arc<LogDirectory> {
-        &self.directory
+    /// The log directories.
+    pub fn directories(&self) -> &Directories {
+        &self.directories
     }
 
-    /// Whether the log directory failed.
-    pub fn is_offline(&self) -> bool {
-        self.offline.load(Ordering::Acquire)
+    /// What the controller is to be told: partitions that were placed, directories that failed.
+    pub fn news(&self) -> &News {
+        &self.news
     }
 
     /// The partition, if it is open.
@@ -124,19 +132,42 @@ impl Partitions {
         }
         let rules = self.rules(image, &topic.name);
         let tag = self.tag_next.fetch_add(1, Ordering::Relaxed);
-        let log = self.directory.open_log(&name, topic.id, rules.log, tag)?;
-        let partition = Arc::new(Partition::new(name, topic.id, log, state, rules));
-        if self.is_offline() {
-            partition.fail();
+        let assigned = state.directory(self.node);
+        let directory = match self.directories.home(&name) {
+            Some(directory) => directory,
+            None => {
+                let is_free =
+                    [None, Some(DirectoryId::UNASSIGNED), Some(DirectoryId::LOST)].contains(&assigned);
+                self.directories.place(&name, assigned.filter(|_| !is_free))?
+            }
+        };
+        let log = directory.open_log(&name, topic.id, rules.log, tag)?;
+        if assigned != Some(directory.id()) {
+            self.news.placed(topic.id, index, directory.id());
         }
+        let partition = Arc::new(Partition::new(name, topic.id, log, state, rules));
         self.by_tag.pin().insert(tag, Arc::clone(&partition));
         self.by_id.pin().insert((topic.id, index), Arc::clone(&partition));
+        if directory.offline_reason().is_some() {
+            partition.fail(); // it failed while the log was opened, and does not tell it again
+        }
         Ok(partition)
     }
 
     /// The broker's configuration as it counts now: its file and what the followed metadata says above it.
     pub fn broker_config(&self) -> BrokerConfig {
         self.configs.load().broker.clone()
+    }
+
+    /// Why the directory of a partition that this node does not lead, but has a copy of, cannot be used.
+    /// `None` where it can, or where the copy lies elsewhere.
+    pub fn offline_reason(&self, topic: &Topic, index: i32) -> Option<StorageError> {
+        let id = topic.partition(index)?.directory(self.node)?;
+        match self.get(topic.id, index) {
+            Some(partition) => partition.offline_error(),
+            None if DirectoryId::is_reserved(id) => None,
+            None => self.directories.missing(id),
+        }
     }
 
     /// The effective configuration of a topic on this node.
@@ -219,8 +250,10 @@ impl Partitions {
         }
         let name = TopicPartition::new(&topic.name, index);
         // A folder of that name may by now be another topic's, which was created since.
-        if self.directory.topic_id(&name)? == Some(topic.id) {
-            self.directory.delete_log(&name, now_ms)?;
+        let Some(directory) = self.directories.home(&name) else { return Ok(()) };
+        if directory.topic_id(&name)? == Some(topic.id) {
+            directory.delete_log(&name, now_ms)?;
+            self.directories.forget(&name);
         }
         Ok(())
     }
@@ -234,12 +267,19 @@ impl Partitions {
         }
     }
 
-    /// The directory failed.
-    pub(crate) fn on_offline(&self) {
-        self.offline.store(true, Ordering::Release);
-        for partition in self.all() {
+    /// This directory failed: nothing in it can be used until the node starts again. The others go on.
+    pub(crate) fn on_offline(&self, directory: &LogDirectory) {
+        if !self.news.failed(directory.id()) {
+            return; // it was known
+        }
+        for partition in self.all().iter().filter(|it| it.directory_path() == directory.path()) {
             partition.fail();
         }
+    }
+
+    /// Directories in which a write failed take their partitions with them.
+    fn notice_failures(&self) {
+        self.directories.failed().iter().for_each(|directory| self.on_offline(directory));
     }
 
     /// The partitions that are open.
@@ -250,48 +290,59 @@ impl Partitions {
     /// Work that time brings: syncs by `flush.ms`, and recovery points. Blocks; to be called about ten times
     /// a second by a thread that may.
     pub fn checkpoint(&self, now_ms: i64) {
-        if self.is_offline() {
-            return;
-        }
-        if let Err(error) = self.directory.checkpoint(now_ms) {
-            self.complain("advancing recovery points", &error);
+        self.notice_failures();
+        for directory in self.directories.opened().iter().filter(|it| it.offline_reason().is_none()) {
+            if let Err(error) = directory.checkpoint(now_ms) {
+                complain(directory, "advancing recovery points", &error);
+            }
         }
     }
 
     /// Work that time brings, less often: removes what was deleted, forgets idle producers, writes the high
     /// watermarks. Blocks; to be called every few seconds by a thread that may.
     pub fn tidy(&self, now_ms: i64) {
-        if self.is_offline() {
-            return;
-        }
-        let partitions = self.all();
-        for partition in &partitions {
+        let mut marks: BTreeMap<Box<Path>, Vec<(TopicPartition, Offset)>> = BTreeMap::new();
+        for partition in self.all().iter().filter(|it| !it.is_offline()) {
             partition.log().expire_producers(now_ms);
-        }
-        let marks = partitions.iter().map(|it| (it.name().clone(), it.high_watermark()));
-        if let Err(error) = self.directory.write_high_watermarks(marks) {
-            self.complain("writing high watermarks", &error);
-        }
-        if let Err(error) = self.directory.remove_deleted(now_ms) {
-            self.complain("removing deleted files", &error);
-        }
-    }
-
-    fn complain(&self, what: &str, error: &StorageError) {
-        tracing::error!(directory = %self.directory.path().display(), %error, "{what} failed");
-    }
-
-    /// Stops the committer after it has synced what waits, and closes all logs: the next start finds a
-    /// clean directory.
-    pub fn close(&self, broker_epoch: i64) -> Result<(), StorageError> {
-        self.directory.commit_queue().shut_down();
-        let thread = self.committer.lock().unwrap_or_else(PoisonError::into_inner).take();
-        if let Some(thread) = thread {
-            // A panic of the thread was told by the panic hook; the directory is then not clean.
-            if thread.join().is_err() {
-                return Ok(());
+            let mark = (partition.name().clone(), partition.high_watermark());
+            match marks.get_mut(partition.directory_path()) {
+                Some(marks) => marks.push(mark),
+                None => drop(marks.insert(partition.directory_path().into(), vec![mark])),
             }
         }
-        self.directory.close(broker_epoch)
+        for directory in self.directories.opened().iter().filter(|it| it.offline_reason().is_none()) {
+            let marks = marks.remove(directory.path()).unwrap_or_default();
+            if let Err(error) = directory.write_high_watermarks(marks) {
+                complain(directory, "writing high watermarks", &error);
+            }
+            if let Err(error) = directory.remove_deleted(now_ms) {
+                complain(directory, "removing deleted files", &error);
+            }
+        }
     }
+
+    /// Stops the committers after they have synced what waits, and closes all logs: the next start finds
+    /// clean directories. A directory that failed is left as it is.
+    ///
+    /// # Errors
+    /// The first one; the other directories are closed all the same.
+    pub fn close(&self, broker_epoch: i64) -> Result<(), StorageError> {
+        let opened = self.directories.opened();
+        opened.iter().for_each(|directory| directory.commit_queue().shut_down());
+        let threads = std::mem::take(&mut *self.committers.lock().unwrap_or_else(PoisonError::into_inner));
+        // A panic of a thread was told by the panic hook; its directory is then not clean.
+        let panicked = threads.into_iter().filter_map(|thread| thread.join().err()).count();
+        if panicked > 0 {
+            return Ok(());
+        }
+        let mut result = Ok(());
+        for directory in opened.iter().filter(|it| it.offline_reason().is_none()) {
+            result = result.and(directory.close(broker_epoch));
+        }
+        result
+    }
+}
+
+fn complain(directory: &LogDirectory, what: &str, error: &StorageError) {
+    tracing::error!(directory = %directory.path().display(), %error, "{what} failed");
 }

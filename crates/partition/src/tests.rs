@@ -2,7 +2,7 @@
 
 use crate::partition::{AppendError, Appended};
 use crate::rules::Rules;
-use crate::{Acks, Isolation, Offline, OpenError, Origin, Partition, Partitions, Ticket};
+use crate::{Acks, Directories, Isolation, Offline, OpenError, Origin, Partition, Partitions, Ticket};
 use ottla_configs::{BrokerConfig, TopicConfig, TopicDefaults};
 use ottla_ids::{LeaderEpoch, NodeId, Offset, TopicPartition, Uuid};
 use ottla_metadata::{Image, MetadataRecord};
@@ -28,8 +28,12 @@ fn defaults() -> TopicDefaults {
 }
 
 fn open(disk: &SimulatedDisk) -> Arc<LogDirectory> {
+    open_at(disk, "/data")
+}
+
+fn open_at(disk: &SimulatedDisk, path: &str) -> Arc<LogDirectory> {
     let options = DirectoryOptions { cluster_id: Some("cluster".to_owned()), node_id: NODE };
-    LogDirectory::open(Disk::Simulated(disk.clone()), Path::new("/data"), &options).unwrap()
+    LogDirectory::open(Disk::Simulated(disk.clone()), Path::new(path), &options).unwrap()
 }
 
 fn batch(values: &[&str]) -> Vec<u8> {
@@ -229,7 +233,7 @@ fn no_more_replicas_are_asked_for_than_are_assigned() {
 
 /// All partitions of a node, with the thread that commits.
 fn start(disk: &SimulatedDisk) -> Arc<Partitions> {
-    Partitions::start(NODE, open(disk), BrokerConfig::default()).unwrap()
+    Partitions::start(NODE, Directories::one(open(disk)).unwrap(), BrokerConfig::default()).unwrap()
 }
 
 #[tokio::test]
@@ -321,5 +325,38 @@ fn what_a_running_broker_is_told_counts_at_once_unless_the_topic_says_otherwise(
         partitions.follow(&image, &image.changes_since(&before), NOW_MS);
         assert_eq!((takes(&plain), takes(&own)), (plain_takes, true), "{record:?}");
     }
+    partitions.close(1).unwrap();
+}
+
+#[tokio::test]
+async fn a_failed_directory_takes_only_its_own_partitions_offline() {
+    let disks: Vec<SimulatedDisk> = (20..22).map(SimulatedDisk::new).collect();
+    let members: Vec<_> = disks.iter().zip(["/a", "/b"]).map(|(disk, path)| open_at(disk, path)).collect();
+    let metadata = Arc::clone(&members[0]);
+    let members = members.into_iter().map(|it| (it.path().to_owned(), Ok(it))).collect();
+    let directories = Directories::new(members, metadata).unwrap();
+    let failed_id = directories.states()[1].directory.as_ref().unwrap().id();
+    let partitions = Partitions::start(NODE, directories, BrokerConfig::default()).unwrap();
+    let image = image(&[topic(1, "t"), led_by(1, 0, NODE.0, 0), led_by(1, 1, NODE.0, 0)]);
+    let topic = image.topic("t").unwrap();
+    let stays = partitions.get_or_open(&image, topic, 0).unwrap();
+    let fails = partitions.get_or_open(&image, topic, 1).unwrap();
+    // The metadata said nothing of directories.
+    assert_eq!(partitions.news().next(10).await.placed.len(), 2);
+
+    append(&fails, &["a"]).unwrap();
+    fails.ticket(Offset(1)).reached().await.unwrap();
+    disks[1].fail_writes(Some(io::ErrorKind::Other));
+    append(&fails, &["b"]).unwrap_err();
+    partitions.checkpoint(NOW_MS);
+    assert_eq!(partitions.news().next(10).await.failed, [failed_id]);
+    assert_eq!(fails.ticket(Offset(2)).reached().await, Err(Offline));
+    let read = fails.read(Offset::ZERO, 1 << 20, Isolation::ReadUncommitted, true);
+    assert!(read.unwrap_err().to_string().contains("is offline"));
+
+    append(&stays, &["a"]).unwrap();
+    stays.ticket(Offset(1)).reached().await.unwrap();
+    assert!(0 < readable(&stays));
+    partitions.tidy(NOW_MS);
     partitions.close(1).unwrap();
 }

@@ -5,7 +5,7 @@
 use crate::METADATA_FOLDER;
 use crate::error::{DecideError, QuorumError};
 use crate::frames::{BATCH_SIZE_MAX, Item, control_batch, data_batch, read_batches};
-use crate::log::MetadataLog;
+use crate::log::{LogError, MetadataLog};
 use crate::snapshot::{
     Snapshot, list_snapshots, read_snapshot, snapshot_bytes, snapshot_path, write_snapshot,
 };
@@ -166,7 +166,7 @@ pub(crate) fn load<L: MetadataLog>(disk: &Disk, folder: &Path, log: &mut L) -> R
     Ok(loaded)
 }
 
-fn log_error(folder: &Path, at: Offset, error: &crate::log::LogError) -> QuorumError {
+fn log_error(folder: &Path, at: Offset, error: &LogError) -> QuorumError {
     QuorumError::Damaged { path: folder.to_owned(), at, reason: error.to_string() }
 }
 
@@ -261,23 +261,27 @@ impl<L: MetadataLog> Driver<L> {
         let batch = control_batch(first, epoch, now_ms, &changed.append)?;
         let end = first.plus(changed.append.len() as i64);
         self.max_timestamp = self.max_timestamp.max(now_ms);
-        self.write_decisions(batch.to_vec(), end, jobs);
-        match &self.failure {
-            None => Ok(()),
-            Some(reason) => {
-                Err(QuorumError::Damaged { path: self.folder.clone(), at: first, reason: reason.to_string() })
-            }
-        }
+        self.write_decisions(batch.to_vec(), end, jobs).map_err(|error| QuorumError::Damaged {
+            path: self.folder.clone(),
+            at: first,
+            reason: error.to_string(),
+        })
     }
 
     /// Makes all these decisions, one after the other, writes them as one append and one sync,
     /// publishes the image, and gives the answers.
     pub fn run(&mut self, jobs: Vec<Job>) {
         let end = self.log.end_offset();
-        self.write_decisions(Vec::new(), end, jobs);
+        // Who asked was told.
+        let _ = self.write_decisions(Vec::new(), end, jobs);
     }
 
-    fn write_decisions(&mut self, mut bytes: Vec<u8>, mut end: Offset, jobs: Vec<Job>) {
+    fn write_decisions(
+        &mut self,
+        mut bytes: Vec<u8>,
+        mut end: Offset,
+        jobs: Vec<Job>,
+    ) -> Result<(), DecideError> {
         let mut replies: Vec<Reply> = Vec::with_capacity(jobs.len());
         if let Some(reason) = self.failure.clone() {
             for job in jobs {
@@ -286,7 +290,7 @@ impl<L: MetadataLog> Driver<L> {
                     reply(Err(DecideError::Failed(reason.clone())));
                 }
             }
-            return;
+            return Err(DecideError::Failed(reason));
         }
         let before = self.image.clone();
         let epoch = self.raft.epoch();
@@ -313,17 +317,26 @@ impl<L: MetadataLog> Driver<L> {
             }
         }
         let result = if bytes.is_empty() { Ok(()) } else { self.append(&bytes, epoch, end) };
-        if let Err(reason) = &result {
-            tracing::error!(%reason, folder = %self.folder.display(), "the metadata log failed: nothing more is decided");
-            self.failure = Some(reason.clone());
-            self.image = before.clone();
-        } else if !bytes.is_empty() {
-            self.max_timestamp = self.max_timestamp.max(now_ms);
-            (self.publish)(self.image.visible(), end);
+        match &result {
+            Ok(()) if bytes.is_empty() => {}
+            Ok(()) => {
+                self.max_timestamp = self.max_timestamp.max(now_ms);
+                (self.publish)(self.image.visible(), end);
+            }
+            Err(error) => {
+                self.image = before;
+                if let DecideError::Failed(reason) = error {
+                    tracing::error!(%reason, folder = %self.folder.display(), "the metadata log failed: nothing more is decided");
+                    self.failure = Some(reason.clone());
+                } else {
+                    tracing::warn!(%error, "the cluster's metadata stays as it is");
+                }
+            }
         }
         for reply in replies {
-            reply(result.clone().map_err(DecideError::Failed));
+            reply(result.clone());
         }
+        result
     }
 
     /// One decision; `None` when it panicked. A decision only looks, so nothing is left half changed.
@@ -341,9 +354,12 @@ impl<L: MetadataLog> Driver<L> {
             .ok()
     }
 
-    fn append(&mut self, bytes: &[u8], epoch: QuorumEpoch, end: Offset) -> Result<(), Arc<str>> {
-        let failed = |error: crate::log::LogError| Arc::from(error.to_string().as_str());
-        self.log.append(bytes, epoch).map_err(failed)?;
+    fn append(&mut self, bytes: &[u8], epoch: QuorumEpoch, end: Offset) -> Result<(), DecideError> {
+        let failed = |error: LogError| DecideError::Failed(error.to_string().as_str().into());
+        self.log.append(bytes, epoch).map_err(|error| match error {
+            LogError::NoRoom(reason) => DecideError::NoRoom(reason.as_str().into()),
+            failure @ LogError::Failed(_) => failed(failure),
+        })?;
         self.log.sync().map_err(failed)?;
         assert_eq!(self.log.end_offset(), end, "the log ends where the decisions said it would");
         let changed = self.raft.on_durable(self.node, end);

@@ -1,6 +1,6 @@
 //! Why the metadata of a cluster cannot be had, or cannot be changed.
 
-use ottla_ids::{NodeId, Offset};
+use ottla_ids::{NodeId, Offset, Uuid};
 use ottla_storage::StorageError;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -51,6 +51,34 @@ pub enum QuorumError {
         other_path: PathBuf,
         /// Its cluster.
         other: String,
+    },
+    /// A log directory that is not formatted, beside others that are (Kafka refuses it too).
+    #[error(
+        "No `meta.properties` found in {path}, though other log directories of this node have one: is its disk \
+         mounted? To add it as a new log directory, create {path}/meta.properties with the lines version=1, \
+         cluster.id={cluster_id} and node.id={node}",
+        path = path.display()
+    )]
+    NotFormatted {
+        /// The log directory.
+        path: PathBuf,
+        /// The cluster of the others.
+        cluster_id: String,
+        /// This node.
+        node: NodeId,
+    },
+    /// Two log directories have the same id, as when somebody copied one.
+    #[error(
+        "Found duplicate directory ID {id} in {} and {}: remove one of the two folders from log.dirs",
+        path.display(), other_path.display()
+    )]
+    TwoDirectories {
+        /// The id.
+        id: Uuid,
+        /// One log directory.
+        path: PathBuf,
+        /// The other.
+        other_path: PathBuf,
     },
     /// A metadata log without the file that says whose it is.
     #[error(
@@ -140,6 +168,9 @@ pub enum DecideError {
     /// is known only then.
     #[error("the metadata log failed: {0}")]
     Failed(Arc<str>),
+    /// There is no room on the metadata log's disk; nothing was written, and nothing is decided until there is.
+    #[error("the metadata log cannot grow: {0}")]
+    NoRoom(Arc<str>),
     /// The decision's records do not fit into one batch; nothing was written.
     #[error("a decision of {size} bytes is larger than a metadata batch may be")]
     TooLarge {

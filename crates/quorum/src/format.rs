@@ -15,7 +15,8 @@ use ottla_controller::bootstrap_features;
 use ottla_ids::{NodeId, QuorumEpoch, Uuid};
 use ottla_metadata::MetadataVersion;
 use ottla_raft::{SnapshotId, Voter, VoterEndpoint, VoterKey, VoterSet};
-use ottla_storage::{Disk, META_PROPERTIES, MetaProperties};
+use ottla_storage::{Disk, META_PROPERTIES, MetaProperties, StorageError};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 /// What a node is told about itself.
@@ -32,20 +33,22 @@ pub struct Identity {
 pub struct Formatted {
     /// The cluster's id.
     pub cluster_id: String,
-    /// The ids of the log directories, in the order of the folders.
-    pub directory_ids: Vec<Uuid>,
+    /// The ids of the log directories, in the order of the folders; of one that cannot be used, why not.
+    pub directories: Vec<Result<Uuid, String>>,
     /// Whether the metadata log was created just now.
     pub is_first_start: bool,
 }
 
-/// Formats what is not formatted among the log directories, and checks the others.
+/// Formats the log directories of a first start, or checks that all of them are this node's.
 ///
-/// `metadata_dir` is the one with the metadata log (`metadata.log.dir`, or the first); `endpoints` are
-/// the node's controller listeners, for the voters' record. Either all folders are checked before
-/// anything is written, or nothing is.
+/// `metadata_dir` is the one with the metadata log (`metadata.log.dir`, or the first of `log.dirs`), in the list
+/// or not; `endpoints` are the node's controller listeners, for the voters' record. Either all folders are
+/// checked before anything is written, or nothing is. A folder that cannot be read or written is left out, as
+/// in Kafka (`MetaPropertiesEnsemble`), unless it is the metadata log's.
 ///
 /// # Errors
-/// A folder of another cluster or node, or one that cannot be written.
+/// A folder of another cluster or node, one that is not formatted while others are, two with the same id, and
+/// a metadata folder that cannot be read or written.
 pub fn format(
     disk: &Disk,
     log_dirs: &[PathBuf],
@@ -54,14 +57,22 @@ pub fn format(
     endpoints: &[VoterEndpoint],
     now_ms: i64,
 ) -> Result<Formatted, QuorumError> {
-    let mut found = Vec::with_capacity(log_dirs.len());
-    for folder in log_dirs {
-        create_durably(disk, folder)?;
-        found.push(MetaProperties::read(disk, folder)?);
+    // A folder whose disk is not mounted must not be created on the disk below.
+    let mut folders: Vec<&Path> = log_dirs.iter().map(PathBuf::as_path).collect();
+    if !folders.contains(&metadata_dir) {
+        folders.push(metadata_dir);
+    }
+    let mut found = Vec::with_capacity(folders.len());
+    for folder in &folders {
+        match MetaProperties::read(disk, folder) {
+            Ok(meta) => found.push(Ok(meta)),
+            Err(error @ StorageError::Io { .. }) if *folder != metadata_dir => found.push(Err(text(&error))),
+            Err(error) => return Err(error.into()),
+        }
     }
     let mut cluster_id = identity.cluster_id.clone().map(|id| (id, None));
-    for (folder, meta) in log_dirs.iter().zip(&found) {
-        let Some(meta) = meta else { continue };
+    for (folder, meta) in folders.iter().zip(&found) {
+        let Ok(Some(meta)) = meta else { continue };
         let path = folder.join(META_PROPERTIES);
         if meta.node_id != identity.node {
             return Err(QuorumError::OtherNode { path, found: meta.node_id, expected: identity.node });
@@ -86,30 +97,90 @@ pub fn format(
             None => cluster_id = Some((meta.cluster_id.clone(), Some(path))),
         }
     }
+    check_all_or_none(&folders, &found, identity.node)?;
     let cluster_id = cluster_id.map_or_else(|| Uuid::random().to_string(), |(id, _)| id);
 
-    let mut directory_ids = Vec::with_capacity(log_dirs.len());
+    let mut directories = Vec::with_capacity(folders.len());
     let mut is_first_start = false;
-    for (folder, meta) in log_dirs.iter().zip(found) {
+    for (folder, meta) in folders.iter().zip(found) {
+        let is_metadata_dir = *folder == metadata_dir;
+        let meta = match meta {
+            Ok(meta) => meta,
+            Err(reason) => {
+                directories.push(Err(reason));
+                continue;
+            }
+        };
         let known = meta.as_ref().and_then(|meta| meta.directory_id);
         let directory_id = known.unwrap_or_else(Uuid::random);
-        directory_ids.push(directory_id);
         if known.is_some() {
+            directories.push(Ok(directory_id));
             continue;
         }
-        if folder == metadata_dir && meta.is_none() {
-            is_first_start = true;
-            let key = VoterKey { id: identity.node, directory_id };
-            write_metadata_dir(disk, folder, key, endpoints, now_ms)?;
-        }
-        let meta = MetaProperties {
-            cluster_id: cluster_id.clone(),
-            node_id: identity.node,
-            directory_id: Some(directory_id),
+        let is_new_metadata_dir = is_metadata_dir && meta.is_none();
+        is_first_start |= is_new_metadata_dir;
+        let write = || {
+            create_durably(disk, folder)?;
+            if is_new_metadata_dir {
+                let key = VoterKey { id: identity.node, directory_id };
+                write_metadata_dir(disk, folder, key, endpoints, now_ms)?;
+            }
+            let meta = MetaProperties {
+                cluster_id: cluster_id.clone(),
+                node_id: identity.node,
+                directory_id: Some(directory_id),
+            };
+            Ok(meta.write(disk, folder)?)
         };
-        meta.write(disk, folder)?;
+        match write() {
+            Ok(()) => directories.push(Ok(directory_id)),
+            Err(error @ (QuorumError::Io { .. } | QuorumError::Storage(_))) if !is_metadata_dir => {
+                directories.push(Err(text(&error)));
+            }
+            Err(error) => return Err(error),
+        }
     }
-    Ok(Formatted { cluster_id, directory_ids, is_first_start })
+    directories.truncate(log_dirs.len());
+    Ok(Formatted { cluster_id, directories, is_first_start })
+}
+
+/// Either all log directories are new, or none is; and no two have the same id.
+fn check_all_or_none(
+    folders: &[&Path],
+    found: &[Result<Option<MetaProperties>, String>],
+    node: NodeId,
+) -> Result<(), QuorumError> {
+    let known = || {
+        let all = folders.iter().zip(found);
+        all.filter_map(|(folder, meta)| Some((*folder, meta.as_ref().ok()?.as_ref()?)))
+    };
+    let Some((_, some)) = known().next() else { return Ok(()) };
+    for (folder, meta) in folders.iter().zip(found) {
+        if matches!(meta, Ok(None)) {
+            let (path, cluster_id) = (folder.to_path_buf(), some.cluster_id.clone());
+            return Err(QuorumError::NotFormatted { path, cluster_id, node });
+        }
+    }
+    let mut ids: BTreeMap<Uuid, &Path> = BTreeMap::new();
+    for (folder, meta) in known() {
+        let Some(id) = meta.directory_id else { continue };
+        if let Some(other) = ids.insert(id, folder) {
+            let (path, other_path) = (folder.to_owned(), other.to_owned());
+            return Err(QuorumError::TwoDirectories { id, path, other_path });
+        }
+    }
+    Ok(())
+}
+
+/// An error with its causes.
+fn text(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text.push_str(&format!(": {cause}"));
+        source = cause.source();
+    }
+    text
 }
 
 /// Creates a folder and its parents, where they do not exist; their names survive a power cut.

@@ -2,21 +2,19 @@
 
 use bytes::Bytes;
 use ottla_ids::{LeaderEpoch, Offset, QuorumEpoch, TopicId, TopicPartition};
-use ottla_storage::{AppendInfo, Log, LogConfig, LogDirectory, Origin, StorageError};
-use std::fmt;
+use ottla_storage::{AppendError, AppendInfo, Log, LogConfig, LogDirectory, Origin, StorageError};
 use std::sync::Arc;
 
-/// The log failed; the text says what and why.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct LogError(pub String);
-
-impl fmt::Display for LogError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
+/// The log did not do what it was asked; the text says what and why.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum LogError {
+    /// There is no room for what was to be appended. Nothing was written, and a later try may succeed.
+    #[error("{0}")]
+    NoRoom(String),
+    /// The log cannot be read or written.
+    #[error("{0}")]
+    Failed(String),
 }
-
-impl std::error::Error for LogError {}
 
 /// The metadata log. Its one writer is the quorum's.
 pub trait MetadataLog: Send + 'static {
@@ -87,7 +85,7 @@ fn text(error: impl std::error::Error) -> LogError {
         text.push_str(&format!(": {cause}"));
         source = cause.source();
     }
-    LogError(text)
+    LogError::Failed(text)
 }
 
 impl MetadataLog for StorageLog {
@@ -111,7 +109,10 @@ impl MetadataLog for StorageLog {
             origin: Origin::Coordinator,
             now_ms: (self.wall_ms)(),
         };
-        self.log.append(batches, &info).map_err(text)?;
+        self.log.append(batches, &info).map_err(|error| match &error {
+            AppendError::Storage(storage) if storage.is_disk_full() => LogError::NoRoom(storage.to_string()),
+            _ => text(error),
+        })?;
         Ok(())
     }
 
@@ -198,7 +199,7 @@ pub(crate) mod memory {
         fn append(&mut self, batches: &[u8], epoch: QuorumEpoch) -> Result<(), LogError> {
             let mut state = self.state.lock().unwrap();
             if state.fails {
-                return Err(LogError("no more".to_owned()));
+                return Err(LogError::Failed("no more".to_owned()));
             }
             for batch in ottla_records::batches(batches) {
                 let batch = batch.unwrap();
@@ -214,7 +215,7 @@ pub(crate) mod memory {
         fn sync(&mut self) -> Result<(), LogError> {
             let mut state = self.state.lock().unwrap();
             if state.fails {
-                return Err(LogError("no more".to_owned()));
+                return Err(LogError::Failed("no more".to_owned()));
             }
             state.syncs += 1;
             Ok(())

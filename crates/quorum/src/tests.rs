@@ -12,7 +12,7 @@ use ottla_ids::{NodeId, Offset, Uuid};
 use ottla_metadata::{Endpoint, Image};
 use ottla_protocol::Text;
 use ottla_protocol::messages::create_topics::{CreatableTopic, CreateTopicsRequest};
-use ottla_storage::{DirectoryOptions, Disk, LogDirectory, META_PROPERTIES, SimulatedDisk};
+use ottla_storage::{DirectoryOptions, Disk, LogDirectory, META_PROPERTIES, MetaProperties, SimulatedDisk};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -33,6 +33,10 @@ fn format_one(disk: &Disk, identity: &Identity) -> Result<Formatted, QuorumError
     format(disk, &[folder()], &folder(), identity, &endpoints(), 1_000)
 }
 
+fn directory_ids(formatted: &Formatted) -> Vec<Uuid> {
+    formatted.directories.iter().map(|id| id.clone().expect("it works")).collect()
+}
+
 fn settings(disk: &Disk, formatted: &Formatted, limits: Limits) -> NodeSettings {
     let endpoint = |name: &'static str, port| Endpoint {
         listener: Text::from_static(name),
@@ -45,8 +49,8 @@ fn settings(disk: &Disk, formatted: &Formatted, limits: Limits) -> NodeSettings 
         cluster_id: formatted.cluster_id.clone(),
         disk: disk.clone(),
         metadata_dir: folder(),
-        metadata_directory_id: formatted.directory_ids[0],
-        directory_ids: formatted.directory_ids.clone(),
+        metadata_directory_id: directory_ids(formatted)[0],
+        directory_ids: directory_ids(formatted),
         endpoints: vec![endpoint("PLAINTEXT", 9092)],
         controller_endpoints: vec![endpoint("CONTROLLER", 9093)],
         rack: None,
@@ -395,9 +399,53 @@ fn a_second_log_directory_gets_an_id_of_its_own() {
     let (_, disk) = simulated();
     let folders = [PathBuf::from("/a"), PathBuf::from("/b")];
     let formatted = format(&disk, &folders, &folders[0], &identity(1), &endpoints(), 0).unwrap();
-    assert_ne!(formatted.directory_ids[0], formatted.directory_ids[1]);
+    let ids = directory_ids(&formatted);
+    assert_ne!(ids[0], ids[1]);
     let again = format(&disk, &folders, &folders[0], &identity(1), &endpoints(), 0).unwrap();
     assert_eq!(again, Formatted { is_first_start: false, ..formatted });
+}
+
+#[test]
+fn a_log_directory_that_is_not_formatted_beside_others_is_refused() {
+    let (_, disk) = simulated();
+    let folders = [PathBuf::from("/a"), PathBuf::from("/b")];
+    format(&disk, &folders[..1], &folders[0], &identity(1), &endpoints(), 0).unwrap();
+    let error = format(&disk, &folders, &folders[0], &identity(1), &endpoints(), 0).unwrap_err();
+    assert!(error.to_string().starts_with("No `meta.properties` found in /b"), "{error}");
+    assert!(!disk.exists(&folders[1]).unwrap(), "a disk that is not mounted is not written below");
+}
+
+#[test]
+fn two_log_directories_with_one_id_are_refused() {
+    let (_, disk) = simulated();
+    let folders = [PathBuf::from("/a"), PathBuf::from("/b")];
+    format(&disk, &folders, &folders[0], &identity(1), &endpoints(), 0).unwrap();
+    let meta = MetaProperties::read(&disk, &folders[0]).unwrap().unwrap();
+    meta.write(&disk, &folders[1]).unwrap();
+    let error = format(&disk, &folders, &folders[0], &identity(1), &endpoints(), 0).unwrap_err();
+    assert!(matches!(error, QuorumError::TwoDirectories { .. }), "{error}");
+}
+
+#[test]
+fn a_log_directory_that_cannot_be_read_is_left_out_unless_it_is_the_metadata_logs() {
+    let (_, disk) = simulated();
+    let folders = [PathBuf::from("/a"), PathBuf::from("/b")];
+    // A file where the folder should be.
+    disk.create(&folders[1]).unwrap();
+    let formatted = format(&disk, &folders, &folders[0], &identity(1), &endpoints(), 0).unwrap();
+    assert!(formatted.directories[0].is_ok());
+    assert!(formatted.directories[1].is_err());
+    format(&disk, &folders, &folders[1], &identity(1), &endpoints(), 0).unwrap_err();
+}
+
+#[test]
+fn a_metadata_directory_may_lie_beside_the_log_directories() {
+    let (_, disk) = simulated();
+    let (folders, metadata_dir) = ([PathBuf::from("/a"), PathBuf::from("/b")], PathBuf::from("/m"));
+    let formatted = format(&disk, &folders, &metadata_dir, &identity(1), &endpoints(), 0).unwrap();
+    assert_eq!(formatted.directories.len(), 2);
+    assert!(disk.exists(&metadata_dir.join(METADATA_FOLDER)).unwrap());
+    assert!(!disk.exists(&folders[0].join(METADATA_FOLDER)).unwrap());
 }
 
 /// Opens everything on a real storage log.

@@ -7,7 +7,7 @@ use ottla_configs::BrokerConfig;
 use ottla_coordinator::GroupCoordinator;
 use ottla_metadata::Endpoint;
 use ottla_network::{Bound, Limits, ListenError, Network};
-use ottla_partition::Partitions;
+use ottla_partition::{Directories, Partitions};
 use ottla_protocol::Text;
 use ottla_quorum::{Identity, NodeSettings, Quorum, QuorumError, StorageLog};
 use ottla_storage::{DirectoryOptions, Disk, LogDirectory, StorageError};
@@ -90,8 +90,8 @@ impl Node {
             .map(|(listener, bound)| (listener.name.clone(), bound.address()))
             .collect();
 
-        let (quorum, directory) = open_quorum(config, endpoints)?;
-        let partitions = Partitions::start(config.node.id, directory, config.broker.clone())
+        let (quorum, directories) = open_quorum(config, endpoints)?;
+        let partitions = Partitions::start(config.node.id, directories, config.broker.clone())
             .map_err(StartError::Thread)?;
         let groups = GroupCoordinator::from_config(&config.broker, wall_ms);
         let broker = Broker::new(
@@ -104,7 +104,7 @@ impl Node {
         let upkeep = Upkeep::start(partitions).map_err(StartError::Thread)?;
         let following = tokio::spawn({
             let broker = broker.clone();
-            async move { broker.follow().await }
+            async move { tokio::join!(broker.follow(), broker.report_directories()) }
         });
         let network = Arc::new(Network::new(limits.clone(), broker.clone()));
         let obeying = tokio::spawn(dynamic::follow(
@@ -130,11 +130,15 @@ impl Node {
         self.quorum.cluster_id()
     }
 
-    /// Returns when the node can do no more than refuse, with the reason: its metadata log failed.
+    /// Returns when the node can do no more than refuse, with the reason: its metadata log, the directory with
+    /// it, or all of its log directories failed. Apache Kafka halts then, too.
     pub async fn failed(&self) -> String {
         loop {
             if let Some(reason) = self.quorum.failure() {
-                return reason.to_string();
+                return format!("the metadata log failed, so nothing can be changed: {reason}");
+            }
+            if let Some(reason) = self.broker.partitions().directories().failure() {
+                return reason;
             }
             tokio::time::sleep(FAILURE_INTERVAL).await;
         }
@@ -152,11 +156,8 @@ impl Node {
     }
 }
 
-/// Formats the folder at the first start, and opens what it holds.
-fn open_quorum(
-    config: &ServerConfig,
-    endpoints: Vec<Endpoint>,
-) -> Result<(Quorum, Arc<LogDirectory>), StartError> {
+/// Formats the folders at the first start, and opens what they hold.
+fn open_quorum(config: &ServerConfig, endpoints: Vec<Endpoint>) -> Result<(Quorum, Directories), StartError> {
     let disk = Disk::Real;
     let controller_endpoints: Vec<Endpoint> =
         config.listeners.controller.iter().filter_map(|it| endpoint(it, it.bind.port)).collect();
@@ -169,22 +170,41 @@ fn open_quorum(
         })
         .collect();
     let identity = Identity { node: config.node.id, cluster_id: None };
-    let folders = [config.data.clone()];
-    let now_ms = wall_ms();
-    let formatted = ottla_quorum::format(&disk, &folders, &config.data, &identity, &voters, now_ms)?;
+    let (folders, metadata_dir) = (&config.log_dirs, &config.metadata_dir);
+    let formatted = ottla_quorum::format(&disk, folders, metadata_dir, &identity, &voters, wall_ms())?;
     let options =
         DirectoryOptions { cluster_id: Some(formatted.cluster_id.clone()), node_id: config.node.id };
-    let directory = LogDirectory::open(disk.clone(), &config.data, &options)?;
-    let log = StorageLog::open(Arc::clone(&directory), METADATA_LOG_TAG, wall_ms)?;
+    let metadata = LogDirectory::open(disk.clone(), metadata_dir, &options)?;
+    let mut members = Vec::with_capacity(folders.len());
+    for (folder, formatted) in folders.iter().zip(formatted.directories) {
+        let opened = match formatted {
+            Ok(_) if folder == metadata_dir => Ok(Arc::clone(&metadata)),
+            Ok(_) => match LogDirectory::open(disk.clone(), folder, &options) {
+                // The disk failed; anything else is a mistake that a person must see.
+                Err(StorageError::Io { path, operation, source }) => {
+                    Err(format!("cannot {operation} {}: {source}", path.display()))
+                }
+                result => Ok(result?),
+            },
+            Err(reason) => Err(reason),
+        };
+        if let Err(reason) = &opened {
+            tracing::error!("log directory {} is offline: {reason}", folder.display());
+        }
+        members.push((folder.clone(), opened));
+    }
+    let directory_ids = members.iter().filter_map(|(_, it)| it.as_ref().ok()).map(|it| it.id()).collect();
+    let directories = Directories::new(members, Arc::clone(&metadata))?;
+    let log = StorageLog::open(Arc::clone(&metadata), METADATA_LOG_TAG, wall_ms)?;
     let millis =
         |time: Option<Duration>| time.map_or(0, |it| i64::try_from(it.as_millis()).unwrap_or(i64::MAX));
     let settings = NodeSettings {
         node: config.node.id,
         cluster_id: formatted.cluster_id,
         disk,
-        metadata_dir: config.data.clone(),
-        metadata_directory_id: directory.id(),
-        directory_ids: formatted.directory_ids,
+        metadata_dir: metadata_dir.clone(),
+        metadata_directory_id: metadata.id(),
+        directory_ids,
         endpoints,
         controller_endpoints,
         rack: config.node.rack.as_deref().map(Text::from),
@@ -202,7 +222,7 @@ fn open_quorum(
                 .map_or(-1, |it| i64::try_from(it.as_millis()).unwrap_or(i64::MAX)),
         },
     };
-    Ok((Quorum::open(log, settings, wall_ms)?, directory))
+    Ok((Quorum::open(log, settings, wall_ms)?, directories))
 }
 
 /// The one wall clock of the node: what keeps time is handed it, or the time.

@@ -5,13 +5,14 @@ use crate::checkpoint::{
 };
 use crate::commit::CommitQueue;
 use crate::config::LogConfig;
-use crate::disk::{Disk, Lock};
+use crate::disk::{Disk, Entry, Lock};
 use crate::error::{Context, StorageError};
 use crate::log::{Known, Log, Opening};
 use crate::meta_properties::MetaProperties;
+use crate::room::Room;
 use crate::sync::{Mutex, RwLock};
 use ottla_ids::{NodeId, Offset, TopicId, TopicPartition, Uuid};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -52,6 +53,8 @@ pub(crate) struct Root {
     /// Bytes behind the recovery points of all logs.
     unrecoverable: AtomicU64,
     checkpoints: Mutex<Checkpoints>,
+    /// What clients may still write.
+    room: Room,
 }
 
 /// What the checkpoint files say.
@@ -61,6 +64,20 @@ struct Checkpoints {
     log_starts: Offsets,
     /// Below these offsets logs are compacted. Only read.
     cleaned_to: Offsets,
+    /// Whether the files still name logs whose folders are gone.
+    is_stale: bool,
+}
+
+impl Checkpoints {
+    /// Forgets logs that have no folder: a full disk may have kept that from being written.
+    fn forget_all_but(&mut self, entries: &[Entry]) {
+        let folders = entries.iter().filter(|entry| entry.is_folder);
+        let there: BTreeSet<TopicPartition> = folders.filter_map(|it| parse_partition(&it.name)).collect();
+        let before = self.recovery_points.len() + self.log_starts.len();
+        self.recovery_points.retain(|partition, _| there.contains(partition));
+        self.log_starts.retain(|partition, _| there.contains(partition));
+        self.is_stale |= self.recovery_points.len() + self.log_starts.len() < before;
+    }
 }
 
 impl Root {
@@ -86,6 +103,11 @@ impl Root {
         if error.is_disk_full() { error } else { self.fail(error) }
     }
 
+    /// Takes the room for an append of a client; see [`crate::RESERVE_BYTES_MAX`].
+    pub fn take_room(&self, size: usize) -> Result<(), StorageError> {
+        self.room.take(size, &self.disk, &self.path)
+    }
+
     /// Makes the names of the partitions' folders durable.
     pub fn sync_names(&self) -> Result<(), StorageError> {
         self.disk.sync_folder(&self.path).at("sync folder", &self.path)
@@ -99,17 +121,35 @@ impl Root {
         self.unrecoverable.fetch_sub(bytes, Ordering::Relaxed);
     }
 
-    /// Forgets what the directory remembers of a log, durably.
+    /// Forgets what the directory remembers of a log whose folder goes, durably.
+    ///
+    /// A full disk does not hinder that: then the files still name the log, which has no effect once its folder
+    /// is gone, and no log of that name is created before they were written.
     pub fn forget_offsets(&self, partition: &TopicPartition) -> Result<(), StorageError> {
         let mut checkpoints = self.checkpoints.lock();
-        if checkpoints.recovery_points.remove(partition).is_some() {
-            let path = self.path.join(RECOVERY_POINTS);
-            write_offsets(&self.disk, &path, &checkpoints.recovery_points)?;
+        let mut is_stale = checkpoints.recovery_points.remove(partition).is_some();
+        is_stale |= checkpoints.log_starts.remove(partition).is_some();
+        checkpoints.is_stale |= is_stale;
+        match self.write_stale(&mut checkpoints) {
+            Err(error) if error.is_disk_full() => Ok(()),
+            result => result,
         }
-        if checkpoints.log_starts.remove(partition).is_some() {
+    }
+
+    /// Writes what a full disk kept from being written.
+    fn write_stale(&self, checkpoints: &mut Checkpoints) -> Result<(), StorageError> {
+        if checkpoints.is_stale {
+            write_offsets(&self.disk, &self.path.join(RECOVERY_POINTS), &checkpoints.recovery_points)?;
             write_offsets(&self.disk, &self.path.join(LOG_STARTS), &checkpoints.log_starts)?;
+            checkpoints.is_stale = false;
         }
         Ok(())
+    }
+
+    /// To be called before a log's folder is created: nothing that is remembered of an older log of its name
+    /// may still be in the files.
+    fn forget_older(&self) -> Result<(), StorageError> {
+        self.write_stale(&mut self.checkpoints.lock())
     }
 
     /// Changes what the directory remembers of a log and makes that durable.
@@ -188,12 +228,15 @@ impl LogDirectory {
             }
             result => result,
         };
-        let checkpoints = Checkpoints {
+        let mut checkpoints = Checkpoints {
             recovery_points: read(RECOVERY_POINTS)?,
             log_starts: read(LOG_STARTS)?,
             cleaned_to: read(CLEANER_OFFSETS)?,
+            is_stale: false,
         };
         let high_watermarks = read(HIGH_WATERMARKS)?;
+        let entries = disk.list(path).at("list", path)?;
+        checkpoints.forget_all_but(&entries);
 
         let root = Arc::new(Root {
             disk,
@@ -201,9 +244,10 @@ impl LogDirectory {
             offline: OnceLock::new(),
             unrecoverable: AtomicU64::new(0),
             checkpoints: Mutex::new(checkpoints),
+            room: Room::default(),
         });
         let mut deleted = Vec::new();
-        for entry in root.disk.list(path).at("list", path)? {
+        for entry in entries {
             if entry.is_folder && entry.name.ends_with(DELETE) {
                 deleted.push((path.join(entry.name), i64::MIN));
             }
@@ -220,6 +264,10 @@ impl LogDirectory {
             logs: RwLock::default(),
             deleted: Mutex::new(deleted),
         }))
+    }
+
+    pub(crate) fn root(&self) -> &Arc<Root> {
+        &self.root
     }
 
     /// The directory's path.
@@ -308,6 +356,12 @@ impl LogDirectory {
             }
         };
         let (root, queue) = (&self.root, &self.queue);
+        if let Err(error) = root.forget_older() {
+            let folder = root.path.join(partition.to_string());
+            if !error.is_disk_full() || !root.disk.exists(&folder).at("look at", &folder)? {
+                return Err(root.fail_unless_full(error));
+            }
+        }
         let log = Log::open(&Opening { root, queue, partition, topic_id, config, tag, known })?;
         if known.recovery_point.is_some_and(|point| log.log_end_offset() < point) {
             // It is that of an older log of this name, whose folder is gone.

@@ -6,6 +6,7 @@
 mod simulated;
 
 use crate::error::{Context, StorageError};
+use crate::summary::Space;
 use std::io::{self, IoSlice};
 use std::os::unix::fs::FileExt;
 use std::path::Path;
@@ -170,6 +171,28 @@ impl Disk {
         }
     }
 
+    /// The size of a file, in bytes.
+    pub fn size(&self, path: &Path) -> io::Result<u64> {
+        match self {
+            Disk::Real => Ok(std::fs::metadata(path)?.len()),
+            Disk::Simulated(disk) => disk.open(path)?.size(),
+        }
+    }
+
+    /// How large the file system is in which `path` lies.
+    pub fn space(&self, path: &Path) -> io::Result<Space> {
+        match self {
+            Disk::Real => {
+                let found = rustix::fs::statvfs(path)?;
+                Ok(Space {
+                    total_bytes: found.f_blocks.saturating_mul(found.f_frsize),
+                    usable_bytes: found.f_bavail.saturating_mul(found.f_frsize),
+                })
+            }
+            Disk::Simulated(disk) => Ok(disk.space()),
+        }
+    }
+
     /// The whole content of a file, `None` if there is none.
     pub fn read(&self, path: &Path) -> io::Result<Option<Vec<u8>>> {
         let result = match self {
@@ -196,9 +219,15 @@ impl Disk {
         let mut name = path.as_os_str().to_owned();
         name.push(".tmp");
         let beside = Path::new(&name);
-        let file = self.create(beside).at("create", beside)?;
-        file.write_all_at(&mut [IoSlice::new(bytes)], 0).at("write", beside)?;
-        file.sync().at("sync", beside)?;
+        let write = || {
+            let file = self.create(beside).at("create", beside)?;
+            file.write_all_at(&mut [IoSlice::new(bytes)], 0).at("write", beside)?;
+            file.sync().at("sync", beside)
+        };
+        write().inspect_err(|_| {
+            // On a full disk, what was written of it would take the room that others wait for.
+            let _ = self.remove_file(beside);
+        })?;
         self.rename(beside, path).at("rename", beside)
     }
 

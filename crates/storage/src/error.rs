@@ -90,6 +90,31 @@ pub enum StorageError {
         /// The node id that was asked for.
         wanted: i32,
     },
+    /// A partition has a folder in two log directories, as when somebody copied one: nobody can know which
+    /// one counts (Kafka's `LogManager` refuses it too).
+    #[error(
+        "partition {partition} is found in both {first} and {second}: stop the node and move one of the two \
+         folders away; after a failed disk, the one on that disk"
+    )]
+    TwoFolders {
+        /// The partition.
+        partition: TopicPartition,
+        /// One folder.
+        first: PathBuf,
+        /// The other.
+        second: PathBuf,
+    },
+    /// There is a metadata log in a log directory that is not the one for it.
+    #[error(
+        "found unexpected metadata location in data directory {path} (the configured metadata directory is \
+         {metadata_dir}): correct metadata.log.dir, or the order of log.dirs"
+    )]
+    UnexpectedMetadataLog {
+        /// The folder.
+        path: PathBuf,
+        /// The log directory where it should be.
+        metadata_dir: PathBuf,
+    },
     /// The partition's folder is that of another topic of the same name.
     #[error("folder of {partition} holds topic id {found}, not {wanted}")]
     TopicIdMismatch {

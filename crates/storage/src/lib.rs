@@ -22,6 +22,8 @@ mod index;
 mod segment;
 
 pub mod inspect;
+mod room;
+mod summary;
 
 mod checkpoint;
 mod disk;
@@ -41,3 +43,5 @@ pub use error::{AppendError, ReadError, StorageError};
 pub use log::{AppendInfo, Appended, FileRange, Log, LogRead, RecordRange, Recovery, TimestampOffset};
 pub use meta_properties::{META_PROPERTIES, MetaProperties};
 pub use producers::{CACHED_BATCHES, Origin, ProducerBatch, ProducerState};
+pub use room::{RESERVE_BYTES_MAX, RESERVE_PART};
+pub use summary::{LogSummary, Space};

@@ -23,6 +23,7 @@ use crate::segment::{Folder, Segment};
 use crate::sync::{Mutex, RwLock};
 use boundaries::Boundaries;
 use ottla_ids::{LeaderEpoch, Offset, TopicId, TopicPartition};
+use std::path::Path;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Weak};
 
@@ -134,6 +135,19 @@ impl Log {
     /// The topic's id.
     pub fn topic_id(&self) -> TopicId {
         self.topic_id
+    }
+
+    /// The log directory in which it lies.
+    pub fn directory_path(&self) -> &Path {
+        &self.root.path
+    }
+
+    /// Whether its log directory can be used.
+    ///
+    /// # Errors
+    /// [`StorageError::Offline`] since a write or sync in the directory failed.
+    pub fn check_online(&self) -> Result<(), StorageError> {
+        self.root.check_online()
     }
 
     /// The tag by which [`Synced`] names this log.

@@ -33,8 +33,10 @@ pub struct ServerConfig {
     pub node: Node,
     /// Where it listens and what it tells clients.
     pub listeners: Listeners,
-    /// `log.dirs` or `log.dir`: the folder for the data. It also holds the metadata log.
-    pub data: PathBuf,
+    /// `log.dirs` or `log.dir`: the folders for the data. At least one.
+    pub log_dirs: Vec<PathBuf>,
+    /// `metadata.log.dir`: the folder with the metadata log; unless it is set, the first of `log_dirs`.
+    pub metadata_dir: PathBuf,
     /// What topics get that say nothing themselves, and who may create and delete them.
     pub topics: Topics,
     /// Limits on connections and requests.
@@ -163,20 +165,21 @@ impl ServerConfig {
         let mut problems = Vec::new();
         problems.extend(cross_check(&broker));
         let listeners = Listeners::new(&broker, host).map_err(|found| problems.extend(found)).ok();
-        let data = data_folder(&broker).map_err(|problem| problems.push(problem)).ok();
+        let log_dirs = log_dirs(&broker).map_err(|problem| problems.push(problem)).ok();
         let (overrides, unknown) = resolve_overrides_on(&broker, host);
         problems.extend(
             unknown
                 .iter()
                 .map(|name| format!("max.connections.per.ip.overrides contains invalid addresses : {name}")),
         );
-        let (Some(listeners), Some(data), true) = (listeners, data, problems.is_empty()) else {
+        let (Some(listeners), Some(log_dirs), true) = (listeners, log_dirs, problems.is_empty()) else {
             return Err(ConfigError { problems });
         };
         Ok(ServerConfig {
             node: Node { id: NodeId(broker.int("node.id")), rack: broker.find_text("broker.rack") },
             listeners,
-            data,
+            metadata_dir: metadata_dir(&broker, &log_dirs),
+            log_dirs,
             topics: Topics {
                 num_partitions: broker.int("num.partitions"),
                 default_replication_factor: small(broker.int("default.replication.factor")),
@@ -259,23 +262,26 @@ fn cross_check(broker: &BrokerConfig) -> Vec<String> {
     problems
 }
 
-/// The one data folder.
-fn data_folder(broker: &BrokerConfig) -> Result<PathBuf, String> {
+/// `log.dirs`, or `log.dir`.
+fn log_dirs(broker: &BrokerConfig) -> Result<Vec<PathBuf>, String> {
     let folders = broker.find_list("log.dirs").or_else(|| broker.find_list("log.dir")).unwrap_or_default();
-    let [folder] = folders.as_slice() else {
-        return Err(format!(
-            "log.dirs names {} folders ({}); the node keeps its data in one for now, so name one",
-            folders.len(),
-            folders.join(", ")
-        ));
-    };
-    match broker.find_text("metadata.log.dir") {
-        Some(metadata) if metadata != *folder => Err(format!(
-            "metadata.log.dir is {metadata}, but the metadata log lies in the data folder {folder} for now; \
-             leave metadata.log.dir out"
-        )),
-        _ => Ok(PathBuf::from(folder)),
+    if folders.is_empty() {
+        return Err("At least one log directory must be defined via log.dirs or log.dir.".to_owned());
     }
+    let mut different = Vec::with_capacity(folders.len());
+    for folder in folders.into_iter().map(PathBuf::from) {
+        // One that is named twice counts once, as in Kafka.
+        if !different.contains(&folder) {
+            different.push(folder);
+        }
+    }
+    Ok(different)
+}
+
+/// `metadata.log.dir`, or the first of the log directories.
+fn metadata_dir(broker: &BrokerConfig, log_dirs: &[PathBuf]) -> PathBuf {
+    let named = broker.find_text("metadata.log.dir").map(PathBuf::from);
+    named.or_else(|| log_dirs.first().cloned()).unwrap_or_default()
 }
 
 /// `max.connections.per.ip.overrides` by address, and the hosts in it that have none.

@@ -21,6 +21,12 @@ pub struct Effective {
 }
 
 impl ServerConfig {
+    /// The log directories, for people.
+    pub fn folders(&self) -> String {
+        let folders: Vec<String> = self.log_dirs.iter().map(|folder| folder.display().to_string()).collect();
+        folders.join(", ")
+    }
+
     /// Every key that is honoured or set, by name, with its effective value.
     pub fn effective(&self) -> Vec<Effective> {
         let describe = |key: &'static ottla_configs::Key| {
@@ -58,7 +64,11 @@ impl ServerConfig {
             };
             let _ = writeln!(text, "# Listens on {listener}; {told}");
         }
-        let _ = writeln!(text, "# Keeps its data in {}\n", self.data.display());
+        let _ = writeln!(text, "# Keeps its data in {}", self.folders());
+        if !self.log_dirs.contains(&self.metadata_dir) {
+            let _ = writeln!(text, "# Keeps the metadata log in {}", self.metadata_dir.display());
+        }
+        text.push('\n');
         let all = self.effective();
         let (set, defaults): (Vec<&Effective>, Vec<&Effective>) =
             all.iter().partition(|one| one.origin.is_some());

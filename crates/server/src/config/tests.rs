@@ -42,7 +42,8 @@ fn without_settings_a_node_serves_its_own_machine() {
     check("", "PLAINTEXT://127.0.0.1:9092 told as 127.0.0.1:9092; brokers by PLAINTEXT");
     let config = load("", &[], &LAPTOP).expect("defaults work");
     assert_eq!(config.node, Node { id: NodeId(1), rack: None });
-    assert_eq!(config.data, Path::new("ottla-data"));
+    assert_eq!(config.log_dirs, [Path::new("ottla-data")]);
+    assert_eq!(config.metadata_dir, Path::new("ottla-data"));
     assert_eq!(config.broker.topic_defaults().config().flush_messages, 1);
     assert_eq!(config.notes, Vec::<String>::new());
 }
@@ -139,8 +140,7 @@ fn values_out_of_range_are_refused_in_kafkas_words() {
             "max.connections.per.ip.overrides contains invalid addresses : a b",
         ),
         ("process.roles=broker", "process.roles must be broker,controller"),
-        ("log.dirs=/a,/b", "one for now"),
-        ("metadata.log.dir=/elsewhere", "leave metadata.log.dir out"),
+        ("log.dirs=", "log.dirs"),
         ("controller.quorum.voters=2@localhost:9093", "the node id 1 must be included in the set of voters"),
         ("controller.quorum.voters=1@a:9093,2@b:9093", "the node is the whole cluster for now"),
         ("controller.quorum.bootstrap.servers=other:9093", "which is no controller listener of this node"),
@@ -213,9 +213,24 @@ fn switches_replace_listeners_and_folder() {
     options.set = vec!["listeners=PLAINTEXT://:9092,CONTROLLER://:9093".to_owned()];
     let settings = Settings::read(&options).expect("well formed");
     let config = ServerConfig::from_settings(settings, &LAPTOP).expect("it is fine");
-    assert_eq!(config.data, Path::new("/data"));
+    assert_eq!(config.log_dirs, [Path::new("/data")]);
     assert_eq!(config.listeners.broker[0].to_string(), "PLAINTEXT://10.0.0.5:19092");
     assert_eq!(config.listeners.controller[0].to_string(), "CONTROLLER://:9093");
+}
+
+#[test]
+fn log_directories_are_those_of_log_dirs_and_the_first_has_the_metadata_log() {
+    let check = |file: &str, log_dirs: &[&str], metadata_dir: &str| {
+        let config = load(file, &[], &LAPTOP).expect("it is fine");
+        assert_eq!(config.log_dirs, log_dirs.iter().map(Path::new).collect::<Vec<_>>(), "{file}");
+        assert_eq!(config.metadata_dir, Path::new(metadata_dir), "{file}");
+    };
+    check("log.dirs=/a,/b", &["/a", "/b"], "/a");
+    check("log.dirs=/a,/b,/a", &["/a", "/b"], "/a");
+    check("log.dir=/a, /b", &["/a", "/b"], "/a");
+    check("log.dir=/c\nlog.dirs=/a", &["/a"], "/a");
+    check("log.dirs=/a,/b\nmetadata.log.dir=/b", &["/a", "/b"], "/b");
+    check("log.dirs=/a,/b\nmetadata.log.dir=/elsewhere", &["/a", "/b"], "/elsewhere");
 }
 
 /// The `config/server.properties` that comes with Apache Kafka 4.3, without its comments.

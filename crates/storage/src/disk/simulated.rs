@@ -164,6 +164,21 @@ impl SimulatedDisk {
         self.lock_state().room = room;
     }
 
+    /// The bytes of all files, and those by which they may still grow.
+    pub(super) fn space(&self) -> crate::summary::Space {
+        let state = self.lock_state();
+        let used: usize = state
+            .nodes
+            .iter()
+            .map(|node| match node {
+                Node::File(content) => content.live.len(),
+                Node::Folder(_) => 0,
+            })
+            .sum();
+        let usable_bytes = state.room.unwrap_or(u64::MAX / 2);
+        crate::summary::Space { total_bytes: usable_bytes.saturating_add(used as u64), usable_bytes }
+    }
+
     /// Makes all writes fail in this way; `None` mends them.
     pub fn fail_writes(&self, error: Option<io::ErrorKind>) {
         self.lock_state().write_error = error;

@@ -136,6 +136,9 @@ impl Log {
         let base_offset = first.header.base_offset();
         let last_offset = next.plus(-1);
 
+        if info.origin == Origin::Client {
+            self.root.take_room(records.len())?;
+        }
         let max_timestamp = prepared.iter().map(|batch| batch.header.max_timestamp()).max().unwrap_or(-1);
         if self.must_roll(&writer, records.len(), max_timestamp, last_offset, info.now_ms) {
             // Segments follow each other without a gap, by which recovery knows that none has lost its tail.
