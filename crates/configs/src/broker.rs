@@ -771,7 +771,7 @@ keys! {
         "Whether producers may take part in two-phase commit.";
     "transactional.id.expiration.ms", Int, Value("604800000"), AtLeast(1), ReadOnly, High, Refused(TRANSACTIONS),
         "How long an unused transactional id is remembered.";
-    "unclean.leader.election.enable", Boolean, Value("false"), Any, ClusterWide, High, Kept(REPLICAS),
+    "unclean.leader.election.enable", Boolean, Value("false"), Any, ClusterWide, High, Honoured,
         "Default of the topic key of the same name.";
     "unclean.leader.election.interval.ms", Long, Value("300000"), AtLeast(1), ReadOnly, Medium, Refused(NODES), internal true,
         "How often partitions without a leader are looked at for an unclean election.";

@@ -78,6 +78,6 @@ inherited_keys! {
         "By how much at most the closing by `segment.ms` is brought forward at random, so that not all segments close at once.";
     "segment.ms", Long, Value("604800000"), AtLeast(1), Honoured, [same("log.roll.ms"), hours("log.roll.hours")],
         "Age at which a segment is closed, even if it is not full.";
-    "unclean.leader.election.enable", Boolean, Value("false"), Any, Kept(REPLICAS), [same("unclean.leader.election.enable")],
+    "unclean.leader.election.enable", Boolean, Value("false"), Any, Honoured, [same("unclean.leader.election.enable")],
         "Whether a replica that is not in sync may become leader when no other is left, at the price of lost records.";
 }

@@ -3,9 +3,11 @@
 use crate::controller::Controller;
 use crate::directories::is_reachable;
 use crate::refusal::Refusal;
+use ottla_configs::TopicConfig;
 use ottla_ids::{BrokerEpoch, NodeId, Uuid};
 use ottla_metadata::{
-    DirectoryId, Endpoint, METADATA_VERSION, MetadataRecord, Partition, SUPPORTED_FEATURES, VersionRange,
+    ConfigResource, DirectoryId, Endpoint, METADATA_VERSION, MetadataRecord, Partition, SUPPORTED_FEATURES,
+    Topic, VersionRange,
 };
 use ottla_protocol::records::metadata::{
     BrokerRegistrationChangeRecord, PartitionChangeRecord, RegisterBrokerRecord, RegisterControllerRecord,
@@ -15,6 +17,7 @@ use ottla_protocol::records::metadata::{
 use ottla_protocol::{ErrorCode, Text};
 use ottla_state_machine::Decision;
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 /// A broker asks to take part.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -111,7 +114,8 @@ impl Controller<'_> {
     }
 
     /// Trusts a registered broker to be alive. Partitions that have nobody to lead them and that it may
-    /// lead without loss, or as the last one who did, get it as their leader.
+    /// lead without loss, or as the last one who did, get it as their leader; so do those that may lose
+    /// records rather than stay without one (`unclean.leader.election.enable`).
     ///
     /// # Errors
     /// It is not registered, or was since by another incarnation.
@@ -134,30 +138,28 @@ impl Controller<'_> {
             in_controlled_shutdown: if in_shutdown { -1 } else { 0 },
             ..BrokerRegistrationChangeRecord::default()
         })];
-        let defaults = self.effective_configs();
-        let online = self.image.broker(node).map(|broker| broker.directories.as_slice()).unwrap_or_default();
+        let defaults = self.effective_configs().topic_defaults();
         for topic in self.image.topics() {
             if topic.partitions.values().all(|partition| partition.leader.is_some()) {
                 continue;
             }
-            let own = self.image.topic_configs(&topic.name).and_then(|configs| configs.get(MIN_ISR));
-            let min_isr = own
-                .and_then(|text| text.parse().ok())
-                .unwrap_or_else(|| usize::try_from(defaults.int(MIN_ISR)).unwrap_or(1));
-            for (index, partition) in &topic.partitions {
-                if !is_reachable(partition, node, online) {
-                    continue;
-                }
-                if let Some(change) = elected(partition, node, min_isr) {
-                    records.push(MetadataRecord::PartitionChange(PartitionChangeRecord {
-                        partition_id: *index,
-                        topic_id: topic.id,
-                        ..change
-                    }));
-                }
-            }
+            let settings = self.image.settings(&ConfigResource::topic(topic.name.clone()));
+            records.extend(self.elections(topic, node, &TopicConfig::resolve(settings, &defaults)));
         }
         Decision::write(records, Ok(()))
+    }
+
+    /// Gives `node` the partitions of `topic` that have no leader and that it may lead: those in directories
+    /// that it can reach.
+    pub(crate) fn elections(&self, topic: &Topic, node: NodeId, config: &TopicConfig) -> Vec<MetadataRecord> {
+        let online = self.image.broker(node).map(|broker| broker.directories.as_slice()).unwrap_or_default();
+        let elect = |(index, partition): (&i32, &Arc<Partition>)| {
+            let change =
+                elected(partition, node, config).filter(|_| is_reachable(partition, node, online))?;
+            let change = PartitionChangeRecord { partition_id: *index, topic_id: topic.id, ..change };
+            Some(MetadataRecord::PartitionChange(change))
+        };
+        topic.partitions.iter().filter_map(elect).collect()
     }
 
     /// Registers a controller; it replaces its earlier registration.
@@ -272,13 +274,11 @@ impl Controller<'_> {
     }
 }
 
-/// The configuration that says how many in-sync replicas make ELR superfluous.
-const MIN_ISR: &str = "min.insync.replicas";
-
 /// What makes `node` the leader of a partition that has none, when it may be: as an in-sync or an
 /// eligible replica, or, when there is nobody else left, as the last one known to be eligible (KIP-966).
-/// Once there are `min_isr` in-sync replicas again, nobody is eligible beside them.
-fn elected(partition: &Partition, node: NodeId, min_isr: usize) -> Option<PartitionChangeRecord> {
+/// Once there are `min.insync.replicas` again, nobody is eligible beside them. Where the topic lets it lose
+/// records, as any replica.
+fn elected(partition: &Partition, node: NodeId, config: &TopicConfig) -> Option<PartitionChangeRecord> {
     if partition.leader.is_some() {
         return None;
     }
@@ -289,10 +289,13 @@ fn elected(partition: &Partition, node: NodeId, min_isr: usize) -> Option<Partit
     let last_known = partition.isr.is_empty()
         && partition.eligible_leader_replicas.is_empty()
         && partition.last_known_elr == [node];
-    if !eligible && !last_known {
+    let unclean = config.unclean_leader_election_enable && partition.replicas.contains(&node);
+    if !eligible && !last_known && !unclean {
         return None;
     }
-    let is_enough = min_isr.min(partition.replicas.len()) <= 1;
+    let min_isr = usize::try_from(config.min_insync_replicas).unwrap_or(1);
+    // Who else was eligible has records that this one lacks.
+    let is_enough = (!eligible && !last_known) || min_isr.min(partition.replicas.len()) <= 1;
     let left = |nodes: &[NodeId]| -> Option<Vec<i32>> {
         let stays = |other: &&NodeId| !is_enough && **other != node;
         let left: Vec<i32> = nodes.iter().filter(stays).map(|other| other.0).collect();

@@ -9,7 +9,9 @@ use crate::controller::{Controller, check_record_count};
 use crate::features::ELR_VERSION;
 use crate::refusal::Refusal;
 use crate::topic_name::validate_topic_name;
-use ottla_configs::{BrokerConfig, Key, Kind, Scope, dynamic_key, topic, validate_dynamic, validate_topic};
+use ottla_configs::{
+    BrokerConfig, Key, Kind, Scope, TopicConfig, dynamic_key, topic, validate_dynamic, validate_topic,
+};
 use ottla_metadata::{ConfigResource, MetadataRecord, ResourceType};
 use ottla_protocol::messages::alter_configs::AlterConfigsRequest;
 use ottla_protocol::messages::incremental_alter_configs::IncrementalAlterConfigsRequest;
@@ -20,6 +22,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// The key that the whole cluster needs a value of while eligible leader replicas are on (KIP-966).
 const MIN_ISR: &str = "min.insync.replicas";
+
+/// The key that lets a replica lead that lacks records.
+const UNCLEAN: &str = "unclean.leader.election.enable";
 
 /// What is to be done with a key (Kafka's `AlterConfigOp.OpType`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -216,7 +221,7 @@ impl Controller<'_> {
         configs: &BrokerConfig,
     ) -> Result<Vec<MetadataRecord>, Refusal> {
         let name = &wanted.target.name;
-        let planned = self.plan(wanted, |operation, name| {
+        let mut planned = self.plan(wanted, |operation, name| {
             let word = if operation == Operation::Append { "APPEND" } else { "SUBTRACT" };
             topic::key(name)
                 .and_then(list_key)
@@ -229,11 +234,18 @@ impl Controller<'_> {
         validate_topic_name(name)
             .map_err(|error| Refusal::new(ErrorCode::InvalidTopicException, error.to_string()))?;
         let all = planned.all.iter().map(|(key, value)| (key.as_str(), Some(value.as_str())));
-        validate_topic(all, &configs.topic_defaults())
+        let defaults = configs.topic_defaults();
+        validate_topic(all, &defaults)
             .map_err(|error| Refusal::new(ErrorCode::InvalidConfig, error.message))?;
-        if self.image.topic(name).is_none() {
+        let Some(topic) = self.image.topic(name) else {
             let message = format!("The topic '{name}' does not exist.");
             return Err(Refusal::new(ErrorCode::UnknownTopicOrPartition, message));
+        };
+        if wanted.changes.iter().any(|change| **change.name == *UNCLEAN) && self.image.is_active(self.node) {
+            // A partition that waits for a leader need not wait longer.
+            let all = planned.all.iter().map(|(key, value)| (key.as_str(), value.as_str()));
+            let config = TopicConfig::resolve(all, &defaults);
+            planned.records.extend(self.elections(topic, self.node, &config));
         }
         Ok(planned.records)
     }

@@ -14,6 +14,9 @@ use ottla_protocol::messages::create_partitions::{
 use ottla_protocol::messages::create_topics::{
     CreatableReplicaAssignment, CreatableTopic, CreatableTopicConfig, CreateTopicsRequest,
 };
+use ottla_protocol::messages::incremental_alter_configs::{
+    AlterConfigsResource, AlterableConfig, IncrementalAlterConfigsRequest,
+};
 use ottla_protocol::records::metadata::{BrokerRegistrationChangeRecord, PartitionChangeRecord};
 use ottla_state_machine::{Decision, Machine};
 
@@ -642,6 +645,57 @@ fn a_partition_without_a_leader_gets_the_broker_that_comes_back() {
     check_elected(change(Some(vec![]), Some(vec![1]), Some(vec![1])), "0=1* epoch 2 Recovered elr [] []");
     check_elected(change(Some(vec![]), None, Some(vec![1])), "0=1* epoch 2 Recovering elr [] []");
     check_elected(change(Some(vec![]), None, None), "0=(1) epoch 1 Recovered elr [] []");
+}
+
+#[test]
+fn a_replica_that_lacks_records_leads_only_where_the_topic_says_so() {
+    let leaderless = |cluster: &mut Cluster| {
+        let topic_id = cluster.image.topic("t").unwrap().id;
+        cluster.write(MetadataRecord::PartitionChange(PartitionChangeRecord {
+            topic_id,
+            partition_id: 0,
+            leader: -1,
+            isr: Some(vec![]),
+            ..PartitionChangeRecord::default()
+        }));
+    };
+    let alter = |cluster: &mut Cluster, value: &str| {
+        let request = IncrementalAlterConfigsRequest {
+            resources: vec![AlterConfigsResource {
+                resource_type: 2,
+                resource_name: "t".into(),
+                configs: vec![AlterableConfig {
+                    name: "unclean.leader.election.enable".into(),
+                    value: Some(value.into()),
+                    ..AlterableConfig::default()
+                }],
+                ..AlterConfigsResource::default()
+            }],
+            ..IncrementalAlterConfigsRequest::default()
+        };
+        cluster.decide(|controller| controller.incremental_alter_configs(&request))
+    };
+    let state = |cluster: &Cluster| {
+        let recovery = cluster.image.partition("t", 0).unwrap().leader_recovery_state;
+        format!("{} {recovery:?}", cluster.topic("t"))
+    };
+
+    // Told while it is without a leader: it gets one at once.
+    let mut cluster = Cluster::new("1").with_topics("t/1/1");
+    leaderless(&mut cluster);
+    alter(&mut cluster, "false");
+    assert_eq!(state(&cluster), "0=(1) Recovered");
+    alter(&mut cluster, "true");
+    assert_eq!(state(&cluster), "0=1* Recovering");
+
+    // Told before: when its broker comes back.
+    let mut cluster = Cluster::new("1").with_topics("t/1/1");
+    alter(&mut cluster, "true");
+    leaderless(&mut cluster);
+    let again = Registration { incarnation_id: Uuid::from_u128(9_999_999), ..registration(1) };
+    let epoch = cluster.decide(|controller| controller.register_broker(&again)).unwrap();
+    cluster.decide(|controller| controller.unfence_broker(NodeId(1), epoch)).unwrap();
+    assert_eq!(state(&cluster), "0=1* Recovering");
 }
 
 #[test]
