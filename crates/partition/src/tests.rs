@@ -16,6 +16,8 @@ use std::path::Path;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
+mod topic_configs;
+
 const NODE: NodeId = NodeId(1);
 const NOW_MS: i64 = 1_700_000_000_000;
 

@@ -2,6 +2,7 @@
 
 mod decoder;
 mod lz4;
+mod lz4_high;
 mod snappy;
 
 pub(crate) use decoder::{Window, with_decoder};
@@ -102,7 +103,7 @@ impl From<Compression> for Codec {
 
 impl Codec {
     /// The codec at a level, in Kafka's ranges (KIP-390): gzip -1 (its default) or 1 to 9; lz4 1 to 17, of
-    /// which all compress alike here, as fast as can be; zstd -131072 to 22; none and snappy have no levels.
+    /// which 9, the default, is the fast one, as in Kafka; zstd -131072 to 22; none and snappy have no levels.
     ///
     /// # Errors
     /// [`InvalidLevel`] outside of the range.
@@ -146,7 +147,10 @@ pub(crate) fn compress(codec: Codec, input: &[u8], out: &mut Vec<u8>) -> io::Res
             Ok(())
         }
         Compression::Snappy => snappy::compress(input, out),
-        Compression::Lz4 => lz4::compress(input, out),
+        Compression::Lz4 => match codec.level {
+            None | Some(lz4_high::LEVEL_FAST) => lz4::compress(input, out),
+            Some(level) => lz4_high::compress(level, input, out),
+        },
         Compression::Zstd => compress_zstd(codec.level.unwrap_or(ZSTD_LEVEL_DEFAULT), input, out),
     }
 }

@@ -110,6 +110,11 @@ impl Segment {
         }
     }
 
+    /// Whether [`Segment::reserve`] took room that was not given back.
+    pub fn has_reserve(&self) -> bool {
+        self.has_reserve.load(Ordering::Acquire)
+    }
+
     /// Gives back the room that [`Segment::reserve`] took beyond the `size` bytes of its records.
     pub fn give_back_reserve(&self, size: u64) -> Result<(), StorageError> {
         if !self.has_reserve.swap(false, Ordering::AcqRel) {

@@ -136,11 +136,14 @@ impl Log {
         let base_offset = first.header.base_offset();
         let last_offset = next.plus(-1);
 
-        if info.origin == Origin::Client {
-            self.root.take_room(records.len())?;
-        }
         let max_timestamp = prepared.iter().map(|batch| batch.header.max_timestamp()).max().unwrap_or(-1);
-        if self.must_roll(&writer, records.len(), max_timestamp, last_offset, info.now_ms) {
+        let must_roll = self.must_roll(&writer, records.len(), max_timestamp, last_offset, info.now_ms);
+        // A preallocated segment has taken its room already.
+        if info.origin == Origin::Client && (must_roll || !writer.active.has_reserve()) {
+            let reserve = writer.config.reserve().filter(|_| must_roll).unwrap_or_default();
+            self.root.take_room(records.len().max(usize::try_from(reserve).unwrap_or(usize::MAX)))?;
+        }
+        if must_roll {
             // Segments follow each other without a gap, by which recovery knows that none has lost its tail.
             let log_end = writer.log_end;
             self.roll_locked(&mut writer, log_end)?;
