@@ -325,7 +325,7 @@ keys! {
         "Default of `min.compaction.lag.ms`.";
     "log.cleaner.threads", Int, Value("1"), AtLeast(0), ClusterWide, Medium, Refused(COMPACTION),
         "Threads of the cleaner.";
-    "log.cleanup.policy", List, Value("delete"), Subset { of: &["compact", "delete"], empty: true }, ClusterWide, Medium, Kept(RETENTION),
+    "log.cleanup.policy", List, Value("delete"), Subset { of: &["compact", "delete"], empty: true }, ClusterWide, Medium, Honoured,
         "Default of `cleanup.policy`.";
     "log.dir", List, Value("ottla-data"), Distinct { empty: false }, ReadOnly, High, Honoured, kafka Value("/tmp/kafka-logs"),
         "The folder for the data, or several; `log.dirs` goes before it. Ottla's default is `ottla-data` in the current folder, since Apache Kafka's is emptied when the machine starts.";
@@ -347,8 +347,8 @@ keys! {
         "Default of `index.interval.bytes`.";
     "log.index.size.max.bytes", Int, Value("10485760"), AtLeast(4), ClusterWide, Medium, Honoured,
         "Default of `segment.index.bytes`.";
-    "log.initial.task.delay.ms", Long, Value("30000"), AtLeast(0), ReadOnly, Low, Refused(INTERNAL), internal true,
-        "How long after the start retention and flushing begin.";
+    "log.initial.task.delay.ms", Long, Value("30000"), AtLeast(0), ReadOnly, Low, Honoured, internal true,
+        "How long after the start retention is looked at first.";
     "log.local.retention.bytes", Long, Value("-2"), AtLeast(-2), ClusterWide, Medium, Kept(TIERING),
         "Default of `local.retention.bytes`.";
     "log.local.retention.ms", Long, Value("-2"), AtLeast(-2), ClusterWide, Medium, Kept(TIERING),
@@ -361,15 +361,15 @@ keys! {
         "Default of `message.timestamp.type`.";
     "log.preallocate", Boolean, Value("false"), Any, ClusterWide, Medium, Honoured,
         "Default of `preallocate`.";
-    "log.retention.bytes", Long, Value("-1"), Any, ClusterWide, High, Kept(RETENTION),
+    "log.retention.bytes", Long, Value("-1"), Any, ClusterWide, High, Honoured,
         "Default of `retention.bytes`.";
-    "log.retention.check.interval.ms", Long, Value("300000"), AtLeast(1), ReadOnly, Medium, Kept(RETENTION),
+    "log.retention.check.interval.ms", Long, Value("300000"), AtLeast(1), ReadOnly, Medium, Honoured,
         "How often segments that may be deleted are looked for.";
-    "log.retention.hours", Int, Value("168"), Any, ReadOnly, High, Kept(RETENTION),
+    "log.retention.hours", Int, Value("168"), Any, ReadOnly, High, Honoured,
         "Default of `retention.ms`, in hours; `log.retention.minutes` and `log.retention.ms` go before it.";
-    "log.retention.minutes", Int, Null, Any, ReadOnly, High, Kept(RETENTION),
+    "log.retention.minutes", Int, Null, Any, ReadOnly, High, Honoured,
         "Default of `retention.ms`, in minutes; `log.retention.ms` goes before it.";
-    "log.retention.ms", Long, Null, Any, ClusterWide, High, Kept(RETENTION),
+    "log.retention.ms", Long, Null, Any, ClusterWide, High, Honoured,
         "Default of `retention.ms`; -1 for ever.";
     "log.roll.hours", Int, Value("168"), AtLeast(1), ReadOnly, High, Honoured,
         "Default of `segment.ms`, in hours; `log.roll.ms` goes before it.";

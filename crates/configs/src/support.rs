@@ -46,8 +46,6 @@ pub(crate) const QUOTAS: &str = "quotas are not served yet";
 pub(crate) const RECOVERY: &str = "logs are loaded when they are first used, not all at start";
 /// Several replicas.
 pub(crate) const REPLICAS: &str = "every partition has one replica for now, so it cannot act";
-/// Retention.
-pub(crate) const RETENTION: &str = "old segments are not deleted yet, so data is kept longer than asked for";
 /// SASL.
 pub(crate) const SASL: &str = "SASL is not served yet; use PLAINTEXT listeners";
 /// Share groups.

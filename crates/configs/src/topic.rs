@@ -14,7 +14,7 @@ pub fn key(name: &str) -> Option<&'static Key> {
 }
 
 inherited_keys! {
-    "cleanup.policy", List, Value("delete"), Subset { of: &["compact", "delete"], empty: true }, Kept(RETENTION), [same("log.cleanup.policy")],
+    "cleanup.policy", List, Value("delete"), Subset { of: &["compact", "delete"], empty: true }, Honoured, [same("log.cleanup.policy")],
         "What becomes of old records: `delete` drops old segments, `compact` keeps the last record of each key, both do both, and an empty list keeps everything.";
     "compression.gzip.level", Int, Value("-1"), GzipLevel, Honoured, [same("compression.gzip.level")],
         "Level for gzip, where `compression.type` asks for it; -1 is the library's default.";
@@ -66,9 +66,9 @@ inherited_keys! {
         "Whether the remote data is deleted when tiering is turned off for the topic.";
     "remote.storage.enable", Boolean, Value("false"), Any, Refused(TIERING), [],
         "Whether closed segments are copied to the remote storage.";
-    "retention.bytes", Long, Value("-1"), Any, Kept(RETENTION), [same("log.retention.bytes")],
+    "retention.bytes", Long, Value("-1"), Any, Honoured, [same("log.retention.bytes")],
         "How large a partition may become before old segments are deleted; -1 for no limit.";
-    "retention.ms", Long, Value("604800000"), AtLeast(-1), Kept(RETENTION), [same("log.retention.ms"), minutes("log.retention.minutes"), hours("log.retention.hours")],
+    "retention.ms", Long, Value("604800000"), AtLeast(-1), Honoured, [same("log.retention.ms"), minutes("log.retention.minutes"), hours("log.retention.hours")],
         "How long records are kept before their segment is deleted; -1 for ever.";
     "segment.bytes", Int, Value("1073741824"), AtLeast(1048576), Honoured, [same("log.segment.bytes")],
         "Size at which a segment is closed and the next one begins.";

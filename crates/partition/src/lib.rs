@@ -17,8 +17,10 @@ mod directories;
 mod news;
 
 mod committer;
+mod retention;
 mod rules;
 mod waiters;
+mod worker;
 
 pub use directories::{Directories, DirectoryState};
 pub use news::{News, Report};
@@ -27,6 +29,7 @@ pub use partition::{
     Acks, AppendError, Appended, DeleteRecordsError, Found, Isolation, OffsetSpec, Origin, Partition, Read,
 };
 pub use partitions::{OpenError, Partitions};
+pub use retention::{Clock, RetentionSettings};
 pub use waiters::{Offline, Ticket};
 
 #[cfg(test)]

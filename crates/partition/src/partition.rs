@@ -6,7 +6,7 @@ use arc_swap::ArcSwap;
 use bytes::Bytes;
 use ottla_ids::{LeaderEpoch, Offset, ProducerId, TopicId, TopicPartition};
 use ottla_records::{BatchView, ProduceError, validate_produce};
-use ottla_storage::{AppendInfo, Log, ReadError, RecordRange, StorageError, TimestampOffset};
+use ottla_storage::{AppendInfo, Log, ReadError, RecordRange, Retained, StorageError, TimestampOffset};
 use std::borrow::Cow;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicI32, AtomicI64, Ordering};
@@ -433,6 +433,16 @@ impl Partition {
         let start = self.log.delete_records(to, now_ms)?;
         self.waiters().wake(high_watermark);
         Ok(start)
+    }
+
+    /// Deletes what the topic's retention does not keep, as far as it is committed.
+    pub(crate) fn retain(&self, now_ms: i64) -> Result<Retained, StorageError> {
+        let high_watermark = self.high_watermark();
+        let retained = self.log.retain(&self.rules.load().retention, high_watermark, now_ms)?;
+        if retained.deleted_segments > 0 {
+            self.waiters().wake(high_watermark);
+        }
+        Ok(retained)
     }
 
     /// A ticket for the moment when the high watermark is at least `offset`.

@@ -4,7 +4,9 @@ use crate::committer;
 use crate::directories::Directories;
 use crate::news::News;
 use crate::partition::Partition;
+use crate::retention::{self, Clock, RetentionSettings};
 use crate::rules::Rules;
+use crate::worker::Worker;
 use arc_swap::ArcSwap;
 use ottla_configs::{BrokerConfig, TopicConfig, TopicDefaults};
 use ottla_ids::{NodeId, Offset, TopicId, TopicPartition};
@@ -51,6 +53,8 @@ pub struct Partitions {
     news: News,
     /// One thread for each directory.
     committers: Mutex<Vec<JoinHandle<()>>>,
+    /// The threads that delete and clean.
+    workers: Mutex<Vec<Worker>>,
 }
 
 /// The broker's configuration as it counts now.
@@ -84,12 +88,24 @@ impl Partitions {
             changing: Mutex::new(()),
             news: News::default(),
             committers: Mutex::new(Vec::new()),
+            workers: Mutex::default(),
         });
         for directory in partitions.directories.opened() {
             let thread = committer::spawn(directory, Arc::downgrade(&partitions))?;
             partitions.committers.lock().unwrap_or_else(PoisonError::into_inner).push(thread);
         }
         Ok(partitions)
+    }
+
+    /// Starts the thread that deletes by retention and removes what was deleted.
+    pub fn start_retention(
+        self: &Arc<Self>,
+        settings: RetentionSettings,
+        clock: Clock,
+    ) -> std::io::Result<()> {
+        let worker = retention::spawn(Arc::downgrade(self), settings, clock)?;
+        self.workers.lock().unwrap_or_else(PoisonError::into_inner).push(worker);
+        Ok(())
     }
 
     /// This node.
@@ -298,8 +314,8 @@ impl Partitions {
         }
     }
 
-    /// Work that time brings, less often: removes what was deleted, forgets idle producers, writes the high
-    /// watermarks. Blocks; to be called every few seconds by a thread that may.
+    /// Work that time brings, less often: forgets idle producers, writes the high watermarks. Blocks; to be
+    /// called every few seconds by a thread that may.
     pub fn tidy(&self, now_ms: i64) {
         let mut marks: BTreeMap<Box<Path>, Vec<(TopicPartition, Offset)>> = BTreeMap::new();
         for partition in self.all().iter().filter(|it| !it.is_offline()) {
@@ -315,6 +331,12 @@ impl Partitions {
             if let Err(error) = directory.write_high_watermarks(marks) {
                 complain(directory, "writing high watermarks", &error);
             }
+        }
+    }
+
+    /// Removes the files of segments and topics that were deleted long enough ago. Blocks, and may take long.
+    pub fn remove_deleted(&self, now_ms: i64) {
+        for directory in self.directories.opened().iter().filter(|it| it.offline_reason().is_none()) {
             if let Err(error) = directory.remove_deleted(now_ms) {
                 complain(directory, "removing deleted files", &error);
             }
@@ -327,6 +349,8 @@ impl Partitions {
     /// # Errors
     /// The first one; the other directories are closed all the same.
     pub fn close(&self, broker_epoch: i64) -> Result<(), StorageError> {
+        let workers = std::mem::take(&mut *self.workers.lock().unwrap_or_else(PoisonError::into_inner));
+        workers.into_iter().for_each(Worker::stop);
         let opened = self.directories.opened();
         opened.iter().for_each(|directory| directory.commit_queue().shut_down());
         let threads = std::mem::take(&mut *self.committers.lock().unwrap_or_else(PoisonError::into_inner));

@@ -3,7 +3,7 @@
 use ottla_configs::{MessageTimestampType, TopicCompression, TopicConfig};
 use ottla_ids::TopicPartition;
 use ottla_records::{Codec, Compression, DECOMPRESSED_SIZE_MAX, ProduceRules, TimestampType};
-use ottla_storage::LogConfig;
+use ottla_storage::{LogConfig, Retention};
 
 /// A topic's configuration, as the partition and its log need it.
 #[derive(Clone, Debug)]
@@ -12,6 +12,8 @@ pub(crate) struct Rules {
     pub(crate) log: LogConfig,
     /// `min.insync.replicas`.
     pub(crate) min_insync_replicas: usize,
+    /// What `cleanup.policy` with `delete` keeps; without it, all.
+    pub(crate) retention: Retention,
     /// `cleanup.policy` is `compact` without `delete`.
     pub(crate) only_compacted: bool,
     max_message_bytes: usize,
@@ -40,6 +42,14 @@ impl Rules {
                 producer_id_expiration_ms,
             },
             min_insync_replicas: non_negative(config.min_insync_replicas) as usize,
+            retention: match config.cleanup_policy.delete {
+                // Negative numbers: without a limit.
+                true => Retention {
+                    ms: Some(config.retention_ms).filter(|ms| *ms >= 0),
+                    bytes: u64::try_from(config.retention_bytes).ok(),
+                },
+                false => Retention::default(),
+            },
             only_compacted: config.cleanup_policy.compact && !config.cleanup_policy.delete,
             max_message_bytes: non_negative(config.max_message_bytes) as usize,
             compression: codec(config.compression),

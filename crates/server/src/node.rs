@@ -7,7 +7,7 @@ use ottla_configs::BrokerConfig;
 use ottla_coordinator::GroupCoordinator;
 use ottla_metadata::Endpoint;
 use ottla_network::{Bound, Limits, ListenError, Network};
-use ottla_partition::{Directories, Partitions};
+use ottla_partition::{Directories, Partitions, RetentionSettings};
 use ottla_protocol::Text;
 use ottla_quorum::{Identity, NodeSettings, Quorum, QuorumError, StorageLog};
 use ottla_storage::{DirectoryOptions, Disk, LogDirectory, StorageError};
@@ -93,6 +93,11 @@ impl Node {
         let (quorum, directories) = open_quorum(config, endpoints)?;
         let partitions = Partitions::start(config.node.id, directories, config.broker.clone())
             .map_err(StartError::Thread)?;
+        let retention = RetentionSettings {
+            initial_delay: millis(config.broker.long("log.initial.task.delay.ms")),
+            check_interval: millis(config.broker.long("log.retention.check.interval.ms")),
+        };
+        partitions.start_retention(retention, wall_ms).map_err(StartError::Thread)?;
         let groups = GroupCoordinator::from_config(&config.broker, wall_ms);
         let broker = Broker::new(
             quorum.clone(),
@@ -313,7 +318,11 @@ fn endpoint(listener: &Listener, bound: u16) -> Option<Endpoint> {
     })
 }
 
-/// The thread that does what time brings: recovery points, high watermarks, removal of deleted files. A
+fn millis(ms: i64) -> Duration {
+    Duration::from_millis(u64::try_from(ms).unwrap_or(0))
+}
+
+/// The thread that does what time brings: recovery points and high watermarks. A
 /// thread and not a task, since all of it waits for the disk.
 struct Upkeep {
     stop: Sender<()>,

@@ -350,4 +350,26 @@ impl File {
             File::Simulated(file) => file.size(),
         }
     }
+
+    /// When its content last changed, in ms since 1970; a simulated disk has no clock.
+    pub fn modified_ms(&self) -> io::Result<Option<i64>> {
+        match self {
+            File::Real(file) => {
+                let since = file.metadata()?.modified()?.duration_since(std::time::UNIX_EPOCH);
+                Ok(Some(since.map_or(0, |since| i64::try_from(since.as_millis()).unwrap_or(i64::MAX))))
+            }
+            File::Simulated(_) => Ok(None),
+        }
+    }
+
+    /// Lets it look as if its content had last changed then, in ms since 1970.
+    pub fn set_modified_ms(&self, modified_ms: i64) -> io::Result<()> {
+        match self {
+            File::Real(file) => {
+                let since = std::time::Duration::from_millis(modified_ms.max(0).unsigned_abs());
+                file.set_modified(std::time::UNIX_EPOCH + since)
+            }
+            File::Simulated(_) => Ok(()),
+        }
+    }
 }

@@ -40,7 +40,10 @@ pub use directory::{DirectoryOptions, LogDirectory, RECOVERY_POINT_INTERVAL_MS, 
 pub use disk::{Disk, Entry, File, Lock, SimulatedDisk, SimulatedFile, SimulatedLock};
 pub use epochs::EpochStart;
 pub use error::{AppendError, ReadError, StorageError};
-pub use log::{AppendInfo, Appended, FileRange, Log, LogRead, RecordRange, Recovery, TimestampOffset};
+pub use log::{
+    AppendInfo, Appended, FileRange, Log, LogRead, RecordRange, Recovery, Retained, Retention,
+    TimestampOffset,
+};
 pub use meta_properties::{META_PROPERTIES, MetaProperties};
 pub use producers::{CACHED_BATCHES, Origin, ProducerBatch, ProducerState};
 pub use room::{RESERVE_BYTES_MAX, RESERVE_PART};

@@ -10,6 +10,7 @@ mod boundaries;
 mod maintain;
 mod open;
 mod read;
+mod retention;
 mod times;
 
 use crate::commit::{CommitQueue, InQueue, SyncPlan, Synced};
@@ -31,6 +32,7 @@ pub use append::{AppendInfo, Appended};
 pub use open::Recovery;
 pub(crate) use open::{Known, Opening};
 pub use read::{FileRange, LogRead, RecordRange};
+pub use retention::{Retained, Retention};
 pub use times::TimestampOffset;
 
 /// The log of one partition. Made by [`crate::LogDirectory::open_log`].
@@ -67,8 +69,10 @@ struct Writer {
     is_loaded: bool,
     /// The newest epoch that `epochs` knows.
     latest_epoch: Option<LeaderEpoch>,
-    /// The greatest timestamp of the active segment's first batch, or the time of its append without one.
+    /// The greatest timestamp of the active segment's first batch; `None` if it is empty or has none.
     first_timestamp: Option<i64>,
+    /// When the active segment was first appended to since it was created or opened; ms since 1970.
+    first_append_ms: Option<i64>,
     /// Records appended since the last sync that was asked for.
     unflushed_records: i64,
     is_closed: bool,

@@ -49,6 +49,9 @@ pub(crate) struct Segment {
     index: RwLock<Index>,
     /// Held while index files are written.
     index_files: Mutex<()>,
+    /// What its files' names end in. Held while files are opened by name or renamed, so that nobody opens the
+    /// file of another segment that has taken the name since.
+    mark: RwLock<&'static str>,
 }
 
 #[derive(Debug)]
@@ -76,6 +79,7 @@ impl Segment {
             has_reserve: AtomicBool::new(false),
             index: RwLock::new(Index::Unloaded),
             index_files: Mutex::new(()),
+            mark: RwLock::new(""),
         }
     }
 
@@ -124,15 +128,25 @@ impl Segment {
     }
 
     pub fn path(&self) -> PathBuf {
-        self.folder.file(self.base, ".log")
+        self.named(".log", *self.mark.read())
     }
 
     fn index_path(&self) -> PathBuf {
-        self.folder.file(self.base, ".index")
+        self.named(".index", *self.mark.read())
     }
 
     fn time_index_path(&self) -> PathBuf {
-        self.folder.file(self.base, ".timeindex")
+        self.named(".timeindex", *self.mark.read())
+    }
+
+    fn named(&self, suffix: &str, mark: &str) -> PathBuf {
+        self.folder.file(self.base, &format!("{suffix}{mark}"))
+    }
+
+    /// Opens one of its files under the name it has now.
+    fn open_named(&self, suffix: &str) -> std::io::Result<File> {
+        let mark = self.mark.read();
+        self.folder.disk.open(&self.named(suffix, *mark))
     }
 
     /// The records' file, opened if need be.
@@ -141,8 +155,8 @@ impl Segment {
         if let Some(file) = &*file {
             return Ok(file.clone());
         }
-        let path = self.path();
-        let opened = self.folder.disk.open(&path).at("open", &path)?;
+        let opened = self.open_named(".log").map_err(|error| (error, self.path()));
+        let opened = opened.or_else(|(error, path)| Err(error).at("open", &path))?;
         *file = Some(opened.clone());
         Ok(opened)
     }
@@ -237,7 +251,7 @@ impl Segment {
                     let closed = Arc::clone(closed);
                     drop(index);
                     let path = self.time_index_path();
-                    closed.times.last_before(is_before, || self.folder.disk.open(&path)).at("read", &path)?
+                    closed.times.last_before(is_before, || self.open_named(".timeindex")).at("read", &path)?
                 }
                 Index::Unloaded => None,
             }
@@ -270,7 +284,7 @@ impl Segment {
                 let closed = Arc::clone(closed);
                 drop(index);
                 let path = self.index_path();
-                closed.offsets.last_before(is_before, || self.folder.disk.open(&path)).at("read", &path)
+                closed.offsets.last_before(is_before, || self.open_named(".index")).at("read", &path)
             }
             Index::Unloaded => Ok(None),
         }
@@ -489,31 +503,42 @@ impl Segment {
         Ok(())
     }
 
-    /// Gives all its files the suffix that marks them as deleted; what is open stays readable.
-    pub fn mark_deleted(&self) -> Result<(), StorageError> {
-        for suffix in [".log", ".index", ".timeindex", ".txnindex"] {
-            let path = self.folder.file(self.base, suffix);
-            let deleted = self.folder.file(self.base, &format!("{suffix}{DELETED}"));
-            match self.folder.disk.rename(&path, &deleted) {
+    /// Gives all its files names that end in `mark`; it stays readable. Records come last, so that they never
+    /// have a name without their indexes having it.
+    pub fn rename(&self, mark: &'static str) -> Result<(), StorageError> {
+        let mut current = self.mark.write();
+        for suffix in [".index", ".timeindex", ".txnindex", ".log"] {
+            let (from, to) = (self.named(suffix, *current), self.named(suffix, mark));
+            match self.folder.disk.rename(&from, &to) {
                 Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-                    return Err(error).at("rename", &path);
+                    return Err(error).at("rename", &from);
                 }
                 _ => {}
             }
         }
+        *current = mark;
         Ok(())
     }
 
-    /// Removes all its files, marked as deleted or not.
+    /// Gives all its files the suffix that marks them as deleted; it stays readable.
+    pub fn mark_deleted(&self) -> Result<(), StorageError> {
+        self.rename(DELETED)
+    }
+
+    /// Removes all its files.
     pub fn remove(&self) -> Result<(), StorageError> {
         self.close_file();
+        let mark = self.mark.read();
         for suffix in [".log", ".index", ".timeindex", ".txnindex"] {
-            for mark in ["", DELETED] {
-                let path = self.folder.file(self.base, &format!("{suffix}{mark}"));
-                self.folder.disk.remove_file(&path).at("remove", &path)?;
-            }
+            let path = self.named(suffix, *mark);
+            self.folder.disk.remove_file(&path).at("remove", &path)?;
         }
         Ok(())
+    }
+
+    /// When its records were last written to, in ms since 1970; `None` where the disk does not know.
+    pub fn modified_ms(&self) -> Result<Option<i64>, StorageError> {
+        self.file()?.modified_ms().at("look at", &self.path())
     }
 }
 

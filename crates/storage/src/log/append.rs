@@ -252,11 +252,14 @@ impl Log {
     ) -> bool {
         let config = &writer.config;
         let is_too_large = writer.size + size as u64 > u64::from(config.segment_bytes);
-        let is_too_old = writer.size > 0
-            && writer.first_timestamp.is_some_and(|first| {
-                let time = if max_timestamp >= 0 { max_timestamp } else { now_ms };
-                time.saturating_sub(first) > config.segment_lifetime_ms(self.tag, writer.active.base.0)
-            });
+        // A segment that begins with a timestamp ages by those of its batches, any other by the clock.
+        let age_ms = match (writer.first_timestamp, writer.first_append_ms) {
+            (Some(first), _) => max_timestamp.saturating_sub(first),
+            (None, Some(first)) => now_ms.saturating_sub(first),
+            (None, None) => 0,
+        };
+        let is_too_old =
+            writer.size > 0 && age_ms > config.segment_lifetime_ms(self.tag, writer.active.base.0);
         (is_too_large && writer.size > 0)
             || is_too_old
             || writer.active.is_index_full(config.segment_index_bytes)
@@ -281,7 +284,7 @@ impl Log {
     }
 
     /// Starts a new segment at `base`, at or behind the log's end.
-    fn roll_locked(&self, writer: &mut Writer, base: Offset) -> Result<(), StorageError> {
+    pub(super) fn roll_locked(&self, writer: &mut Writer, base: Offset) -> Result<(), StorageError> {
         let fail = |error| self.root.fail_unless_full(error);
         let old = Arc::clone(&writer.active);
         let replaces = writer.size == 0;
@@ -323,6 +326,7 @@ impl Log {
         writer.active = segment;
         writer.size = 0;
         writer.first_timestamp = None;
+        writer.first_append_ms = None;
         if replaces {
             old.remove().map_err(fail)?;
         }
@@ -419,9 +423,10 @@ impl Log {
         for (state, ended) in staged.more {
             writer.producers.apply(state, ended);
         }
-        if writer.first_timestamp.is_none() {
+        writer.first_append_ms.get_or_insert(now_ms);
+        if writer.size == 0 {
             let timestamp = prepared.first().map(|batch| batch.header.max_timestamp());
-            writer.first_timestamp = timestamp.filter(|timestamp| *timestamp >= 0).or(Some(now_ms));
+            writer.first_timestamp = timestamp.filter(|timestamp| *timestamp >= 0);
         }
         writer.size += size as u64;
         writer.log_end = log_end;

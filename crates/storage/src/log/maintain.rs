@@ -183,23 +183,19 @@ impl Log {
             .map_err(|error| self.root.fail_unless_full(error))?;
         self.view.write().log_start = to;
         self.with_epochs(|epochs| ((), epochs.truncate_from_start(to)))?;
-        self.delete_segments(|_, next_base| next_base <= to, now_ms)?;
+        let segments = self.view.read().segments.clone();
+        let count = segments.iter().skip(1).take_while(|next| next.base <= to).count();
+        self.delete_oldest(count, now_ms)?;
         Ok(to)
     }
 
-    /// Marks the oldest segments as deleted for as long as `is_due` says so of a segment and the base offset
-    /// of the next; never the active one. The log starts no earlier than what is left.
-    fn delete_segments(
-        &self,
-        is_due: impl Fn(&Segment, Offset) -> bool,
-        now_ms: i64,
-    ) -> Result<usize, StorageError> {
+    /// Marks the `count` oldest segments as deleted; never the active one. The log starts no earlier than what
+    /// is left. To be called with the maintenance lock held.
+    pub(super) fn delete_oldest(&self, count: usize, now_ms: i64) -> Result<(), StorageError> {
         let segments = self.view.read().segments.clone();
-        let pairs = segments.iter().zip(segments.iter().skip(1));
-        let count = pairs.take_while(|(segment, next)| is_due(segment, next.base)).count();
-        let Some(first_kept) = segments.get(count).map(|segment| segment.base) else { return Ok(0) };
+        let Some(first_kept) = segments.get(count).map(|segment| segment.base) else { return Ok(()) };
         if count == 0 {
-            return Ok(0);
+            return Ok(());
         }
         // What the producers did in the deleted segments must be in a durable snapshot.
         let producers = encode(&load_producers(&self.folder, &segments, first_kept)?);
@@ -219,15 +215,15 @@ impl Log {
             segment.mark_deleted().map_err(|error| self.root.fail_unless_full(error))?;
             self.remove_snapshot(segment.base).map_err(|error| self.root.fail_unless_full(error))?;
         }
-        Ok(deleted.len())
+        Ok(())
     }
 
     /// Removes the files of segments that were marked as deleted long enough ago.
     pub(crate) fn remove_deleted_segments(&self, now_ms: i64) -> Result<usize, StorageError> {
-        let _maintenance = self.maintenance.lock();
         if self.view.read().deleted.is_empty() {
             return Ok(0);
         }
+        let _maintenance = self.maintenance.lock();
         let delay = self.config().file_delete_delay_ms;
         let due: Vec<Arc<Segment>> = {
             let view = self.view.read();
@@ -317,6 +313,7 @@ impl Log {
         writer.size = position;
         writer.log_end = end;
         writer.first_timestamp = None;
+        writer.first_append_ms = None;
         writer.is_loaded = false;
         self.load(writer)?;
         Ok(end)
@@ -373,6 +370,7 @@ impl Log {
         writer.producers = Producers::default();
         writer.latest_epoch = None;
         writer.first_timestamp = None;
+        writer.first_append_ms = None;
         writer.unflushed_records = 0;
         Ok(())
     }

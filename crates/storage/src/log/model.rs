@@ -123,7 +123,7 @@ impl World {
     fn step(&mut self) -> Result<(), StorageError> {
         let which = self.random.below(2) as usize;
         self.now_ms += self.random.below(20) as i64;
-        match self.random.below(20) {
+        match self.random.below(21) {
             0..10 => self.append(which),
             10..14 => self.sync(),
             14 => {
@@ -141,8 +141,35 @@ impl World {
                 self.tell("remove deleted".to_owned());
                 self.directory.remove_deleted(i64::MAX).map(|_| ())
             }
+            19 => self.retain(which),
             _ => self.read_some(which),
         }
+    }
+
+    /// Retention by time or size, up to what was acked.
+    fn retain(&mut self, which: usize) -> Result<(), StorageError> {
+        let log = Arc::clone(&self.logs[which]);
+        let expected = &mut self.expected[which];
+        let retention = Retention {
+            ms: self.random.one_in(2).then(|| self.random.below(500) as i64),
+            bytes: self.random.one_in(2).then(|| self.random.below(20_000)),
+        };
+        let before = log.log_start_offset();
+        // It may fail half way, with the log's start at the base of any segment.
+        let bases = log.view.read().segments.iter().map(|segment| segment.base).collect::<Vec<_>>();
+        let end = log.log_end_offset();
+        let may_start =
+            bases.into_iter().chain([end]).filter(|base| before < *base && *base <= expected.acked);
+        expected.starts.extend(may_start);
+        let result = log.retain(&retention, expected.acked, self.now_ms);
+        self.tell(format!("retain {which} {retention:?} from {before}: {result:?}"));
+        let retained = result?;
+        let expected = &mut self.expected[which];
+        assert_eq!(retained.log_start, log.log_start_offset());
+        assert!(retained.log_start <= expected.acked.max(before));
+        // Until the folder is synced, a power cut may take the deletion back.
+        expected.starts.retain(|start| *start <= retained.log_start);
+        Ok(())
     }
 
     fn append(&mut self, which: usize) -> Result<(), StorageError> {

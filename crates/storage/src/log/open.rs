@@ -176,6 +176,7 @@ impl Log {
             is_loaded: is_fresh,
             latest_epoch: None,
             first_timestamp: None,
+            first_append_ms: None,
             unflushed_records: 0,
             is_closed: false,
         };
@@ -464,6 +465,11 @@ fn recover(
             // The segment before it has lost its tail, so nothing here was ever durable. A leap larger than a
             // segment can span is one of the leader whose log this is a copy of.
             tracing::warn!("{}: dropped: the log before it ends at {end}", segment.path().display());
+            torn_at = Some(index - 1);
+            break;
+        }
+        if index > floor && segment.base < end && segment.size()? == 0 {
+            // It had no room when it was created, was removed, and the segment before it grew on.
             torn_at = Some(index - 1);
             break;
         }

@@ -135,11 +135,9 @@ impl Log {
                     Some(base) => at = base,
                     None => break,
                 },
-                // Removed since the view was looked at: the log's start has moved, unless it is our bug.
+                // Removed since the view was looked at: deleted or cleaned, so the view is another now.
                 Err(StorageError::Io { source, .. })
-                    if source.kind() == std::io::ErrorKind::NotFound && from < self.log_start_offset() =>
-                {
-                    return Err(self.out_of_range(from, &self.view.read()));
+                    if source.kind() == std::io::ErrorKind::NotFound && !self.has_segment(&place.segment) => {
                 }
                 Err(error) => return Err(error.into()),
             }
@@ -147,6 +145,11 @@ impl Log {
         // No batch between `from` and what may be read: the reader goes on behind the gap.
         answer.next_offset = answer.next_offset.max(end);
         Ok(answer)
+    }
+
+    /// Whether the segment is still part of the log.
+    pub(super) fn has_segment(&self, segment: &Arc<Segment>) -> bool {
+        self.view.read().segments.iter().any(|other| Arc::ptr_eq(other, segment))
     }
 
     fn out_of_range(&self, offset: Offset, view: &View) -> ReadError {

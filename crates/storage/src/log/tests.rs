@@ -215,6 +215,73 @@ fn bases_after(config: LogConfig, count: i64, every_ms: i64) -> Vec<i64> {
 }
 
 #[test]
+fn a_segment_without_timestamps_ages_by_the_clock_and_any_other_by_its_records() {
+    let config = LogConfig { segment_ms: 100, ..LogConfig::default() };
+    // Each append by its timestamp and the clock; where the segments begin.
+    let check = |appends: &[(i64, i64)]| {
+        let fixture = Fixture::new(config);
+        let log = fixture.log();
+        for (timestamp, now_ms) in appends {
+            log.append(&batch(1, *timestamp), &AppendInfo { now_ms: *now_ms, ..INFO }).unwrap();
+        }
+        log.view.read().segments.iter().map(|segment| segment.base.0).collect::<Vec<_>>()
+    };
+    assert_eq!(check(&[(-1, 1000), (-1, 1100), (-1, 1101)]), [0, 2]);
+    assert_eq!(check(&[(-1, 1000), (5, 1100), (9000, 1101)]), [0, 2], "the first one has no timestamp");
+    assert_eq!(check(&[(500, 1000), (-1, 9000), (600, 9000), (601, 9000)]), [0, 3]);
+}
+
+#[test]
+fn what_retention_does_not_keep_goes_with_the_active_segment_and_comes_back_from_no_power_cut() {
+    let config = LogConfig { segment_bytes: 300, ..LogConfig::default() };
+    let mut fixture = Fixture::new(config);
+    let log = fixture.log();
+    for n in 0..6 {
+        log.append(&batch(4, 1000 * n), &INFO).unwrap();
+    }
+    fixture.sync();
+    let week = Retention { ms: Some(2500), bytes: None };
+    let retained = log.retain(&week, Offset(24), 5003).unwrap();
+    assert_eq!((retained.deleted_segments > 0, retained.log_start), (true, log.log_start_offset()));
+    let kept = log.log_start_offset();
+    assert!(log.read(Offset(0), 100, Offset(24), true).is_err());
+    assert_eq!(read_all(&log, kept.0, 1000).split_whitespace().count() as i64 * 4, 24 - kept.0);
+
+    // Nothing of it is committed: it stays.
+    assert_eq!(log.retain(&week, kept, 99_000).unwrap().deleted_segments, 0);
+    log.retain(&week, Offset(24), 99_000).unwrap();
+    assert_eq!(
+        (log.log_start_offset(), log.log_end_offset(), log.segment_count()),
+        (Offset(24), Offset(24), 1)
+    );
+    log.append(&batch(1, 99_000), &INFO).unwrap();
+    fixture.sync();
+    fixture.crash();
+    let log = fixture.log();
+    assert_eq!((log.log_start_offset(), log.log_end_offset()), (Offset(24), Offset(25)));
+    assert_eq!(read_all(&log, 24, 1000), "24+1");
+}
+
+#[test]
+fn a_deleted_segment_can_be_read_until_its_files_are_removed() {
+    let fixture =
+        Fixture::new(LogConfig { segment_bytes: 300, file_delete_delay_ms: 10, ..LogConfig::default() });
+    let log = fixture.log();
+    for n in 0..4 {
+        log.append(&batch(4, n), &INFO).unwrap();
+    }
+    let first = Arc::clone(&log.view.read().segments[0]);
+    first.close_file();
+    log.delete_records(Offset(16), 1000).unwrap();
+    assert!(first.path().to_string_lossy().ends_with(".log.deleted"));
+    assert!(first.find(Offset(1), first.size().unwrap()).unwrap().is_some());
+    first.close_file();
+    assert_eq!(fixture.directory.remove_deleted(1009).unwrap(), 0);
+    assert!(fixture.directory.remove_deleted(1010).unwrap() > 0);
+    assert!(first.file().is_err());
+}
+
+#[test]
 fn segments_roll_by_size_time_and_full_indexes() {
     let size = batch(2, 0).len() as u32;
     let config = LogConfig::default();
