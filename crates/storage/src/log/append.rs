@@ -305,6 +305,8 @@ impl Log {
             && let Err(error) = segment.reserve(size)
         {
             segment.remove().map_err(fail)?;
+            // A power cut must not bring it back when the old segment has grown beyond its base.
+            self.view.write().has_new_names = true;
             return Err(fail(error));
         }
         if !replaces {
