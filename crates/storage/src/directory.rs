@@ -7,6 +7,7 @@ use crate::commit::CommitQueue;
 use crate::config::LogConfig;
 use crate::disk::{Disk, Entry, Lock};
 use crate::error::{Context, StorageError};
+use crate::journal::{JournalOptions, Replayed, replay};
 use crate::log::{Known, Log, Opening};
 use crate::meta_properties::MetaProperties;
 use crate::room::Room;
@@ -193,6 +194,8 @@ pub struct LogDirectory {
     previous_broker_epoch: Option<i64>,
     high_watermarks: Mutex<Offsets>,
     logs: RwLock<BTreeMap<TopicPartition, Arc<Log>>>,
+    /// Logs that lack what was durable, and what.
+    damaged: BTreeMap<TopicPartition, String>,
     /// Folders to be removed, and since when.
     deleted: Mutex<Vec<(PathBuf, i64)>>,
 }
@@ -207,6 +210,19 @@ impl LogDirectory {
         disk: Disk,
         path: &Path,
         options: &DirectoryOptions,
+    ) -> Result<Arc<LogDirectory>, StorageError> {
+        LogDirectory::open_with_journal(disk, path, options, JournalOptions::default())
+    }
+
+    /// As [`LogDirectory::open`], with a journal of another size.
+    ///
+    /// # Errors
+    /// As [`LogDirectory::open`].
+    pub fn open_with_journal(
+        disk: Disk,
+        path: &Path,
+        options: &DirectoryOptions,
+        journal: JournalOptions,
     ) -> Result<Arc<LogDirectory>, StorageError> {
         create_durably(&disk, path)?;
         let lock_path = path.join(LOCK);
@@ -235,6 +251,13 @@ impl LogDirectory {
             is_stale: false,
         };
         let high_watermarks = read(HIGH_WATERMARKS)?;
+        let Replayed { rounds, bytes, damaged } = replay(&disk, path, &checkpoints.recovery_points)?;
+        if rounds > 0 {
+            tracing::info!("{}: {bytes} bytes of {rounds} rounds of the journal replayed", path.display());
+        }
+        for (partition, reason) in &damaged {
+            tracing::error!("{partition} is not opened: {reason}");
+        }
         let entries = disk.list(path).at("list", path)?;
         checkpoints.forget_all_but(&entries);
 
@@ -253,7 +276,7 @@ impl LogDirectory {
             }
         }
         Ok(Arc::new(LogDirectory {
-            queue: Arc::new(CommitQueue::new(Arc::clone(&root))),
+            queue: Arc::new(CommitQueue::new(Arc::clone(&root), journal)),
             root,
             lock: Mutex::new(Some(lock)),
             meta,
@@ -262,6 +285,7 @@ impl LogDirectory {
             previous_broker_epoch: content.as_deref().and_then(broker_epoch),
             high_watermarks: Mutex::new(high_watermarks),
             logs: RwLock::default(),
+            damaged,
             deleted: Mutex::new(deleted),
         }))
     }
@@ -346,6 +370,10 @@ impl LogDirectory {
         if let Some(log) = self.log(partition) {
             return Ok(log);
         }
+        if let Some(reason) = self.damaged.get(partition) {
+            let path = self.root.path.join(partition.to_string());
+            return Err(StorageError::InvalidFile { path, reason: reason.clone() });
+        }
         let known = {
             let checkpoints = self.root.checkpoints.lock();
             Known {
@@ -390,6 +418,7 @@ impl LogDirectory {
         let delay = log.as_ref().map_or(0, |log| log.config().file_delete_delay_ms);
         if let Some(log) = log {
             log.close_for_deletion();
+            self.queue.forget(&log)?;
         }
         let path = self.set_aside(partition, DELETE)?;
         self.deleted.lock().push((path, now_ms.saturating_add(delay)));
@@ -401,8 +430,11 @@ impl LogDirectory {
     /// # Errors
     /// Where the folder cannot be renamed.
     pub fn set_aside_stray(&self, partition: &TopicPartition) -> Result<(), StorageError> {
-        if let Some(log) = self.logs.write().remove(partition) {
+        let log = self.logs.write().remove(partition);
+        if let Some(log) = log {
+            self.queue.settle(&log)?;
             log.close_for_deletion();
+            self.queue.forget(&log)?;
         }
         self.set_aside(partition, STRAY).map(|_| ())
     }
@@ -552,6 +584,7 @@ impl LogDirectory {
         }
         self.write_recovery_points(moved)?;
         self.root.sync_names().map_err(|error| self.root.fail(error))?;
+        self.queue.remove_journal()?;
         // After a crash, logs that were not opened have not been checked.
         let all_opened = self.partitions()?.iter().all(|partition| self.log(partition).is_some());
         if self.was_clean || all_opened {

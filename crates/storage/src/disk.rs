@@ -14,6 +14,9 @@ use std::sync::Arc;
 
 pub use simulated::{SimulatedDisk, SimulatedFile, SimulatedLock};
 
+/// So many zeros are written at once.
+const ZEROS: usize = 1 << 20;
+
 /// Where files are.
 #[derive(Clone, Debug)]
 pub enum Disk {
@@ -30,6 +33,14 @@ pub enum File {
     Real(Arc<std::fs::File>),
     /// A file of a simulated disk.
     Simulated(SimulatedFile),
+}
+
+/// A file of fixed size that is only overwritten, each write durable when it returns.
+#[derive(Clone, Debug)]
+pub struct DurableFile {
+    file: File,
+    /// Whether a write must be followed by a sync.
+    needs_sync: bool,
 }
 
 /// One name in a folder.
@@ -128,6 +139,42 @@ impl Disk {
         match self.open(path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => self.create(path),
             result => result,
+        }
+    }
+
+    /// Creates a file of `size` zeros for durable writes. They bypass the operating system's memory where the
+    /// file system can do that: then positions, sizes and addresses of what is written are multiples of 4096.
+    pub fn create_durable(&self, path: &Path, size: u64) -> io::Result<DurableFile> {
+        let file = self.create(path)?;
+        // Written, not only reserved: the first write to a reserved block changes the file's map.
+        let zeros = vec![0; ZEROS];
+        let mut position = 0;
+        while position < size {
+            let count = zeros.len().min(usize::try_from(size - position).unwrap_or(ZEROS));
+            let part = zeros.get(..count).unwrap_or_default();
+            file.write_all_at(&mut [IoSlice::new(part)], position)?;
+            position += count as u64;
+        }
+        file.sync()?;
+        match self {
+            Disk::Real => {
+                forget_content(&file)?;
+                let (file, is_synchronous) = open_synchronous(path)?;
+                Ok(DurableFile { file: File::Real(Arc::new(file)), needs_sync: !is_synchronous })
+            }
+            Disk::Simulated(_) => Ok(DurableFile { file, needs_sync: true }),
+        }
+    }
+
+    /// Makes all of the file system durable in which `path` is. `false` where the disk cannot do that.
+    pub fn sync_file_system(&self, path: &Path) -> io::Result<bool> {
+        match self {
+            #[cfg(target_os = "linux")]
+            Disk::Real => {
+                rustix::fs::syncfs(std::fs::File::open(path)?)?;
+                Ok(true)
+            }
+            _ => Ok(false),
         }
     }
 
@@ -251,6 +298,45 @@ impl Disk {
             }
             Disk::Simulated(disk) => Ok(disk.lock(path)?.map(Lock::Simulated)),
         }
+    }
+}
+
+/// Lets the operating system's memory forget a file that was synced.
+fn forget_content(file: &File) -> io::Result<()> {
+    match file {
+        #[cfg(target_os = "linux")]
+        File::Real(file) => Ok(rustix::fs::fadvise(file, 0, None, rustix::fs::Advice::DontNeed)?),
+        _ => Ok(()),
+    }
+}
+
+/// Opens a file whose writes are durable when they return, past the operating system's memory if the file
+/// system can do that. Says whether they are.
+#[cfg(target_os = "linux")]
+fn open_synchronous(path: &Path) -> io::Result<(std::fs::File, bool)> {
+    use std::os::unix::fs::OpenOptionsExt;
+    let open = |flags: rustix::fs::OFlags| {
+        let flags = i32::try_from(flags.bits()).unwrap_or(0);
+        std::fs::OpenOptions::new().read(true).write(true).custom_flags(flags).open(path)
+    };
+    let synchronous = rustix::fs::OFlags::DSYNC;
+    let file = match open(synchronous | rustix::fs::OFlags::DIRECT) {
+        Err(error) if error.kind() == io::ErrorKind::InvalidInput => open(synchronous)?,
+        result => result?,
+    };
+    Ok((file, true))
+}
+
+#[cfg(not(target_os = "linux"))]
+fn open_synchronous(path: &Path) -> io::Result<(std::fs::File, bool)> {
+    Ok((std::fs::OpenOptions::new().read(true).write(true).open(path)?, false))
+}
+
+impl DurableFile {
+    /// Overwrites what is at `position`; durable when it returns.
+    pub fn write_durably_at(&self, bytes: &[u8], position: u64) -> io::Result<()> {
+        self.file.write_all_at(&mut [IoSlice::new(bytes)], position)?;
+        if self.needs_sync { self.file.sync() } else { Ok(()) }
     }
 }
 

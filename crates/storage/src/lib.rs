@@ -1,12 +1,13 @@
 //! Partition logs on disk, in Apache Kafka's format, durable by group commit.
 //!
 //! An append is one positioned write to the active segment. It becomes durable when the directory's
-//! [`CommitQueue`], served by one thread of the crate above, has synced it together with all else that waited.
+//! [`CommitQueue`], served by one thread of the crate above, has synced it together with all else that waited,
+//! or has copied it to the journal, where that is cheaper.
 //! A power cut takes back what was not durable, and nothing else.
 //!
 //! This crate knows where batches are. It does not know who leads a partition, what the high watermark is, or
 //! who may read; news goes up as return values ([`Synced`]), never by a callback. It takes no time from a
-//! clock: time comes in as a parameter.
+//! clock: time comes in as a parameter; only how long the disk takes is measured here.
 //!
 //! Start reading at [`LogDirectory`], then [`Log`].
 
@@ -15,6 +16,7 @@ mod log;
 
 mod commit;
 mod config;
+mod journal;
 mod producers;
 
 mod epochs;
@@ -37,9 +39,10 @@ pub use checkpoint::{
 pub use commit::{CommitQueue, Synced};
 pub use config::LogConfig;
 pub use directory::{DirectoryOptions, LogDirectory, RECOVERY_POINT_INTERVAL_MS, UNRECOVERABLE_BYTES_MAX};
-pub use disk::{Disk, Entry, File, Lock, SimulatedDisk, SimulatedFile, SimulatedLock};
+pub use disk::{Disk, DurableFile, Entry, File, Lock, SimulatedDisk, SimulatedFile, SimulatedLock};
 pub use epochs::EpochStart;
 pub use error::{AppendError, ReadError, StorageError};
+pub use journal::{JOURNAL, JournalChoice, JournalOptions};
 pub use log::{
     AppendInfo, Appended, FileRange, Log, LogRead, RecordRange, Recovery, Retained, Retention,
     TimestampOffset,

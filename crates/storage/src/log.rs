@@ -13,19 +13,20 @@ mod read;
 mod retention;
 mod times;
 
-use crate::commit::{CommitQueue, InQueue, SyncPlan, Synced};
+use crate::commit::{CommitQueue, InQueue, SyncPlan, Synced, Unsecured};
 use crate::config::LogConfig;
 use crate::directory::Root;
 use crate::disk::File;
 use crate::epochs::{EpochStart, LEADER_EPOCHS, LeaderEpochs};
 use crate::error::{Context, StorageError};
+use crate::journal::Key;
 use crate::producers::{ProducerState, Producers};
 use crate::segment::{Folder, Segment};
-use crate::sync::{Mutex, RwLock};
+use crate::sync::{Dirt, Mutex, RwLock};
 use boundaries::Boundaries;
 use ottla_ids::{LeaderEpoch, Offset, TopicId, TopicPartition};
 use std::path::Path;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
 
 pub use append::{AppendInfo, Appended};
@@ -47,6 +48,12 @@ pub struct Log {
     tag: u64,
     folder: Arc<Folder>,
     in_queue: InQueue,
+    /// The last round of the journal that speaks of this log; 0 for none.
+    journaled: AtomicU64,
+    /// The first round of the journal's file in which that is.
+    journaled_in: AtomicU64,
+    /// Whether names in the folder are not durable.
+    names: Dirt,
     /// Held by what writes or removes files beside the append path: checkpoints, truncation, deletion.
     maintenance: Mutex<()>,
     writer: Mutex<Writer>,
@@ -97,7 +104,9 @@ struct View {
     durable_end: Offset,
     /// The segment in which `durable_end` is a position, and the position.
     durable_position: Option<(Offset, u64)>,
-    /// What is durable. Invariant: `recovery_point <= synced_end <= log_end`.
+    /// A segment and a position in it: all before is synced or in the journal. `None` while that is not known.
+    secured: Option<(Offset, u64)>,
+    /// What is synced. Invariant: `recovery_point <= synced_end <= log_end`.
     synced_end: Offset,
     /// What needs no recovery after a crash.
     recovery_point: Offset,
@@ -107,16 +116,19 @@ struct View {
     unrecoverable_since_ms: Option<i64>,
     /// The time of the first append that is not synced.
     unflushed_since_ms: Option<i64>,
+    /// Right once `is_loaded`.
     first_unstable: Option<Offset>,
+    /// Whether the producers' state has been read.
+    is_loaded: bool,
     /// Counts truncations: a sync that began before one says nothing of what came after it.
     truncations: u64,
-    /// Whether names in the folder are not durable.
-    has_new_names: bool,
     /// Whether the folder's own name and its `partition.metadata` are not durable.
     is_new: bool,
     /// Segments that are marked as deleted, and when.
     deleted: Vec<(Arc<Segment>, i64)>,
     is_durable_first: bool,
+    /// Whether the log is given up, so that nothing of it is to be made durable any more.
+    is_given_up: bool,
 }
 
 impl View {
@@ -217,6 +229,12 @@ impl Log {
     /// # Errors
     /// Where the producers' state cannot be loaded.
     pub fn first_unstable_offset(&self) -> Result<Option<Offset>, StorageError> {
+        {
+            let view = self.view.read();
+            if view.is_loaded {
+                return Ok(view.first_unstable);
+            }
+        }
         let mut writer = self.writer.lock();
         self.load(&mut writer)?;
         Ok(writer.producers.first_unstable_offset())
@@ -343,7 +361,7 @@ impl Log {
     }
 
     /// Lets the log wait for the next round of the commit queue, unless it does already.
-    fn wait_for_sync(&self) {
+    pub(crate) fn wait_for_sync(&self) {
         if self.in_queue.enter()
             && let Some(log) = self.me.upgrade()
         {
@@ -351,49 +369,138 @@ impl Log {
         }
     }
 
-    /// What is to be synced so that all that is visible now becomes durable.
-    pub(crate) fn plan_sync(&self) -> Result<SyncPlan, StorageError> {
+    /// As [`Log::plan_sync`], for a log that was taken from the queue.
+    pub(crate) fn take_turn(&self) -> Option<SyncPlan> {
         // In this order: what is appended from here on either is in the view or enters the queue again.
         self.in_queue.leave();
+        self.plan_sync()
+    }
+
+    /// What it takes to make durable all that is visible now. `None` where the log is given up.
+    pub(crate) fn plan_sync(&self) -> Option<SyncPlan> {
         let mut view = self.view.write();
-        let mut files = Vec::new();
+        if view.is_given_up {
+            return None;
+        }
+        let mut segments = Vec::new();
         for segment in view.segments.iter().rev() {
-            if segment.is_dirty.swap(false, Ordering::AcqRel) {
-                files.push((segment.file()?, segment.path()));
+            if let Some(pending) = segment.dirt.pending() {
+                segments.push((Arc::clone(segment), pending));
             } else if segment.base <= view.synced_end {
                 break;
             }
         }
         // Older segments first: a crash in between must not leave a hole that a later one hides.
-        files.reverse();
+        segments.reverse();
         let active = view.active();
         let position = active.size().ok().map(|size| (active.base, size));
         view.unflushed_since_ms = None;
-        Ok(SyncPlan {
-            files,
-            folder: std::mem::take(&mut view.has_new_names),
-            created: std::mem::take(&mut view.is_new),
+        Some(SyncPlan {
+            segments,
+            names: self.names.pending(),
+            is_new: view.is_new,
             end: view.log_end,
             position,
+            unsecured: unsecured(&view),
             truncations: view.truncations,
         })
     }
 
-    /// Notes what a plan that was carried out has made durable.
-    pub(crate) fn finish_sync(&self, plan: SyncPlan) -> Option<Synced> {
+    /// Carries out a plan by syncing the log's own files; counts the syncs.
+    pub(crate) fn sync_files(&self, plan: &SyncPlan) -> Result<u64, StorageError> {
+        match self.try_sync_files(plan) {
+            // Its files may have other names by now.
+            Err(_) if self.view.read().is_given_up => Ok(0),
+            result => result,
+        }
+    }
+
+    fn try_sync_files(&self, plan: &SyncPlan) -> Result<u64, StorageError> {
+        let mut syncs = 0;
+        for (segment, pending) in &plan.segments {
+            segment.file()?.sync().at("sync", &segment.path())?;
+            segment.dirt.done(*pending);
+            syncs += 1;
+        }
+        if plan.is_new {
+            self.sync_partition_metadata()?;
+            syncs += 1;
+        }
+        if let Some(pending) = plan.names {
+            self.sync_folder()?;
+            self.names.done(pending);
+            syncs += 1;
+        }
+        Ok(syncs)
+    }
+
+    /// Notes that a plan's files, folder and, for a new log, the directory's names were synced.
+    pub(crate) fn on_files_synced(&self, plan: &SyncPlan) {
+        let mut view = self.view.write();
+        view.is_new &= !plan.is_new;
+        if view.truncations == plan.truncations {
+            view.synced_end = view.synced_end.max(plan.end);
+            view.secured = view.secured.max(plan.position);
+        }
+    }
+
+    /// As [`Log::on_files_synced`], where the whole file system was synced after the plan was made.
+    pub(crate) fn on_all_synced(&self, plan: &SyncPlan) {
+        plan.segments.iter().for_each(|(segment, pending)| segment.dirt.done(*pending));
+        plan.names.into_iter().for_each(|pending| self.names.done(pending));
+        self.on_files_synced(plan);
+    }
+
+    /// Notes that the journal has what a plan found to be unsecured.
+    pub(crate) fn on_journaled(&self, plan: &SyncPlan) {
+        let mut view = self.view.write();
+        if view.truncations == plan.truncations {
+            view.secured = view.secured.max(plan.position);
+        }
+    }
+
+    /// What a plan that was carried out has made durable.
+    pub(crate) fn finish_sync(&self, plan: &SyncPlan) -> Option<Synced> {
         let mut view = self.view.write();
         if view.truncations != plan.truncations {
             drop(view);
             self.wait_for_sync();
             return None;
         }
-        view.synced_end = view.synced_end.max(plan.end);
         if plan.end <= view.durable_end {
             return None;
         }
         view.durable_end = plan.end;
         view.durable_position = plan.position;
         Some(Synced { log_tag: self.tag, durable_end: plan.end })
+    }
+
+    /// Notes a round of the journal in which the log is, and the first round of its file; says whether it is
+    /// the log's first in that file.
+    pub(crate) fn note_journaled(&self, round: u64, file: u64) -> bool {
+        self.journaled.store(round, Ordering::Release);
+        self.journaled_in.swap(file, Ordering::AcqRel) != file
+    }
+
+    /// The last round of the journal that speaks of this log; 0 for none.
+    pub(crate) fn journaled(&self) -> u64 {
+        self.journaled.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn on_forgotten(&self) {
+        self.journaled.store(0, Ordering::Release);
+    }
+
+    /// The name of the log in the journal.
+    pub(crate) fn key(&self) -> Key<'_> {
+        Key::of(self.topic_id, &self.partition)
+    }
+
+    /// Makes the log durable in its own files, and void what the journal says of it: to be called before it is
+    /// changed other than by appending. The caller keeps others from appending.
+    fn settle(&self) -> Result<(), StorageError> {
+        let Some(log) = self.me.upgrade() else { return Ok(()) };
+        self.queue.settle(&log)
     }
 
     pub(crate) fn sync_folder(&self) -> Result<(), StorageError> {
@@ -405,6 +512,23 @@ impl Log {
         let file: File = self.folder.disk.open(&path).at("open", &path)?;
         file.sync().at("sync", &path)
     }
+}
+
+/// Where the bytes are that are neither synced nor in the journal; `None` where that is not known.
+fn unsecured(view: &View) -> Option<Vec<Unsecured>> {
+    let (secured_base, secured) = view.secured?;
+    let from = view.segments.partition_point(|segment| segment.base < secured_base);
+    let mut ranges = Vec::new();
+    for (index, segment) in view.segments.iter().enumerate().skip(from) {
+        let start = if segment.base == secured_base { secured } else { 0 };
+        let size = segment.size().ok()?;
+        let next_base = view.segments.get(index + 1).map(|next| next.base);
+        if start < size {
+            let end = next_base.unwrap_or(view.log_end);
+            ranges.push(Unsecured { segment: Arc::clone(segment), from: start, to: size, end });
+        }
+    }
+    Some(ranges)
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@
 use crate::disk::{Disk, File};
 use crate::error::{Context, StorageError};
 use crate::index::{Growing, IndexEntry, OffsetEntry, Paged, TimeEntry, valid_entries};
-use crate::sync::{Mutex, RwLock};
+use crate::sync::{Dirt, Mutex, RwLock};
 use ottla_ids::Offset;
 use ottla_records::{BatchHeader, HEADER_SIZE};
 use std::io::IoSlice;
@@ -43,7 +43,7 @@ pub(crate) struct Segment {
     /// Bytes of whole batches; [`SIZE_UNKNOWN`] until the file was looked at.
     size: AtomicU64,
     /// Whether something was written since the last sync.
-    pub is_dirty: AtomicBool,
+    pub dirt: Dirt,
     /// Whether room was taken for more than it holds.
     has_reserve: AtomicBool,
     index: RwLock<Index>,
@@ -75,7 +75,7 @@ impl Segment {
             folder: Arc::clone(folder),
             file: Mutex::new(None),
             size: AtomicU64::new(SIZE_UNKNOWN),
-            is_dirty: AtomicBool::new(false),
+            dirt: Dirt::default(),
             has_reserve: AtomicBool::new(false),
             index: RwLock::new(Index::Unloaded),
             index_files: Mutex::new(()),
@@ -91,7 +91,7 @@ impl Segment {
         let file = folder.disk.create(&path).at("create", &path)?;
         *segment.file.lock() = Some(file);
         segment.size.store(0, Ordering::Release);
-        segment.is_dirty.store(true, Ordering::Release);
+        segment.dirt.mark();
         *segment.index.write() = Index::Growing(Growing::default());
         Ok(segment)
     }
@@ -355,6 +355,22 @@ impl Segment {
         Ok(Scan { growing, end })
     }
 
+    /// The batch that holds `offset`, looked for from `position` on, where a batch begins.
+    fn batch_at(
+        &self,
+        position: u64,
+        offset: Offset,
+        limit: u64,
+    ) -> Result<Option<BatchHeader>, StorageError> {
+        let mut headers = self.headers(position.min(limit), limit)?;
+        while let Some((_, header)) = headers.next()? {
+            if offset <= header.last_offset() {
+                return Ok(Some(header));
+            }
+        }
+        Ok(None)
+    }
+
     /// Prepares the segment to grow on from what its index files say of what lies below `limit` and `below`;
     /// returns where the first batch is that they do not speak of.
     pub fn resume_index(
@@ -374,6 +390,16 @@ impl Segment {
         // An entry for times is made with one for offsets, of which it names the same or an earlier batch.
         let last = growing.offsets.last().map(|entry| entry.relative);
         growing.times.retain(|entry| last.is_some_and(|last| entry.relative <= last));
+        // One that was torn may look like an older one.
+        while let Some(entry) = growing.times.last() {
+            let offset = self.base.plus(i64::from(entry.relative));
+            let near = growing.offsets.iter().rfind(|it| it.relative <= entry.relative);
+            match self.batch_at(near.map_or(0, |near| u64::from(near.position)), offset, limit) {
+                Ok(Some(header)) if header.max_timestamp() == entry.timestamp => break,
+                Ok(_) | Err(StorageError::Corrupt { .. }) => growing.times.pop(),
+                Err(error) => return Err(error),
+            };
+        }
         if growing.times.is_empty() {
             growing.offsets.clear();
         }

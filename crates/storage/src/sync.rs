@@ -36,3 +36,29 @@ impl<T> RwLock<T> {
         self.0.write().expect(POISONED)
     }
 }
+
+/// Whether something must be synced, for several who sync at once: it is clean when a sync has ended that
+/// began after the last change, not before.
+#[derive(Debug, Default)]
+pub(crate) struct Dirt {
+    changes: std::sync::atomic::AtomicU64,
+    synced: std::sync::atomic::AtomicU64,
+}
+
+impl Dirt {
+    /// Notes a change.
+    pub fn mark(&self) {
+        self.changes.fetch_add(1, std::sync::atomic::Ordering::AcqRel);
+    }
+
+    /// What a sync that begins now makes clean, if there is something.
+    pub fn pending(&self) -> Option<u64> {
+        let changes = self.changes.load(std::sync::atomic::Ordering::Acquire);
+        (self.synced.load(std::sync::atomic::Ordering::Acquire) < changes).then_some(changes)
+    }
+
+    /// Notes that the sync has ended that began with `pending`.
+    pub fn done(&self, pending: u64) {
+        self.synced.fetch_max(pending, std::sync::atomic::Ordering::AcqRel);
+    }
+}

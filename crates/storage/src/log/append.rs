@@ -10,7 +10,6 @@ use ottla_records::{
 };
 use std::io::IoSlice;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 /// More decompressed bytes than this no transaction marker has.
 const MARKER_SIZE_MAX: usize = 64 << 10;
@@ -319,7 +318,7 @@ impl Log {
                 view.segments.pop();
             }
             view.segments.push(Arc::clone(&segment));
-            view.has_new_names = true;
+            self.names.mark();
             // Its first bytes are where the log's end is now.
             if view.durable_end == view.log_end {
                 view.durable_position = Some((base, 0));
@@ -438,7 +437,7 @@ impl Log {
             writer.unflushed_records = 0;
         }
 
-        segment.is_dirty.store(true, Ordering::Release);
+        segment.dirt.mark();
         self.root.note_unrecoverable(size as u64);
         {
             let mut view = self.view.write();

@@ -36,7 +36,8 @@ impl Log {
     }
 
     fn advance_locked(&self) -> Result<Option<Offset>, StorageError> {
-        let (end, producers, segments, bytes, is_new) = {
+        let names = self.names.pending();
+        let (end, position, producers, segments, bytes, is_new) = {
             let mut writer = self.writer.lock();
             if writer.is_closed {
                 return Ok(None);
@@ -49,7 +50,9 @@ impl Log {
             // From the segment that ends at the recovery point on: its last index entry came with the roll.
             let from = view.segment_index(view.recovery_point.plus(-1));
             let segments = view.segments.get(from..).unwrap_or_default().to_vec();
-            (writer.log_end, encode(&writer.producers), segments, view.unrecoverable_bytes, view.is_new)
+            let position = (writer.active.base, writer.size);
+            let producers = encode(&writer.producers);
+            (writer.log_end, position, producers, segments, view.unrecoverable_bytes, view.is_new)
         };
         for segment in &segments {
             segment.write_indexes()?;
@@ -65,10 +68,13 @@ impl Log {
         if is_new {
             self.root.sync_names()?;
         }
+        names.into_iter().for_each(|pending| self.names.done(pending));
         {
             let mut view = self.view.write();
+            view.is_new &= !is_new;
             view.recovery_point = end;
             view.synced_end = view.synced_end.max(end);
+            view.secured = view.secured.max(Some(position));
             view.unrecoverable_bytes = view.unrecoverable_bytes.saturating_sub(bytes);
             // Exact enough: what was appended meanwhile is a little older than the next append.
             view.unrecoverable_since_ms = None;
@@ -152,11 +158,7 @@ impl Log {
         self.writer.lock().is_closed = true;
         let mut view = self.view.write();
         self.root.note_recoverable(std::mem::take(&mut view.unrecoverable_bytes));
-        for segment in &view.segments {
-            segment.is_dirty.store(false, std::sync::atomic::Ordering::Release);
-        }
-        view.has_new_names = false;
-        view.is_new = false;
+        view.is_given_up = true;
     }
 
     /// Moves the log's start to `to` (DeleteRecords). Whole segments below it are marked as deleted, and
@@ -196,6 +198,10 @@ impl Log {
         let Some(first_kept) = segments.get(count).map(|segment| segment.base) else { return Ok(()) };
         if count == 0 {
             return Ok(());
+        }
+        if self.recovery_point() < first_kept {
+            // Below the recovery point a replay of the journal writes nothing.
+            self.settle()?;
         }
         // What the producers did in the deleted segments must be in a durable snapshot.
         let producers = encode(&load_producers(&self.folder, &segments, first_kept)?);
@@ -252,6 +258,7 @@ impl Log {
         if to >= writer.log_end {
             return Ok(writer.log_end);
         }
+        self.settle()?;
         let log_start = self.log_start_offset();
         if to < log_start {
             self.start_at(&mut writer, to).map_err(|error| self.root.fail(error))?;
@@ -290,6 +297,8 @@ impl Log {
             view.synced_end = view.synced_end.min(end);
             view.recovery_point = recovery_point.min(end);
             view.durable_position = None;
+            view.secured = Some((segment.base, position));
+            view.is_loaded = false;
             view.truncations += 1;
             segment.set_size(position);
             view.truncations
@@ -329,6 +338,7 @@ impl Log {
         let mut writer = self.writer.lock();
         self.check_open(&writer)?;
         self.load(&mut writer)?;
+        self.settle()?;
         self.start_at(&mut writer, offset).map_err(|error| self.root.fail(error))
     }
 
@@ -355,6 +365,7 @@ impl Log {
             view.log_end = offset;
             view.durable_end = offset;
             view.durable_position = Some((offset, 0));
+            view.secured = Some((offset, 0));
             view.synced_end = offset;
             view.recovery_point = offset;
             view.first_unstable = None;
@@ -377,5 +388,8 @@ impl Log {
 }
 
 fn sync_records(segment: &Segment) -> Result<(), StorageError> {
-    crate::error::Context::at(segment.file()?.sync(), "sync", &segment.path())
+    let pending = segment.dirt.pending();
+    crate::error::Context::at(segment.file()?.sync(), "sync", &segment.path())?;
+    pending.into_iter().for_each(|pending| segment.dirt.done(pending));
+    Ok(())
 }

@@ -6,7 +6,7 @@ use super::*;
 use crate::disk::{Disk, SimulatedDisk};
 use crate::error::AppendError;
 use crate::producers::{Origin, Producers};
-use crate::{DirectoryOptions, LogDirectory};
+use crate::{DirectoryOptions, JournalChoice, JournalOptions, LogDirectory};
 use ottla_ids::{ProducerEpoch, ProducerId, Uuid};
 use ottla_records::{BatchBuilder, BatchHeader, Compression, batches};
 use std::path::Path;
@@ -59,13 +59,14 @@ struct World {
     logs: Vec<Arc<Log>>,
     expected: Vec<Expected>,
     config: LogConfig,
+    journal: JournalOptions,
     now_ms: i64,
     story: Vec<String>,
 }
 
-fn open(simulated: &SimulatedDisk) -> Result<Arc<LogDirectory>, StorageError> {
+fn open(simulated: &SimulatedDisk, journal: JournalOptions) -> Result<Arc<LogDirectory>, StorageError> {
     let options = DirectoryOptions { cluster_id: Some("cluster".to_owned()), node_id: ottla_ids::NodeId(1) };
-    LogDirectory::open(Disk::Simulated(simulated.clone()), Path::new("/data"), &options)
+    LogDirectory::open_with_journal(Disk::Simulated(simulated.clone()), Path::new("/data"), &options, journal)
 }
 
 impl World {
@@ -79,8 +80,16 @@ impl World {
             preallocate: seed.is_multiple_of(4),
             ..LogConfig::default()
         };
+        let journal = JournalOptions {
+            file_size: [12 << 10, 64 << 10][random.below(2) as usize],
+            files_max: 2 + random.below(2) as usize,
+            choice: match random.below(4) {
+                0 => JournalChoice::Never,
+                _ => JournalChoice::AtRandom(seed),
+            },
+        };
         let simulated = SimulatedDisk::new(seed);
-        let directory = open(&simulated).unwrap();
+        let directory = open(&simulated, journal).unwrap();
         let mut world = World {
             random,
             simulated,
@@ -88,6 +97,7 @@ impl World {
             logs: Vec::new(),
             expected: Vec::new(),
             config,
+            journal,
             now_ms: 1000,
             story: Vec::new(),
         };
@@ -123,7 +133,7 @@ impl World {
     fn step(&mut self) -> Result<(), StorageError> {
         let which = self.random.below(2) as usize;
         self.now_ms += self.random.below(20) as i64;
-        match self.random.below(21) {
+        match self.random.below(23) {
             0..10 => self.append(which),
             10..14 => self.sync(),
             14 => {
@@ -142,6 +152,11 @@ impl World {
                 self.directory.remove_deleted(i64::MAX).map(|_| ())
             }
             19 => self.retain(which),
+            20..22 => {
+                let result = self.directory.commit_queue().write_back();
+                self.tell(format!("write back: {result:?}"));
+                result
+            }
             _ => self.read_some(which),
         }
     }
@@ -441,7 +456,7 @@ impl World {
             expected.acked = log.log_end_offset();
         }
         self.tell("restart".to_owned());
-        let reopened = open(&self.simulated).and_then(|directory| {
+        let reopened = open(&self.simulated, self.journal).and_then(|directory| {
             self.directory = directory;
             self.open_logs()
         });
@@ -471,7 +486,7 @@ impl World {
                 let changes = self.random.below(40);
                 self.simulated.cut_power_after(changes);
             }
-            let reopened = open(&self.simulated).and_then(|directory| {
+            let reopened = open(&self.simulated, self.journal).and_then(|directory| {
                 self.directory = directory;
                 self.open_logs()
             });

@@ -10,11 +10,12 @@ use crate::error::{Context, StorageError};
 use crate::index::Growing;
 use crate::producers::{Producers, decode, encode};
 use crate::segment::{DELETED, Folder, Segment};
-use crate::sync::{Mutex, RwLock};
+use crate::sync::{Dirt, Mutex, RwLock};
 use ottla_ids::{Offset, TopicId, TopicPartition};
 use ottla_records::{BatchHeader, BatchView};
 use std::collections::BTreeSet;
 use std::io::IoSlice;
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Weak};
 
 /// Read at once when records are checked after a crash.
@@ -154,18 +155,24 @@ impl Log {
             log_end: opened.log_end,
             durable_end: opened.log_end,
             durable_position: opened.durable_position,
+            secured: opened.durable_position,
             synced_end: opened.log_end,
             recovery_point: opened.recovery_point,
             unrecoverable_bytes: opened.unrecoverable_bytes,
             unrecoverable_since_ms: None,
             unflushed_since_ms: None,
             first_unstable: None,
+            is_loaded: is_fresh,
             truncations: 0,
-            has_new_names,
             is_new,
             deleted: Vec::new(),
             is_durable_first: opening.config.is_durable_first(),
+            is_given_up: false,
         };
+        let names = Dirt::default();
+        if has_new_names {
+            names.mark();
+        }
         let writer = Writer {
             config: opening.config,
             active,
@@ -193,6 +200,9 @@ impl Log {
             tag: opening.tag,
             folder,
             in_queue: InQueue::default(),
+            journaled: AtomicU64::new(0),
+            journaled_in: AtomicU64::new(0),
+            names,
             maintenance: Mutex::new(()),
             writer: Mutex::new(writer),
             epochs: Mutex::new(opened.epochs),
@@ -241,6 +251,10 @@ impl Log {
         {
             let mut view = self.view.write();
             view.first_unstable = writer.producers.first_unstable_offset();
+            view.is_loaded = true;
+            if view.secured.is_none() {
+                view.secured = Some((segment.base, size));
+            }
             if view.durable_position.is_none() && view.durable_end == view.log_end {
                 view.durable_position = Some((segment.base, size));
             }
