@@ -305,7 +305,7 @@ impl Log {
         {
             segment.remove().map_err(fail)?;
             // A power cut must not bring it back when the old segment has grown beyond its base.
-            self.view.write().has_new_names = true;
+            self.names.mark();
             return Err(fail(error));
         }
         if !replaces {

@@ -459,8 +459,16 @@ fn recover(
     opening: &Opening<'_>,
 ) -> Result<Opened, StorageError> {
     let interval = opening.config.index_interval_bytes;
+    remove_empty(segments, opening.known.cleaned_to)?;
     // The segment that ends at the recovery point got its last index entry when the next began.
-    let floor = segments.partition_point(|segment| segment.base < recovery_point).saturating_sub(1);
+    let mut floor = segments.partition_point(|segment| segment.base < recovery_point).saturating_sub(1);
+    if let [.., before, last] = segments.as_slice()
+        && last.size()? == 0
+        && before.base < recovery_point
+    {
+        // Only that one tells whether the last was ever begun.
+        floor = floor.min(segments.len() - 2);
+    }
     // A log cut within its first batch ends where it starts, with nothing on disk to show it.
     let log_start = opening.known.log_start.unwrap_or(Offset::ZERO);
     let was_durable = |offset: Offset| offset.max(log_start) < recovery_point;
@@ -584,6 +592,23 @@ fn recover(
         recovery,
         epochs: Epochs { cache: Some(epochs), is_dirty },
     })
+}
+
+/// Removes empty segments that others follow: a power cut has brought back what was given up. Compaction may
+/// have emptied those below `cleaned_to`.
+fn remove_empty(segments: &mut Vec<Arc<Segment>>, cleaned_to: Option<Offset>) -> Result<(), StorageError> {
+    let mut kept = Vec::with_capacity(segments.len());
+    let last = segments.len().saturating_sub(1);
+    for (index, segment) in segments.drain(..).enumerate() {
+        let is_cleaned = cleaned_to.is_some_and(|to| segment.base <= to);
+        if 0 < index && index < last && !is_cleaned && segment.size()? == 0 {
+            segment.remove()?;
+        } else {
+            kept.push(segment);
+        }
+    }
+    *segments = kept;
+    Ok(())
 }
 
 fn read_epochs(folder: &Folder) -> Result<crate::epochs::LeaderEpochs, StorageError> {
