@@ -221,6 +221,7 @@ impl Log {
             segment.mark_deleted().map_err(|error| self.root.fail_unless_full(error))?;
             self.remove_snapshot(segment.base).map_err(|error| self.root.fail_unless_full(error))?;
         }
+        self.names.mark();
         Ok(())
     }
 
