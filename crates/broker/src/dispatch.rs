@@ -9,8 +9,8 @@ use crate::handlers::{
     alter_configs, api_versions, create_partitions, create_topics, delete_groups, delete_records,
     delete_topics, describe_cluster, describe_configs, describe_groups, describe_log_dirs,
     describe_topic_partitions, fetch, find_coordinator, heartbeat, incremental_alter_configs,
-    init_producer_id, join_group, leave_group, list_groups, list_offsets, metadata, offset_commit,
-    offset_delete, offset_fetch, offset_for_leader_epoch, produce, sync_group,
+    init_producer_id, join_group, leave_group, list_config_resources, list_groups, list_offsets, metadata,
+    offset_commit, offset_delete, offset_fetch, offset_for_leader_epoch, produce, sync_group,
 };
 use crate::topics::may_block;
 use crate::{Broker, SERVED, Shared};
@@ -71,7 +71,8 @@ impl Broker {
 
     /// One arm an API key, in the order of `SERVED`.
     async fn handle(&self, call: &Call, to: ReplyTo, reader: Reader) -> Result<Outcome, Unanswerable> {
-        let Shared { quorum, partitions, groups, fetch_sessions, configs, settings, clock } = &*self.shared;
+        let Shared { quorum, partitions, groups, fetch_sessions, configs, log_levels, settings, clock } =
+            &*self.shared;
         let image = quorum.image();
         let now_ms = clock.now_ms();
         match to.key {
@@ -153,7 +154,13 @@ impl Broker {
             }
             ApiKey::DescribeConfigs => {
                 let request = to.decode(reader)?;
-                to.reply(&describe_configs::describe_configs(&request, &image, quorum.node(), configs))
+                to.reply(&describe_configs::describe_configs(
+                    &request,
+                    &image,
+                    quorum.node(),
+                    configs,
+                    log_levels,
+                ))
             }
             ApiKey::AlterConfigs => to.reply(&alter_configs::alter_configs(to.decode(reader)?, quorum).await),
             ApiKey::DescribeLogDirs => {
@@ -166,7 +173,9 @@ impl Broker {
             ApiKey::DeleteGroups => to.reply(&delete_groups::delete_groups(to.decode(reader)?, groups).await),
             ApiKey::IncrementalAlterConfigs => {
                 let request = to.decode(reader)?;
-                to.reply(&incremental_alter_configs::incremental_alter_configs(request, quorum).await)
+                to.reply(
+                    &incremental_alter_configs::incremental_alter_configs(request, quorum, log_levels).await,
+                )
             }
             ApiKey::OffsetDelete => {
                 to.reply(&offset_delete::offset_delete(to.decode(reader)?, &image, groups).await)
@@ -174,6 +183,10 @@ impl Broker {
             ApiKey::DescribeCluster => {
                 let request = to.decode(reader)?;
                 to.reply(&describe_cluster::describe_cluster(call, &request, &image, quorum.cluster_id()))
+            }
+            ApiKey::ListConfigResources => {
+                let request = to.decode(reader)?;
+                to.reply(&list_config_resources::list_config_resources(to.version, &request, &image))
             }
             ApiKey::DescribeTopicPartitions => {
                 let request = to.decode(reader)?;

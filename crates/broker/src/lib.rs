@@ -20,11 +20,13 @@ mod topics;
 mod call;
 mod clock;
 mod errors;
+mod log_levels;
 
 pub use call::Call;
 pub use clock::Clock;
 pub use errors::Refusal;
 pub use fetch_sessions::FetchSessions;
+pub use log_levels::LogLevels;
 
 use ottla_configs::BrokerConfig;
 use ottla_coordinator::GroupCoordinator;
@@ -63,6 +65,7 @@ pub const SERVED: &[ApiKey] = &[
     ApiKey::IncrementalAlterConfigs,
     ApiKey::OffsetDelete,
     ApiKey::DescribeCluster,
+    ApiKey::ListConfigResources,
     ApiKey::DescribeTopicPartitions,
 ];
 
@@ -78,6 +81,7 @@ struct Shared {
     groups: GroupCoordinator,
     fetch_sessions: FetchSessions,
     configs: BrokerConfig,
+    log_levels: LogLevels,
     settings: Settings,
     clock: Clock,
 }
@@ -104,12 +108,22 @@ impl Broker {
         partitions: Arc<Partitions>,
         groups: GroupCoordinator,
         configs: BrokerConfig,
+        log_levels: LogLevels,
         settings: Settings,
     ) -> Broker {
         let fetch_sessions = FetchSessions::new(settings.fetch_session_slots);
         let clock = Clock;
         Broker {
-            shared: Arc::new(Shared { quorum, partitions, groups, fetch_sessions, configs, settings, clock }),
+            shared: Arc::new(Shared {
+                quorum,
+                partitions,
+                groups,
+                fetch_sessions,
+                configs,
+                log_levels,
+                settings,
+                clock,
+            }),
         }
     }
 

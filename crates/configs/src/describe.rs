@@ -159,6 +159,20 @@ pub fn describe_cluster(broker: &BrokerConfig) -> Vec<Entry> {
     broker.all_cluster().map(describe).collect()
 }
 
+/// A logger of a broker with its level.
+pub fn logger(name: &str, level: &str) -> Entry {
+    Entry {
+        name: name.to_owned(),
+        value: Some(level.to_owned()),
+        source: Source::BrokerLogger,
+        read_only: false,
+        sensitive: false,
+        synonyms: Vec::new(),
+        kind: None,
+        doc: None,
+    }
+}
+
 fn entry(key: &'static Key, value: Option<String>, synonyms: Vec<Synonym>, read_only: bool) -> Entry {
     Entry {
         name: key.name.to_owned(),

@@ -163,6 +163,8 @@ impl Controller<'_> {
                 "Configurations of single groups are not honoured yet: they act on the newer group protocols \
                  (KIP-848, KIP-932, KIP-1071), which are not served",
             )),
+            // Nothing is kept of them: whoever asks changes its own, once it knows that the request is in order.
+            ResourceType::BrokerLogger if !wanted.replaces => Ok(Vec::new()),
             kind @ (ResourceType::BrokerLogger | ResourceType::Other(_)) => {
                 invalid(format!("Unknown resource type {}", kind.id()))
             }
@@ -569,7 +571,7 @@ mod tests {
             (4, "1", "delete log.retention.ms", "[Ok(())]"),
             (4, "2", "set log.retention.ms=5", "42 Unexpected broker id, expected 1, but received 2"),
             (4, "x", "set log.retention.ms=5", "42 Node id must be an integer, but it is: x"),
-            (8, "1", "set kafka=INFO", "42 Unknown resource type 8"),
+            (8, "1", "set kafka=INFO", "[Ok(())]"),
             (16, "m", "set interval.ms=5", "42 Subscriptions to client metrics are not honoured yet"),
             (32, "g", "set consumer.session.timeout.ms=5", "40 Configurations of single groups are not"),
             (32, "", "set consumer.session.timeout.ms=5", "42 Default group resources are not allowed."),

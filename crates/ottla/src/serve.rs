@@ -2,8 +2,8 @@
 
 use anyhow::{Context as _, Result, bail};
 use clap::{Args, ValueEnum};
-use ottla_server::Node;
 use ottla_server::config::{Options, ServerConfig};
+use ottla_server::{LogLevels, Node};
 use std::io::{IsTerminal as _, Write as _};
 use std::path::PathBuf;
 use std::time::Instant;
@@ -53,33 +53,44 @@ impl Serve {
             std::io::stdout().write_all(shown.as_bytes()).context("cannot write to standard output")?;
             return Ok(());
         }
-        start_logs();
+        let log_levels = start_logs();
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .enable_all()
             .thread_name("ottla")
             .build()
             .context("cannot start the threads that serve clients")?;
-        runtime.block_on(serve(&config))
+        runtime.block_on(serve(&config, log_levels))
     }
 }
 
 /// Warnings and errors go to standard error; `OTTLA_LOG` asks for more (`OTTLA_LOG=info`, or
-/// `ottla_network=debug` for one part).
-fn start_logs() {
-    let filter = EnvFilter::try_from_env("OTTLA_LOG").unwrap_or_else(|_| EnvFilter::new("warn"));
-    tracing_subscriber::fmt()
+/// `ottla_network=debug` for one part), and so does an administrator while the node runs.
+fn start_logs() -> LogLevels {
+    const DEFAULT: &str = "warn";
+    let (text, filter) = match EnvFilter::try_from_env("OTTLA_LOG") {
+        Ok(filter) => (std::env::var("OTTLA_LOG").unwrap_or_default(), filter),
+        Err(_) => (DEFAULT.to_owned(), EnvFilter::new(DEFAULT)),
+    };
+    let logs = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)
         .with_ansi(std::io::stderr().is_terminal())
-        .init();
+        .with_filter_reloading();
+    let handle = logs.reload_handle();
+    logs.init();
+    LogLevels::new(&text, move |filter| {
+        if let Err(error) = handle.reload(EnvFilter::new(filter)) {
+            tracing::error!(%error, filter, "the log levels could not be changed");
+        }
+    })
 }
 
-async fn serve(config: &ServerConfig) -> Result<()> {
+async fn serve(config: &ServerConfig, log_levels: LogLevels) -> Result<()> {
     let begun = Instant::now();
     // Before anything is opened: a signal during the start is then not lost.
     let mut interrupt = signal(SignalKind::interrupt()).context("cannot listen for SIGINT")?;
     let mut terminate = signal(SignalKind::terminate()).context("cannot listen for SIGTERM")?;
-    let node = Node::start(config).await.context("the node did not start")?;
+    let node = Node::start(config, log_levels).await.context("the node did not start")?;
     for note in &config.notes {
         eprintln!("note: {note}");
     }

@@ -12,3 +12,4 @@ mod dynamic;
 mod node;
 
 pub use node::{Node, StartError};
+pub use ottla_broker::LogLevels;

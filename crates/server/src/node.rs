@@ -2,7 +2,7 @@
 
 use crate::config::{Address, Listener, ServerConfig};
 use crate::dynamic;
-use ottla_broker::{Broker, Clock, Settings};
+use ottla_broker::{Broker, Clock, LogLevels, Settings};
 use ottla_configs::BrokerConfig;
 use ottla_coordinator::GroupCoordinator;
 use ottla_metadata::Endpoint;
@@ -71,8 +71,8 @@ pub struct Node {
 }
 
 impl Node {
-    /// Opens everything and serves. Within a tokio runtime of several threads; blocks on the disk.
-    pub async fn start(config: &ServerConfig) -> Result<Node, StartError> {
+    /// Opens everything and serves; `log_levels` is how loggers are told a level. Within a tokio runtime of several threads; blocks on the disk.
+    pub async fn start(config: &ServerConfig, log_levels: LogLevels) -> Result<Node, StartError> {
         // The ports first: other nodes are told of them, and a node that cannot listen touches nothing.
         let limits = limits(config);
         let mut bound = Vec::new();
@@ -104,6 +104,7 @@ impl Node {
             Arc::clone(&partitions),
             groups,
             config.broker.clone(),
+            log_levels,
             settings(config),
         );
         let upkeep = Upkeep::start(partitions).map_err(StartError::Thread)?;

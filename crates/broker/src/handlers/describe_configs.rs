@@ -3,11 +3,12 @@
 //! KIP-569). A broker is asked of itself; its empty name asks for what is set for all brokers. Entries
 //! stand in the order of their names.
 
+use crate::LogLevels;
 use crate::errors::Refusal;
-use ottla_configs::BrokerConfig;
 use ottla_configs::describe::{
     self, Entry, describe_broker, describe_client_metrics, describe_cluster, describe_group, describe_topic,
 };
+use ottla_configs::{BrokerConfig, Source};
 use ottla_controller::validate_topic_name;
 use ottla_ids::NodeId;
 use ottla_metadata::{ConfigResource, Image, ResourceType};
@@ -23,13 +24,14 @@ pub fn describe_configs(
     image: &Image,
     node: NodeId,
     configs: &BrokerConfig,
+    log_levels: &LogLevels,
 ) -> DescribeConfigsResponse {
     let configs = effective(image, node, configs);
     let results = request
         .resources
         .iter()
         .map(|resource| {
-            let (error, entries) = match entries(resource, image, node, &configs) {
+            let (error, entries) = match entries(resource, image, node, &configs, log_levels) {
                 Ok(entries) => (None, entries),
                 Err(refusal) => (Some(refusal), Vec::new()),
             };
@@ -68,6 +70,7 @@ fn entries(
     image: &Image,
     node: NodeId,
     configs: &BrokerConfig,
+    log_levels: &LogLevels,
 ) -> Result<Vec<Entry>, Refusal> {
     let invalid = |message: &str| Err(Refusal::new(ErrorCode::InvalidRequest, message));
     let kind = ResourceType::from_id(resource.resource_type);
@@ -91,8 +94,7 @@ fn entries(
         ResourceType::BrokerLogger if name.is_empty() => invalid("Broker id must not be empty"),
         ResourceType::BrokerLogger => {
             check_node(name, node, &node.to_string())?;
-            // Log levels are set when the node starts; no logger can be changed from here.
-            Ok(Vec::new())
+            Ok(log_levels.all().into_iter().map(|(name, level)| describe::logger(name, level)).collect())
         }
         ResourceType::ClientMetrics if name.is_empty() => {
             invalid("Client metrics subscription name must not be empty")
@@ -131,7 +133,11 @@ fn result(entry: Entry, request: &DescribeConfigsRequest) -> DescribeConfigsReso
         is_sensitive: sensitive,
         synonyms: synonyms.into_iter().map(synonym).collect(),
         config_type: kind.map_or(0, |kind| kind.id()),
-        documentation: doc.filter(|_| request.include_documentation).map(Text::from_static),
+        documentation: match source {
+            // Kafka's loggers have an empty one, asked for or not.
+            Source::BrokerLogger => Some(Text::default()),
+            _ => doc.filter(|_| request.include_documentation).map(Text::from_static),
+        },
         ..DescribeConfigsResourceResult::default()
     }
 }
@@ -176,7 +182,8 @@ mod tests {
             ..DescribeConfigsRequest::default()
         };
         let configs = BrokerConfig::new([("log.segment.bytes", "2097152")]).expect("valid settings");
-        let mut response = describe_configs(&request, &image(), NodeId(1), &configs);
+        let mut response =
+            describe_configs(&request, &image(), NodeId(1), &configs, &LogLevels::new("warn", |_| {}));
         assert_eq!(response.results.len(), 1);
         response.results.remove(0)
     }
@@ -211,7 +218,7 @@ mod tests {
         check(4, "", &[], "min.insync.replicas=1@3");
         check(32, "g", &["consumer.session.timeout.ms"], "consumer.session.timeout.ms=45000@5");
         check(16, "m", &["interval.ms"], "interval.ms=300000@5");
-        check(8, "1", &[], "");
+        check(8, "1", &["root", "ottla_broker"], "ottla_broker=WARN@6 root=WARN@6");
     }
 
     #[test]
