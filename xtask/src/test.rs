@@ -270,7 +270,7 @@ fn clients(tools: &Tools, options: &Options, work: &Path, tally: &mut Tally) {
     }
     let Some(binary) = binary else { return };
     if options.wants("crash") {
-        let rounds = if options.long { 25 } else { 5 };
+        let rounds = if options.long { 60 } else { 5 };
         tally.telling_step("crash", || crash::run(tools, &binary, &work.join("crash"), rounds));
     }
     if options.wants("hostile") {
