@@ -4,6 +4,7 @@
 //! Each leader is asked by a task of its own, one request at a time, while earlier answers are handed
 //! out; [`Consumer::poll`] may be given up at any point and loses nothing by it.
 
+mod aborted;
 mod group;
 mod reading;
 
@@ -13,6 +14,7 @@ pub use reading::{ConsumerRecord, Start};
 use crate::cluster::Cluster;
 use crate::error::ClientError;
 use crate::offsets::{IsolationLevel, OffsetSpec};
+use aborted::Aborted;
 use bytes::Bytes;
 use group::{Membership, Standing};
 use ottla_ids::{NodeId, TopicId, TopicPartition};
@@ -444,7 +446,11 @@ impl Consumer {
                 match ErrorCode::from(it.error_code) {
                     ErrorCode::None => {
                         let records = it.records.as_ref().and_then(Payload::as_bytes).cloned();
-                        reading.on_fetched(*offset, records.unwrap_or_else(Bytes::new))?;
+                        // Nothing is listed for who wants all records.
+                        let aborted = it.aborted_transactions.unwrap_or_default();
+                        let aborted = aborted.iter().map(|it| (it.producer_id, it.first_offset));
+                        let aborted = Aborted::new(aborted);
+                        reading.on_fetched(*offset, records.unwrap_or_else(Bytes::new), aborted)?;
                     }
                     ErrorCode::OffsetOutOfRange if reading.wants() == Some(*offset) => {
                         let Some(start) = self.config.offset_reset.start() else {

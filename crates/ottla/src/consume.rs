@@ -37,6 +37,9 @@ pub struct Consume {
     /// Stop at the end, as it is at the start of the command.
     #[arg(long)]
     stop_at_end: bool,
+    /// Leave out the records of aborted transactions, and wait at those of open ones.
+    #[arg(long)]
+    read_committed: bool,
     /// How to show records: the value alone, or JSON with everything, one record a line.
     #[arg(long, short, value_enum, default_value = "text")]
     output: Format,
@@ -110,12 +113,15 @@ impl Consume {
         };
         let wanted: Vec<_> = partitions.iter().map(|it| (it.clone(), OffsetSpec::Latest)).collect();
         // Asked for in any case: a partition that is not there shows at once.
-        let ends = cluster.list_offsets(&wanted, IsolationLevel::ReadUncommitted).await.map_err(advise)?;
+        let isolation = match self.read_committed {
+            true => IsolationLevel::ReadCommitted,
+            false => IsolationLevel::ReadUncommitted,
+        };
+        let ends = cluster.list_offsets(&wanted, isolation).await.map_err(advise)?;
         let From(from) = self.from;
         if let Start::Offset(offset) = from {
             let wanted: Vec<_> = partitions.iter().map(|it| (it.clone(), OffsetSpec::Earliest)).collect();
-            let begins =
-                cluster.list_offsets(&wanted, IsolationLevel::ReadUncommitted).await.map_err(advise)?;
+            let begins = cluster.list_offsets(&wanted, isolation).await.map_err(advise)?;
             check_offset(offset, &begins, &ends)?;
         }
         let config = ConsumerConfig {
@@ -124,6 +130,7 @@ impl Consume {
                 Start::End => OffsetReset::Latest,
                 Start::Offset(_) | Start::Timestamp(_) => OffsetReset::None,
             },
+            isolation,
             group: self.group.as_deref().map(GroupConfig::new),
             ..ConsumerConfig::default()
         };

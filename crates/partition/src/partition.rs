@@ -199,6 +199,7 @@ impl Partition {
         state: &ottla_metadata::Partition,
         rules: Rules,
     ) -> Partition {
+        log.on_high_watermark(log.durable_end());
         Partition {
             name,
             topic_id,
@@ -257,7 +258,8 @@ impl Partition {
     pub fn last_stable_offset(&self) -> Result<Offset, StorageError> {
         let high_watermark = self.high_watermark();
         let first_unstable = self.log.first_unstable_offset()?;
-        Ok(first_unstable.map_or(high_watermark, |offset| offset.min(high_watermark)))
+        let log_start = self.log_start_offset();
+        Ok(first_unstable.map_or(high_watermark, |offset| offset.max(log_start).min(high_watermark)))
     }
 
     /// The log's first offset.
@@ -356,7 +358,8 @@ impl Partition {
         };
         let found = self.log.read(from, max_bytes, visible_end, at_least_one)?;
         if isolation == Isolation::ReadCommitted {
-            read.aborted = Some(Vec::new());
+            let aborted = self.log.aborted_transactions(from, &found)?;
+            read.aborted = Some(aborted.iter().map(|it| (it.producer_id, it.first_offset)).collect());
         }
         read.records = found.records;
         Ok(read)
@@ -470,6 +473,8 @@ impl Partition {
 
     /// The high watermark moves to `offset`, if that is further; those who waited are told.
     pub(crate) fn advance(&self, offset: Offset) {
+        // Before the move is seen: whoever sees the new high watermark sees the last stable offset that goes with it.
+        self.log.on_high_watermark(offset);
         let before = self.high_watermark.fetch_max(offset.0, Ordering::AcqRel);
         if before < offset.0 {
             self.waiters().wake(offset);

@@ -2,13 +2,15 @@
 
 use crate::partition::{AppendError, Appended};
 use crate::rules::Rules;
-use crate::{Acks, Directories, Isolation, Offline, OpenError, Origin, Partition, Partitions, Ticket};
+use crate::{
+    Acks, Directories, Isolation, Offline, OffsetSpec, OpenError, Origin, Partition, Partitions, Ticket,
+};
 use ottla_configs::{BrokerConfig, TopicConfig, TopicDefaults};
-use ottla_ids::{LeaderEpoch, NodeId, Offset, TopicPartition, Uuid};
+use ottla_ids::{LeaderEpoch, NodeId, Offset, ProducerEpoch, ProducerId, TopicPartition, Uuid};
 use ottla_metadata::{Image, MetadataRecord};
 use ottla_protocol::Text;
 use ottla_protocol::records::metadata::{ConfigRecord, PartitionRecord, RemoveTopicRecord, TopicRecord};
-use ottla_records::{BatchBuilder, Compression};
+use ottla_records::{BatchBuilder, Compression, EndTransactionMarker};
 use ottla_state_machine::Machine;
 use ottla_storage::{DirectoryOptions, Disk, LogDirectory, SimulatedDisk};
 use std::io;
@@ -231,6 +233,79 @@ fn no_more_replicas_are_asked_for_than_are_assigned() {
     it.partition.lead_as(image(&records).partition("t", 0).unwrap());
     let refused = append(&it.partition, &["b"]);
     assert!(matches!(refused, Err(AppendError::NotEnoughReplicas { in_sync: 1, wanted: 2 })), "{refused:?}");
+}
+
+/// A coordinator's append: a transactional record of the producer, or the marker that ends its transaction.
+fn transact(partition: &Partition, producer: i64, ends: Option<bool>) -> Offset {
+    let (id, epoch) = (ProducerId(producer), ProducerEpoch(0));
+    let batch = match ends {
+        Some(commit) => {
+            let marker = EndTransactionMarker { commit, coordinator_epoch: 0 };
+            BatchBuilder::end_transaction(Offset::ZERO, LeaderEpoch(0), NOW_MS, id, epoch, marker).unwrap()
+        }
+        None => {
+            let builder = BatchBuilder::new(Offset::ZERO, Compression::None).producer(id, epoch, 0);
+            let mut builder = builder.transactional(true);
+            builder.append(NOW_MS, None, Some(b"in a transaction"), &[]).unwrap();
+            builder.finish().unwrap()
+        }
+    };
+    partition.append(&batch, Acks::All, Origin::Coordinator, NOW_MS).unwrap().base_offset
+}
+
+/// What a read-committed consumer gets from `from` on: bytes, and the aborted transactions.
+fn committed(partition: &Partition, from: i64) -> (usize, Vec<(i64, i64)>) {
+    let read = partition.read(Offset(from), 1 << 20, Isolation::ReadCommitted, true).unwrap();
+    let aborted = read.aborted.as_ref().expect("the list is there for read-committed consumers");
+    (read.size(), aborted.iter().map(|(id, first)| (id.0, first.0)).collect())
+}
+
+#[test]
+fn a_read_committed_consumer_sees_what_is_stable_and_is_told_what_was_aborted() {
+    let disk = SimulatedDisk::new(11);
+    let mut it = ByHand::on(&disk, &[("segment.bytes", "1048576")]);
+    append(&it.partition, &["plain"]).unwrap();
+    transact(&it.partition, 7, None);
+    transact(&it.partition, 8, None);
+    it.commit();
+    let stable = |partition: &Partition| partition.last_stable_offset().unwrap().0;
+    assert_eq!((stable(&it.partition), it.partition.high_watermark().0), (1, 3));
+    assert_eq!(committed(&it.partition, 0), (batch(&["plain"]).len(), vec![]));
+    assert_eq!(committed(&it.partition, 1), (0, vec![]));
+    let latest = |partition: &Partition, isolation| {
+        partition.find_offset(OffsetSpec::Latest, isolation).unwrap().unwrap().offset.0
+    };
+    assert_eq!(latest(&it.partition, Isolation::ReadCommitted), 1);
+    assert_eq!(latest(&it.partition, Isolation::ReadUncommitted), 3);
+
+    // The marker counts once it is durable.
+    transact(&it.partition, 7, Some(false));
+    assert_eq!(stable(&it.partition), 1);
+    it.commit();
+    assert_eq!(stable(&it.partition), 2);
+    assert_eq!(committed(&it.partition, 0).1, [(7, 1)]);
+    transact(&it.partition, 8, Some(true));
+    it.commit();
+    assert_eq!(stable(&it.partition), 5);
+    assert_eq!((committed(&it.partition, 0).1, committed(&it.partition, 4).1), (vec![(7, 1)], vec![]));
+
+    // An open transaction stays one over a power cut and over a stop in order; so does an aborted one.
+    transact(&it.partition, 9, None);
+    it.commit();
+    for in_order in [false, true] {
+        if in_order {
+            it.directory.close(1).unwrap();
+        } else {
+            disk.power_cut();
+        }
+        drop(it);
+        it = ByHand::on(&disk, &[]);
+        assert_eq!((stable(&it.partition), it.partition.high_watermark().0), (5, 6), "{in_order}");
+        assert_eq!(committed(&it.partition, 0).1, [(7, 1)], "{in_order}");
+    }
+    // A deletion may pass what is unstable, but no reader goes back behind the log's start.
+    it.partition.delete_records(6, NOW_MS).unwrap();
+    assert_eq!((stable(&it.partition), committed(&it.partition, 6)), (6, (0, vec![])));
 }
 
 /// All partitions of a node, with the thread that commits.

@@ -19,6 +19,7 @@ mod config;
 mod journal;
 mod producers;
 
+mod aborted;
 mod epochs;
 mod index;
 mod segment;
@@ -33,6 +34,7 @@ mod error;
 mod meta_properties;
 mod sync;
 
+pub use aborted::AbortedTransaction;
 pub use checkpoint::{
     CLEANER_OFFSETS, HIGH_WATERMARKS, LOG_STARTS, Offsets, PARTITION_METADATA, RECOVERY_POINTS,
 };

@@ -12,6 +12,7 @@ mod open;
 mod read;
 mod retention;
 mod times;
+mod transactions;
 
 use crate::commit::{CommitQueue, InQueue, SyncPlan, Synced, Unsecured};
 use crate::config::LogConfig;
@@ -26,7 +27,7 @@ use crate::sync::{Dirt, Mutex, RwLock};
 use boundaries::Boundaries;
 use ottla_ids::{LeaderEpoch, Offset, TopicId, TopicPartition};
 use std::path::Path;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
 
 pub use append::{AppendInfo, Appended};
@@ -60,6 +61,8 @@ pub struct Log {
     epochs: Mutex<Epochs>,
     view: RwLock<View>,
     boundaries: Mutex<Boundaries>,
+    /// The high watermark that was last told.
+    high_watermark: AtomicI64,
     recovery: Recovery,
 }
 
@@ -120,6 +123,8 @@ struct View {
     first_unstable: Option<Offset>,
     /// Whether the producers' state has been read.
     is_loaded: bool,
+    /// Once the high watermark is behind this transaction marker, `first_unstable` may move.
+    next_marker: Option<Offset>,
     /// Counts truncations: a sync that began before one says nothing of what came after it.
     truncations: u64,
     /// Whether the folder's own name and its `partition.metadata` are not durable.
@@ -242,14 +247,19 @@ impl Log {
 
     /// Tells the high watermark, below which transaction markers count.
     pub fn on_high_watermark(&self, high_watermark: Offset) {
-        if self.view.read().first_unstable.is_none_or(|first| first >= high_watermark) {
+        self.high_watermark.fetch_max(high_watermark.0, Ordering::AcqRel);
+        if self.view.read().next_marker.is_none_or(|marker| marker >= high_watermark) {
             return;
         }
         let mut writer = self.writer.lock();
-        if writer.is_loaded {
-            writer.producers.on_high_watermark(high_watermark);
-            self.view.write().first_unstable = writer.producers.first_unstable_offset();
-        }
+        writer.producers.on_high_watermark(high_watermark);
+        self.publish_unstable(&writer, &mut self.view.write());
+    }
+
+    /// Makes the view say what the writer knows of transactions.
+    fn publish_unstable(&self, writer: &Writer, view: &mut View) {
+        view.first_unstable = writer.producers.first_unstable_offset();
+        view.next_marker = writer.producers.next_marker();
     }
 
     /// The producers that the log knows, in no order.

@@ -6,6 +6,7 @@
 
 mod snapshot;
 
+use crate::aborted::AbortedTransaction;
 use ottla_ids::{Offset, ProducerEpoch, ProducerId};
 use ottla_records::{BatchHeader, EndTransactionMarker};
 use std::collections::{BTreeMap, HashMap};
@@ -244,15 +245,48 @@ impl Producers {
         self.states.insert(state.producer_id, state);
     }
 
-    /// Takes over a batch that is in the log already.
-    pub fn replay(&mut self, header: &BatchHeader, marker: Option<EndTransactionMarker>) {
+    /// Takes over a batch that is in the log already. Returns the transaction that it aborts, if it does.
+    pub fn replay(
+        &mut self,
+        header: &BatchHeader,
+        marker: Option<EndTransactionMarker>,
+    ) -> Option<AbortedTransaction> {
         if !header.has_producer_id() || (header.is_control() && marker.is_none()) {
-            return;
+            return None;
         }
         let checked = self.check(header, marker, header.base_offset(), Origin::Replication, None);
-        if let Ok(Checked::Append { state, ended }) = checked {
-            self.apply(state, ended);
+        let Ok(Checked::Append { state, ended }) = checked else { return None };
+        let aborted = ended.and_then(|ended| self.aborted(&ended, &[]));
+        self.apply(state, ended);
+        aborted
+    }
+
+    /// The entry of the aborted-transaction index for a transaction that a marker ends and that is still open
+    /// here, if the marker aborts it. `earlier` is what batches of the same append before it do.
+    pub fn aborted(
+        &self,
+        ended: &EndedTransaction,
+        earlier: &[&(ProducerState, Option<EndedTransaction>)],
+    ) -> Option<AbortedTransaction> {
+        if !ended.is_aborted {
+            return None;
         }
+        let was_ended = |first: Offset| {
+            earlier.iter().any(|(_, other)| other.is_some_and(|other| other.first_offset == first))
+        };
+        let open = self.open.iter().map(|(first, id)| (*first, *id));
+        let begun = earlier
+            .iter()
+            .filter_map(|(state, _)| state.transaction_start.map(|first| (first, state.producer_id)));
+        // Kafka's `lastStableOffset(CompletedTxn)`: the first transaction of another producer.
+        let others = open.chain(begun).filter(|(first, id)| *id != ended.producer_id && !was_ended(*first));
+        let first_other = others.map(|(first, _)| first).min();
+        Some(AbortedTransaction {
+            producer_id: ended.producer_id,
+            first_offset: ended.first_offset,
+            last_offset: ended.last_offset,
+            last_stable_offset: first_other.unwrap_or(ended.last_offset.plus(1)),
+        })
     }
 
     /// The first offset that a committed-only reader may not pass: that of an open transaction, or of an ended
@@ -261,6 +295,11 @@ impl Producers {
         let open = self.open.keys().next();
         let ended = self.ended.keys().next();
         open.into_iter().chain(ended).min().copied()
+    }
+
+    /// Once the high watermark is behind this marker, the first unstable offset may move.
+    pub fn next_marker(&self) -> Option<Offset> {
+        self.ended.values().next().map(|ended| ended.last_offset)
     }
 
     /// The markers below the high watermark count.

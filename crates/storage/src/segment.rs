@@ -2,6 +2,7 @@
 //!
 //! A segment's files are opened when they are first used, and its indexes read when first looked into.
 
+use crate::aborted::{AbortedIndex, IndexFile};
 use crate::disk::{Disk, File};
 use crate::error::{Context, StorageError};
 use crate::index::{Growing, IndexEntry, OffsetEntry, Paged, TimeEntry, valid_entries};
@@ -47,6 +48,7 @@ pub(crate) struct Segment {
     /// Whether room was taken for more than it holds.
     has_reserve: AtomicBool,
     index: RwLock<Index>,
+    aborted: AbortedIndex,
     /// Held while index files are written.
     index_files: Mutex<()>,
     /// What its files' names end in. Held while files are opened by name or renamed, so that nobody opens the
@@ -78,6 +80,7 @@ impl Segment {
             dirt: Dirt::default(),
             has_reserve: AtomicBool::new(false),
             index: RwLock::new(Index::Unloaded),
+            aborted: AbortedIndex::existing(),
             index_files: Mutex::new(()),
             mark: RwLock::new(""),
         }
@@ -92,6 +95,7 @@ impl Segment {
         *segment.file.lock() = Some(file);
         segment.size.store(0, Ordering::Release);
         segment.dirt.mark();
+        segment.aborted.set_empty();
         *segment.index.write() = Index::Growing(Growing::default());
         Ok(segment)
     }
@@ -129,6 +133,11 @@ impl Segment {
 
     pub fn path(&self) -> PathBuf {
         self.named(".log", *self.mark.read())
+    }
+
+    /// The transactions that abort markers in the segment end, and the file that holds them.
+    pub fn aborted(&self) -> (&AbortedIndex, IndexFile<'_>) {
+        (&self.aborted, IndexFile { folder: &self.folder, base: self.base })
     }
 
     fn index_path(&self) -> PathBuf {
@@ -530,10 +539,15 @@ impl Segment {
     }
 
     /// Gives all its files names that end in `mark`; it stays readable. Records come last, so that they never
-    /// have a name without their indexes having it.
+    /// have a name without their indexes having it; and first where the name is taken from them as deleted: that
+    /// the aborted transactions are missing, which have no index without them, would not be seen.
     pub fn rename(&self, mark: &'static str) -> Result<(), StorageError> {
         let mut current = self.mark.write();
-        for suffix in [".index", ".timeindex", ".txnindex", ".log"] {
+        let mut suffixes = [".index", ".timeindex", ".txnindex", ".log"];
+        if mark == DELETED {
+            suffixes.reverse();
+        }
+        for suffix in suffixes {
             let (from, to) = (self.named(suffix, *current), self.named(suffix, mark));
             match self.folder.disk.rename(&from, &to) {
                 Err(error) if error.kind() != std::io::ErrorKind::NotFound => {

@@ -2,6 +2,7 @@
 //!
 //! A core: it knows neither sockets nor time.
 
+use super::aborted::Aborted;
 use crate::error::ClientError;
 use bytes::Bytes;
 use ottla_ids::TopicPartition;
@@ -56,8 +57,8 @@ pub(super) struct Reading {
     position: i64,
     /// The offset to fetch from next.
     next_fetch: i64,
-    /// What has arrived, batches not looked into yet.
-    arrived: VecDeque<Bytes>,
+    /// What has arrived, batches not looked into yet, and what of it was aborted.
+    arrived: VecDeque<(Bytes, Aborted)>,
     /// The records of the batch that is being handed out.
     records: VecDeque<ConsumerRecord>,
     /// The position once `records` is empty.
@@ -124,7 +125,12 @@ impl Reading {
     ///
     /// # Errors
     /// [`ClientError::Damaged`] when there is something and it is not a batch.
-    pub(super) fn on_fetched(&mut self, offset: i64, bytes: Bytes) -> Result<(), ClientError> {
+    pub(super) fn on_fetched(
+        &mut self,
+        offset: i64,
+        bytes: Bytes,
+        aborted: Aborted,
+    ) -> Result<(), ClientError> {
         // An answer to a question from before a restart.
         if self.start.is_some() || offset != self.next_fetch || bytes.is_empty() {
             return Ok(());
@@ -142,7 +148,7 @@ impl Reading {
         }
         if let Some(end) = end {
             self.next_fetch = end.max(self.next_fetch);
-            self.arrived.push_back(bytes);
+            self.arrived.push_back((bytes, aborted));
         }
         Ok(())
     }
@@ -178,9 +184,9 @@ impl Reading {
     }
 
     /// Looks into the next batch that has arrived; whether there was one. Without records (a compacted
-    /// batch, a control batch) the position moves on right here.
+    /// batch, a control batch, an aborted one) the position moves on right here.
     fn open_batch(&mut self) -> Result<bool, ClientError> {
-        let Some(bytes) = self.arrived.pop_front() else { return Ok(false) };
+        let Some((bytes, mut aborted)) = self.arrived.pop_front() else { return Ok(false) };
         let batch = match BatchView::parse(&bytes) {
             Ok(batch) => batch,
             // The rest of an answer; it begins the next one.
@@ -189,7 +195,8 @@ impl Reading {
         let size = batch.size();
         let base = batch.header().base_offset().0;
         self.behind_batch = batch.header().next_offset().0.max(self.position);
-        if !batch.header().is_control() && self.position < self.behind_batch {
+        let is_hidden = aborted.hides(&batch) || batch.header().is_control();
+        if !is_hidden && self.position < self.behind_batch {
             batch.check_crc().map_err(|error| self.damaged(base, &error))?;
             let records = batch.records(BATCH_BYTES_MAX).map_err(|error| self.damaged(base, &error))?;
             for record in &records {
@@ -216,7 +223,7 @@ impl Reading {
         }
         let rest = bytes.slice(size.min(bytes.len())..);
         if !rest.is_empty() {
-            self.arrived.push_front(rest);
+            self.arrived.push_front((rest, aborted));
         }
         Ok(true)
     }

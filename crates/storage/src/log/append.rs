@@ -1,8 +1,11 @@
 //! Appending: the checks that need the log, offsets, one write.
 
 use super::{Log, Writer};
+use crate::aborted::AbortedTransaction;
 use crate::error::{AppendError, Context, StorageError, is_no_room};
-use crate::producers::{Checked, EndedTransaction, Origin, ProducerBatch, ProducerState, Refusal, encode};
+use crate::producers::{
+    Checked, EndedTransaction, Origin, ProducerBatch, ProducerState, Producers, Refusal, encode,
+};
 use crate::segment::Segment;
 use ottla_ids::{LeaderEpoch, Offset, ProducerId};
 use ottla_records::{
@@ -62,6 +65,21 @@ impl Staged {
     fn get(&self, id: ProducerId) -> Option<&ProducerState> {
         let mut newest_first = self.more.iter().rev().chain(&self.first);
         newest_first.find(|(state, _)| state.producer_id == id).map(|(state, _)| state)
+    }
+
+    /// The transactions that are aborted, for the segment's index.
+    fn aborted(&self, producers: &Producers) -> Vec<AbortedTransaction> {
+        let mut earlier = Vec::new();
+        let mut aborted = Vec::new();
+        for staged in self.first.iter().chain(&self.more) {
+            if let (_, Some(ended)) = staged {
+                aborted.extend(producers.aborted(ended, &earlier));
+            }
+            if !self.more.is_empty() {
+                earlier.push(staged);
+            }
+        }
+        aborted
     }
 
     fn add(&mut self, state: ProducerState, ended: Option<EndedTransaction>) {
@@ -158,6 +176,7 @@ impl Log {
             });
         }
         self.write(&writer, batches, prepared, records, info)?;
+        self.write_aborted(&writer, &staged.aborted(&writer.producers))?;
         self.publish(&mut writer, prepared, staged, records.len(), next, info.now_ms);
 
         let must_wait = writer.config.is_durable_first();
@@ -379,6 +398,19 @@ impl Log {
         Err(StorageError::DiskFull { path })
     }
 
+    /// Writes the index entries of transactions that the batches written just now abort.
+    fn write_aborted(&self, writer: &Writer, aborted: &[AbortedTransaction]) -> Result<(), StorageError> {
+        let (index, file) = writer.active.aborted();
+        let Err(error) = index.append(&file, aborted) else { return Ok(()) };
+        if !matches!(error, StorageError::DiskFull { .. }) {
+            return Err(self.root.fail(error));
+        }
+        let path = writer.active.path();
+        let cut = writer.active.file()?.set_size(writer.size).at("cut", &path);
+        cut.map_err(|error| self.root.fail(error))?;
+        Err(error)
+    }
+
     /// Makes what was written part of the log.
     fn publish(
         &self,
@@ -446,7 +478,7 @@ impl Log {
             view.unrecoverable_bytes += size as u64;
             view.unrecoverable_since_ms.get_or_insert(now_ms);
             view.unflushed_since_ms.get_or_insert(now_ms);
-            view.first_unstable = writer.producers.first_unstable_offset();
+            self.publish_unstable(writer, &mut view);
             if !view.is_durable_first {
                 view.durable_end = log_end;
                 view.durable_position = Some((segment.base, writer.size));

@@ -309,6 +309,8 @@ impl Log {
         let interval = writer.config.index_interval_bytes;
         let (growing, from) = segment.resume_index(end, position, interval)?;
         segment.set_growing(segment.scan_index(from, position, growing, interval)?.growing);
+        let (aborted, file) = segment.aborted();
+        aborted.truncate(&file, end, &[])?;
         for later in segments.iter().skip(index + 1).rev() {
             later.remove()?;
         }
@@ -370,6 +372,7 @@ impl Log {
             view.synced_end = offset;
             view.recovery_point = offset;
             view.first_unstable = None;
+            view.next_marker = None;
             view.truncations += 1;
             (view.truncations, std::mem::take(&mut view.unrecoverable_bytes))
         };

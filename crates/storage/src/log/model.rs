@@ -1,19 +1,24 @@
 //! Random histories of two logs of one directory against a plain list of batches, with power cuts at any
 //! change of the disk. The law: what was acked is there; what is there was sent, in order; the producers'
-//! state and the leader epochs are those of the batches.
+//! state, the leader epochs and the aborted transactions are those of the batches.
 
+use super::append::read_marker;
 use super::*;
+use crate::aborted::AbortedTransaction;
 use crate::disk::{Disk, SimulatedDisk};
 use crate::error::AppendError;
 use crate::producers::{Origin, Producers};
 use crate::{DirectoryOptions, JournalChoice, JournalOptions, LogDirectory};
 use ottla_ids::{ProducerEpoch, ProducerId, Uuid};
-use ottla_records::{BatchBuilder, BatchHeader, Compression, batches};
+use ottla_records::{BatchBuilder, BatchHeader, Compression, EndTransactionMarker, batches};
 use std::path::Path;
 
 /// Histories in an ordinary test run; `OTTLA_STORAGE_SEEDS` asks for more.
 const SEEDS: u64 = 400;
 const STEPS: usize = 60;
+/// Producers with an id; those from `FIRST_TRANSACTIONAL` on write in transactions.
+const PRODUCERS: usize = 5;
+const FIRST_TRANSACTIONAL: usize = 3;
 
 struct Random(u64);
 
@@ -40,7 +45,7 @@ struct Expected {
     /// Where the log may start: the second is of a deletion that may have failed half way.
     starts: Vec<Offset>,
     /// Next sequence number of each producer.
-    sequences: [i32; 3],
+    sequences: [i32; PRODUCERS],
     epoch: i32,
     may_be_missing: bool,
 }
@@ -107,7 +112,7 @@ impl World {
                 sent: Vec::new(),
                 acked: Offset::ZERO,
                 starts: vec![Offset::ZERO],
-                sequences: [0; 3],
+                sequences: [0; PRODUCERS],
                 epoch: 0,
                 may_be_missing: true,
             });
@@ -193,7 +198,8 @@ impl World {
         if self.random.one_in(10) {
             expected.epoch += 1;
         }
-        let producer = self.random.below(4) as usize;
+        let producer = self.random.below(PRODUCERS as u64 + 1) as usize;
+        let is_transactional = (FIRST_TRANSACTIONAL..PRODUCERS).contains(&producer);
         let mut base = log.log_end_offset();
         let origin = if self.random.one_in(6) { Origin::Replication } else { Origin::Client };
         if origin == Origin::Replication {
@@ -203,6 +209,10 @@ impl World {
             BatchBuilder::new(base, Compression::None).leader_epoch(LeaderEpoch(expected.epoch));
         if let Some(sequence) = expected.sequences.get(producer) {
             builder = builder.producer(ProducerId(producer as i64), ProducerEpoch(0), *sequence);
+        }
+        builder = builder.transactional(is_transactional);
+        if is_transactional && self.random.one_in(2) && has_open_transaction(&log, producer)? {
+            return self.end_transaction(which, producer);
         }
         let count = 1 + self.random.below(4) as i32;
         let mut time = self.now_ms - self.random.below(40) as i64;
@@ -246,6 +256,28 @@ impl World {
             }
             Err(error) => panic!("{error}"),
         }
+    }
+
+    fn end_transaction(&mut self, which: usize, producer: usize) -> Result<(), StorageError> {
+        let log = Arc::clone(&self.logs[which]);
+        let marker = EndTransactionMarker { commit: self.random.one_in(3), coordinator_epoch: 0 };
+        let (base, epoch) = (log.log_end_offset(), LeaderEpoch(self.expected[which].epoch));
+        let (id, producer_epoch) = (ProducerId(producer as i64), ProducerEpoch(0));
+        let bytes =
+            BatchBuilder::end_transaction(base, epoch, self.now_ms, id, producer_epoch, marker).unwrap();
+        let header = BatchHeader::parse(&bytes).unwrap();
+        let origin = Origin::Coordinator;
+        let info = AppendInfo { leader_epoch: epoch, append_time: None, origin, now_ms: self.now_ms };
+        let result = log.append(&bytes, &info);
+        self.tell(format!("end {which} at {base} p{producer} {marker:?}: {result:?}"));
+        let error = match result {
+            Ok(_) => None,
+            Err(AppendError::Storage(error)) if error.is_disk_full() => return Ok(()),
+            Err(AppendError::Storage(error)) => Some(error),
+            Err(error) => panic!("{error}"),
+        };
+        self.expected[which].sent.push((header, bytes.to_vec()));
+        error.map_or(Ok(()), Err)
     }
 
     fn sync(&mut self) -> Result<(), StorageError> {
@@ -341,11 +373,19 @@ impl World {
         assert!(end <= expected.end().max(start), "sent up to {}, there is up to {end}", expected.end());
         assert!(expected.starts.contains(&start), "starts at {start}, not one of {:?}", expected.starts);
         if !after_crash {
+            // A deletion that failed before it moved the start says nothing of the end.
+            expected.starts = vec![start];
             assert_eq!(end, expected.end());
         }
         expected.sent.retain(|(header, _)| header.last_offset() < end);
         let should: Vec<&(BatchHeader, Vec<u8>)> =
             expected.sent.iter().filter(|(header, _)| start <= header.last_offset()).collect();
+        let mut replayed = Producers::default();
+        let aborted: Vec<AbortedTransaction> = expected
+            .sent
+            .iter()
+            .filter_map(|(header, bytes)| replayed.replay(header, marker(bytes)))
+            .collect();
         let mut found = Vec::new();
         let mut at = start;
         while at < end {
@@ -356,6 +396,31 @@ impl World {
                 found.push((batch.base_offset(), batch.bytes().to_vec()));
             }
             assert!(at < read.next_offset);
+            // Of a transaction that began before the log's start, a power cut may leave the end only: then its
+            // entry begins with the first record that is left, or is not there because none is.
+            let is_whole = |it: &&AbortedTransaction| start <= it.first_offset;
+            let key = |it: &AbortedTransaction| (it.producer_id, it.first_offset, it.last_offset);
+            let overlaps =
+                |it: &&AbortedTransaction| at <= it.last_offset && it.first_offset < read.next_offset;
+            let told = log.aborted_transactions(at, &read).unwrap();
+            let should: Vec<_> = aborted.iter().filter(overlaps).filter(is_whole).map(key).collect();
+            let is_known = |it: &&AbortedTransaction| {
+                aborted.iter().any(|other| is_whole(&other) && key(other) == key(it))
+            };
+            let known: Vec<_> = told.iter().filter(is_known).map(key).collect();
+            assert_eq!(known, should, "aborted from {at} on: {told:?}");
+            for begun in aborted.iter().filter(overlaps).filter(|it| !is_whole(it)) {
+                let has_records = expected.sent.iter().any(|(header, _)| {
+                    header.producer_id() == begun.producer_id
+                        && header.is_transactional()
+                        && at.max(begun.first_offset) <= header.base_offset()
+                        && header.base_offset() < begun.last_offset.min(read.next_offset)
+                });
+                assert!(
+                    !has_records || told.iter().any(|it| it.last_offset == begun.last_offset),
+                    "{begun:?} has records from {at} on: {told:?}"
+                );
+            }
             at = read.next_offset;
         }
         let should: Vec<_> =
@@ -400,13 +465,15 @@ impl World {
             assert_eq!(found.map(|found| found.offset), should.map(|(_, offset)| *offset), "time {time}");
         }
 
-        let mut replayed = Producers::default();
-        expected.sent.iter().for_each(|(header, _)| replayed.replay(header, None));
+        log.on_high_watermark(end);
+        replayed.on_high_watermark(end);
         let known = log.producers().unwrap();
         for state in &known {
             let replayed = replayed.states().find(|other| other.producer_id == state.producer_id);
-            assert_eq!(replayed.map(|other| other.batches().last()), Some(state.batches().last()));
+            assert_eq!(replayed.map(last_batch), Some(last_batch(state)));
+            assert_eq!(replayed.map(|other| other.transaction_start), Some(state.transaction_start));
         }
+        assert_eq!(log.first_unstable_offset().unwrap(), replayed.first_unstable_offset());
         for state in replayed.states() {
             let last = state.batches().last().map_or(Offset(-1), |batch| batch.last_offset);
             let is_known = known.iter().any(|other| other.producer_id == state.producer_id);
@@ -509,6 +576,22 @@ fn records(bytes: &[u8]) -> Vec<(i64, Offset)> {
     let batch = ottla_records::BatchView::parse(bytes).unwrap();
     let records = batch.records(1 << 20).unwrap();
     records.iter().map(|record| record.map(|record| (record.timestamp, record.offset)).unwrap()).collect()
+}
+
+fn marker(bytes: &[u8]) -> Option<EndTransactionMarker> {
+    let batch = ottla_records::BatchView::parse(bytes).unwrap();
+    if batch.is_control() { read_marker(&batch).unwrap() } else { None }
+}
+
+fn has_open_transaction(log: &Log, producer: usize) -> Result<bool, StorageError> {
+    let producers = log.producers()?;
+    let own = producers.iter().find(|state| state.producer_id.0 == producer as i64);
+    Ok(own.is_some_and(|state| state.transaction_start.is_some()))
+}
+
+/// The last sequence number and its offset. A snapshot has no timestamp of its own for the batch.
+fn last_batch(state: &ProducerState) -> Option<(i32, Offset)> {
+    state.batches().last().map(|batch| (batch.last_sequence, batch.last_offset))
 }
 
 fn run(seed: u64) {

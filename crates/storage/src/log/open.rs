@@ -1,7 +1,9 @@
 //! Opening a log: what is in its folder, what a crash left of it, what the writer must know.
 
 use super::append::read_marker;
+use super::transactions::{load_aborted, restore_aborted};
 use super::{Boundaries, Epochs, Log, View, Writer};
+use crate::aborted::AbortedTransaction;
 use crate::checkpoint::{PARTITION_METADATA, partition_metadata, read_partition_metadata};
 use crate::commit::{CommitQueue, InQueue};
 use crate::config::LogConfig;
@@ -15,7 +17,7 @@ use ottla_ids::{Offset, TopicId, TopicPartition};
 use ottla_records::{BatchHeader, BatchView};
 use std::collections::BTreeSet;
 use std::io::IoSlice;
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
 
 /// Read at once when records are checked after a crash.
@@ -99,6 +101,7 @@ impl Log {
             growing: Growing::default(),
             recovery: Recovery::default(),
             epochs: Epochs::default(),
+            has_markers: false,
         };
         let mut is_loaded = false;
         match opening.known.recovery_point {
@@ -146,6 +149,9 @@ impl Log {
         if is_loaded || is_fresh {
             active.set_growing(std::mem::take(&mut opened.growing));
         }
+        if is_loaded {
+            restore_aborted(&folder, &segments, opened.recovery_point, log_start, opened.has_markers)?;
+        }
         let size = if is_loaded { active.size()? } else { 0 };
         active.close_file();
 
@@ -162,7 +168,8 @@ impl Log {
             unrecoverable_since_ms: None,
             unflushed_since_ms: None,
             first_unstable: None,
-            is_loaded: is_fresh,
+            is_loaded: is_fresh && last_base == Offset::ZERO,
+            next_marker: None,
             truncations: 0,
             is_new,
             deleted: Vec::new(),
@@ -179,8 +186,9 @@ impl Log {
             size,
             log_end: opened.log_end,
             producers: Producers::default(),
-            // The producers are still to be loaded, unless the log is empty.
-            is_loaded: is_fresh,
+            // The producers are still to be loaded, unless there never were any: an empty log that does not start at
+            // zero may have a snapshot of what was before.
+            is_loaded: is_fresh && last_base == Offset::ZERO,
             latest_epoch: None,
             first_timestamp: None,
             first_append_ms: None,
@@ -208,6 +216,7 @@ impl Log {
             epochs: Mutex::new(opened.epochs),
             view: RwLock::new(view),
             boundaries: Mutex::new(Boundaries::default()),
+            high_watermark: AtomicI64::new(0),
             recovery: opened.recovery,
         }))
     }
@@ -246,11 +255,12 @@ impl Log {
         }
         let segments = self.view.read().segments.clone();
         writer.producers = load_producers(&self.folder, &segments, writer.log_end)?;
+        load_aborted(&self.folder, &segments, &segment)?;
         writer.latest_epoch =
             self.with_epochs(|epochs| (epochs.latest().map(|latest| latest.epoch), false))?;
         {
             let mut view = self.view.write();
-            view.first_unstable = writer.producers.first_unstable_offset();
+            self.publish_unstable(writer, &mut view);
             view.is_loaded = true;
             if view.secured.is_none() {
                 view.secured = Some((segment.base, size));
@@ -260,6 +270,10 @@ impl Log {
             }
         }
         writer.is_loaded = true;
+        // Markers below the high watermark count. It is looked at behind the view, in which whoever tells a new one
+        // looks behind that.
+        writer.producers.on_high_watermark(Offset(self.high_watermark.load(Ordering::Acquire)));
+        self.publish_unstable(writer, &mut self.view.write());
         Ok(())
     }
 }
@@ -300,6 +314,9 @@ pub(super) fn load_producers(
             if header.last_offset() < from {
                 continue;
             }
+            if end <= header.base_offset() {
+                break;
+            }
             if header.has_producer_id() {
                 replay(&mut producers, segment, position, &header)?;
             }
@@ -317,6 +334,8 @@ struct Opened {
     growing: Growing,
     recovery: Recovery,
     epochs: Epochs,
+    /// Whether there are transaction markers behind the recovery point.
+    has_markers: bool,
 }
 
 /// Reads the folder's topic id, or writes it. Returns whether it was written.
@@ -479,6 +498,7 @@ fn recover(
     let mut end = segments.get(floor).map_or(recovery_point, |segment| segment.base);
     let mut unrecoverable_bytes = 0;
     let mut torn_at = None;
+    let mut has_markers = false;
     for index in floor..segments.len() {
         let Some(segment) = segments.get(index).cloned() else { break };
         let gap = segment.base.0 - end.max(log_start).0;
@@ -517,6 +537,7 @@ fn recover(
         let damage = check.run(size, |header| {
             if header.base_offset() >= recovery_point {
                 is_dirty |= epochs.assign(header.leader_epoch(), header.base_offset());
+                has_markers |= header.is_control() && header.has_producer_id();
             }
         })?;
         recovery.checked_bytes += check.position - from;
@@ -591,6 +612,7 @@ fn recover(
         growing,
         recovery,
         epochs: Epochs { cache: Some(epochs), is_dirty },
+        has_markers,
     })
 }
 
@@ -686,15 +708,15 @@ impl Check<'_> {
     }
 }
 
-fn replay(
+/// Takes over a batch of a producer that begins at `position`. Returns the transaction that it aborts, if it does.
+pub(super) fn replay(
     producers: &mut Producers,
     segment: &Segment,
     position: u64,
     header: &BatchHeader,
-) -> Result<(), StorageError> {
+) -> Result<Option<AbortedTransaction>, StorageError> {
     if !header.is_control() {
-        producers.replay(header, None);
-        return Ok(());
+        return Ok(producers.replay(header, None));
     }
     let damage = |reason: String| segment.damage(position, header.base_offset(), reason);
     if header.size() > CONTROL_SIZE_MAX {
@@ -704,6 +726,5 @@ fn replay(
     let read = segment.file()?.read_at(&mut bytes, position).at("read", &segment.path())?;
     let batch = BatchView::parse(bytes.get(..read).unwrap_or_default()).map_err(|e| damage(e.to_string()))?;
     let marker = read_marker(&batch).map_err(|error| damage(error.to_string()))?;
-    producers.replay(header, marker);
-    Ok(())
+    Ok(producers.replay(header, marker))
 }

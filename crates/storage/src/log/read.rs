@@ -71,6 +71,8 @@ pub struct LogRead {
     pub log_end: Offset,
     /// See [`Log::durable_end`].
     pub durable_end: Offset,
+    /// The base offset of the segment that the records are in; `None` without records.
+    pub(super) segment: Option<Offset>,
 }
 
 /// Where to look, taken from the view at one moment.
@@ -111,6 +113,7 @@ impl Log {
                 log_start: view.log_start,
                 log_end: view.log_end,
                 durable_end: view.durable_end,
+                segment: None,
             }
         };
         self.root.check_online().map_err(ReadError::Storage)?;
@@ -126,6 +129,7 @@ impl Log {
             };
             match self.read_segment(&place, from, end, max_bytes, at_least_one_batch) {
                 Ok(Some((records, next_offset))) => {
+                    answer.segment = (!records.is_empty()).then_some(place.segment.base);
                     answer.records = records;
                     answer.next_offset = next_offset;
                     return Ok(answer);

@@ -1,9 +1,9 @@
 //! Fetch answers made of real batches, and what a consumer makes of them.
 
-use super::{ConsumerRecord, Reading, Start};
+use super::{Aborted, ConsumerRecord, Reading, Start};
 use bytes::{Bytes, BytesMut};
-use ottla_ids::{Offset, TopicPartition};
-use ottla_records::{BatchBuilder, Compression, HEADER_SIZE, retained_empty};
+use ottla_ids::{LeaderEpoch, Offset, ProducerEpoch, ProducerId, TopicPartition};
+use ottla_records::{BatchBuilder, Compression, EndTransactionMarker, HEADER_SIZE, retained_empty};
 
 fn partition() -> TopicPartition {
     TopicPartition::new("greetings", 0)
@@ -30,7 +30,7 @@ fn emptied(first: i64, last: i64) -> Bytes {
 /// What a transaction ends with.
 fn control(offset: i64) -> Bytes {
     let mut builder = BatchBuilder::control(Offset(offset));
-    let marker = ottla_records::EndTransactionMarker { commit: true, coordinator_epoch: 0 };
+    let marker = EndTransactionMarker { commit: true, coordinator_epoch: 0 };
     builder.append_control(7, marker.control_type(), &marker.value()).unwrap();
     builder.finish().unwrap()
 }
@@ -49,7 +49,7 @@ fn offsets(records: &[ConsumerRecord]) -> Vec<i64> {
 fn check(start: i64, batches: &[Bytes], expected: &[i64], position: i64) {
     let mut reading = Reading::new(partition(), Start::Offset(start));
     assert_eq!(reading.wants(), Some(start));
-    reading.on_fetched(start, answer(batches)).unwrap();
+    reading.on_fetched(start, answer(batches), Aborted::default()).unwrap();
     let mut records = Vec::new();
     reading.hand_out(usize::MAX, &mut records).unwrap();
     assert_eq!(offsets(&records), expected);
@@ -92,7 +92,9 @@ fn a_batch_that_was_cut_off_is_fetched_again() {
 #[test]
 fn the_position_is_that_of_the_next_record_to_hand_out() {
     let mut reading = Reading::new(partition(), Start::Offset(0));
-    reading.on_fetched(0, answer(&[batch(&[0, 3], Compression::Lz4), emptied(4, 5)])).unwrap();
+    reading
+        .on_fetched(0, answer(&[batch(&[0, 3], Compression::Lz4), emptied(4, 5)]), Aborted::default())
+        .unwrap();
     assert_eq!((reading.position(), reading.wants()), (Some(0), Some(6)));
     let mut records = Vec::new();
     reading.hand_out(1, &mut records).unwrap();
@@ -108,8 +110,8 @@ fn the_position_is_that_of_the_next_record_to_hand_out() {
 #[test]
 fn only_so_much_is_fetched_ahead() {
     let mut reading = Reading::new(partition(), Start::Offset(0));
-    reading.on_fetched(0, batch(&[0], Compression::None)).unwrap();
-    reading.on_fetched(1, batch(&[1], Compression::None)).unwrap();
+    reading.on_fetched(0, batch(&[0], Compression::None), Aborted::default()).unwrap();
+    reading.on_fetched(1, batch(&[1], Compression::None), Aborted::default()).unwrap();
     assert_eq!(reading.wants(), None);
     reading.hand_out(1, &mut Vec::new()).unwrap();
     assert_eq!(reading.wants(), Some(2));
@@ -120,9 +122,9 @@ fn answers_to_questions_from_before_a_restart_are_dropped() {
     let mut reading = Reading::new(partition(), Start::Offset(0));
     reading.restart(Start::Beginning);
     assert_eq!((reading.position(), reading.wants()), (None, None));
-    reading.on_fetched(0, batch(&[0], Compression::None)).unwrap();
+    reading.on_fetched(0, batch(&[0], Compression::None), Aborted::default()).unwrap();
     reading.restart(Start::Offset(4));
-    reading.on_fetched(0, batch(&[0], Compression::None)).unwrap();
+    reading.on_fetched(0, batch(&[0], Compression::None), Aborted::default()).unwrap();
     assert!(!reading.has_arrived());
     assert_eq!(reading.position(), Some(4));
 }
@@ -133,7 +135,7 @@ fn damage_is_an_error_at_its_place_and_is_fetched_again() {
     let mut bad = batch(&[1], Compression::None).to_vec();
     *bad.last_mut().unwrap() ^= 1;
     let mut reading = Reading::new(partition(), Start::Offset(0));
-    reading.on_fetched(0, answer(&[good, Bytes::from(bad)])).unwrap();
+    reading.on_fetched(0, answer(&[good, Bytes::from(bad)]), Aborted::default()).unwrap();
     let mut records = Vec::new();
     let error = reading.hand_out(usize::MAX, &mut records).unwrap_err();
     assert!(error.to_string().starts_with("records of greetings-0 at offset 1 are damaged"), "{error}");
@@ -141,6 +143,56 @@ fn damage_is_an_error_at_its_place_and_is_fetched_again() {
 
     let mut reading = Reading::new(partition(), Start::Offset(0));
     assert!(
-        reading.on_fetched(0, Bytes::from_static(b"no batch at all, but long enough to look at")).is_err()
+        reading
+            .on_fetched(
+                0,
+                Bytes::from_static(b"no batch at all, but long enough to look at"),
+                Aborted::default()
+            )
+            .is_err()
     );
+}
+
+/// One record of a producer's transaction.
+fn transactional(offset: i64, producer: i64) -> Bytes {
+    let mut builder = BatchBuilder::new(Offset(offset), Compression::None)
+        .producer(ProducerId(producer), ProducerEpoch(0), 0)
+        .transactional(true);
+    builder.append(7, None, Some(b"v"), &[]).unwrap();
+    builder.finish().unwrap()
+}
+
+fn ends(offset: i64, producer: i64, commit: bool) -> Bytes {
+    let marker = EndTransactionMarker { commit, coordinator_epoch: 0 };
+    let (offset, epoch) = (Offset(offset), LeaderEpoch(0));
+    BatchBuilder::end_transaction(offset, epoch, 7, ProducerId(producer), ProducerEpoch(0), marker).unwrap()
+}
+
+#[test]
+fn aborted_records_are_left_out_up_to_their_marker() {
+    let batches = [
+        transactional(0, 1),
+        transactional(1, 2),
+        batch(&[2], Compression::None),
+        ends(3, 1, false),
+        transactional(4, 1),
+        ends(5, 2, true),
+        ends(6, 1, true),
+        transactional(7, 1),
+    ];
+    for (aborted, expected) in [
+        (vec![], vec![0, 1, 2, 4, 7]),
+        (vec![(1, 0)], vec![1, 2, 4, 7]),
+        // The answer ends before the second marker.
+        (vec![(1, 7), (1, 0)], vec![1, 2, 4]),
+        // Begins and ends elsewhere.
+        (vec![(2, 100), (3, 0)], vec![0, 1, 2, 4, 7]),
+    ] {
+        let mut reading = Reading::new(partition(), Start::Offset(0));
+        let listed = Aborted::new(aborted.iter().copied());
+        reading.on_fetched(0, answer(&batches), listed).unwrap();
+        let mut records = Vec::new();
+        reading.hand_out(usize::MAX, &mut records).unwrap();
+        assert_eq!((offsets(&records), reading.position()), (expected, Some(8)), "{aborted:?}");
+    }
 }
