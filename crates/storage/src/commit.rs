@@ -103,7 +103,7 @@ impl CommitQueue {
         let journal = Journal::new(root.disk.clone(), &root.path, options);
         let random = match options.choice {
             JournalChoice::AtRandom(seed) => seed | 1,
-            JournalChoice::ByCost | JournalChoice::Never => 0,
+            JournalChoice::ByCost | JournalChoice::Always | JournalChoice::Never => 0,
         };
         CommitQueue {
             root,
@@ -232,6 +232,7 @@ impl CommitQueue {
                 };
                 needs.iter().map(&mut is_chosen).collect()
             }
+            JournalChoice::Always => needs.iter().map(|need| need.bytes.is_some()).collect(),
             JournalChoice::Never => vec![false; plans.len()],
         };
         if chosen.contains(&true) && self.journal.is_ready() { chosen } else { vec![false; plans.len()] }
@@ -364,6 +365,12 @@ impl CommitQueue {
         }
         plans.iter().for_each(|(log, plan)| log.on_files_synced(plan));
         Ok(())
+    }
+
+    /// Whether a replay of the journal could write to a log.
+    #[cfg(test)]
+    pub(crate) fn has_journaled(&self, log: &Log) -> bool {
+        self.journal.may_replay(log)
     }
 
     /// Removes the journal: all logs have been closed in order.

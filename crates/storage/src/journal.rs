@@ -66,6 +66,8 @@ pub enum JournalChoice {
     ByCost,
     /// By chance, from this seed: for tests.
     AtRandom(u64),
+    /// Whenever it can take them: for tests and measurements.
+    Always,
     /// Never.
     Never,
 }
@@ -204,6 +206,10 @@ impl Journal {
         file.write_durably_at(round.finish(sequence, floor), position).at("write", &path)?;
         let mut state = self.state.lock();
         state.floor = state.floor.max(floor);
+        // The next file is made before it is needed.
+        if state.free.is_empty() && position > self.options.file_size / 2 {
+            self.want_file(&mut state);
+        }
         Ok(())
     }
 
@@ -347,3 +353,6 @@ fn remove_folder(disk: &Disk, folder: &Path) -> Result<(), StorageError> {
     disk.sync_folder(directory).at("sync folder", directory)?;
     disk.remove_folder(&aside).at("remove", &aside)
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,205 @@
+//! What the journal promises, on a simulated disk.
+
+use super::*;
+use crate::disk::SimulatedDisk;
+use crate::producers::Origin;
+use crate::{AppendInfo, DirectoryOptions, LogConfig, LogDirectory};
+use ottla_ids::{LeaderEpoch, NodeId, Offset, TopicPartition};
+use ottla_records::{BatchBuilder, Compression, batches};
+
+const DATA: &str = "/data";
+const SMALL: JournalOptions =
+    JournalOptions { file_size: 64 << 10, files_max: 3, choice: JournalChoice::Always };
+
+fn open(simulated: &SimulatedDisk, journal: JournalOptions) -> Result<Arc<LogDirectory>, StorageError> {
+    let options = DirectoryOptions { cluster_id: Some("cluster".to_owned()), node_id: NodeId(1) };
+    let disk = Disk::Simulated(simulated.clone());
+    LogDirectory::open_with_journal(disk, Path::new(DATA), &options, journal)
+}
+
+/// A directory whose journal has its first file.
+struct Fixture {
+    simulated: SimulatedDisk,
+    directory: Arc<LogDirectory>,
+}
+
+impl Fixture {
+    fn new() -> Fixture {
+        let simulated = SimulatedDisk::new(1);
+        let fixture = Fixture { directory: open(&simulated, SMALL).unwrap(), simulated };
+        fixture.append("first", 0);
+        fixture.round(); // asks for it
+        fixture.write_back();
+        fixture
+    }
+
+    fn log(&self, topic: &str, partition: i32) -> Arc<Log> {
+        let id = Uuid::from_u128(topic.bytes().fold(1, |id, byte| id * 31 + u128::from(byte)));
+        let partition = TopicPartition::new(topic, partition);
+        self.directory.open_log(&partition, id, LogConfig::default(), 0).unwrap()
+    }
+
+    fn append(&self, topic: &str, partition: i32) {
+        let mut builder = BatchBuilder::new(Offset(0), Compression::None);
+        builder.append(1, None, Some(topic.as_bytes()), &[]).unwrap();
+        let info = AppendInfo {
+            leader_epoch: LeaderEpoch(0),
+            append_time: None,
+            origin: Origin::Client,
+            now_ms: 1000,
+        };
+        self.log(topic, partition).append(&builder.finish().unwrap(), &info).unwrap();
+    }
+
+    /// Returns how many logs have become durable, and by how many syncs.
+    fn round(&self) -> (usize, u64) {
+        let before = self.simulated.syncs();
+        let synced = self.directory.commit_queue().sync_waiting().unwrap();
+        (synced.len(), self.simulated.syncs() - before)
+    }
+
+    fn write_back(&self) {
+        self.directory.commit_queue().write_back().unwrap();
+    }
+
+    fn journal_files(&self) -> Vec<String> {
+        let folder = Path::new(DATA).join(JOURNAL);
+        let names = Disk::Simulated(self.simulated.clone()).list(&folder).unwrap_or_default();
+        names.into_iter().map(|entry| entry.name).collect()
+    }
+
+    fn crash(&mut self) -> Result<(), StorageError> {
+        self.simulated.power_cut();
+        self.directory = open(&self.simulated, SMALL)?;
+        Ok(())
+    }
+
+    /// The values of a log, which are all the same, and how many.
+    fn read(&self, topic: &str, partition: i32) -> usize {
+        let log = self.log(topic, partition);
+        let end = log.log_end_offset();
+        let read = log.read(Offset(0), 1 << 20, end, true).unwrap();
+        batches(&read.records.to_bytes().unwrap()).count()
+    }
+}
+
+#[test]
+fn a_hundred_busy_partitions_new_or_not_become_durable_by_one_sync() {
+    let mut fixture = Fixture::new();
+    for times in 1..=2 {
+        (0..100).for_each(|partition| fixture.append("busy", partition));
+        assert_eq!(fixture.round(), (100, 1), "round {times}");
+    }
+    fixture.crash().unwrap();
+    (0..100).for_each(|partition| assert_eq!(fixture.read("busy", partition), 2, "{partition}"));
+    assert!(fixture.journal_files().is_empty(), "it was replayed");
+}
+
+#[test]
+fn a_large_append_is_synced_where_it_is() {
+    let fixture = Fixture::new();
+    let mut builder = BatchBuilder::new(Offset(0), Compression::None);
+    builder.append(1, None, Some(&vec![7; ROUND_SIZE_MAX]), &[]).unwrap();
+    let info =
+        AppendInfo { leader_epoch: LeaderEpoch(0), append_time: None, origin: Origin::Client, now_ms: 1 };
+    fixture.log("first", 0).append(&builder.finish().unwrap(), &info).unwrap();
+    let (logs, syncs) = fixture.round();
+    assert!(logs == 1 && syncs >= 1);
+    assert!(!fixture.directory.commit_queue().has_journaled(&fixture.log("first", 0)));
+}
+
+#[test]
+fn a_full_journal_is_written_anew_when_its_logs_are_synced_and_never_grows() {
+    let mut fixture = Fixture::new();
+    for times in 0..100 {
+        fixture.append("t", times % 5);
+        assert_eq!(fixture.round().0, 1);
+        if times % 3 == 0 {
+            fixture.write_back();
+        }
+    }
+    assert!(fixture.journal_files().len() <= SMALL.files_max);
+    // Nobody makes a file free: the segments are synced.
+    for times in 0..100 {
+        fixture.append("t", times % 5);
+        assert_eq!(fixture.round().0, 1);
+    }
+    fixture.crash().unwrap();
+    (0..5).for_each(|partition| assert_eq!(fixture.read("t", partition), 40));
+}
+
+#[test]
+fn a_deleted_topic_does_not_come_back_from_the_journal() {
+    let mut fixture = Fixture::new();
+    fixture.append("gone", 0);
+    fixture.append("kept", 0);
+    fixture.round();
+    fixture.directory.delete_log(&TopicPartition::new("gone", 0), 0).unwrap();
+    fixture.crash().unwrap();
+    let names: Vec<String> =
+        fixture.directory.partitions().unwrap().iter().map(|it| it.to_string()).collect();
+    assert_eq!(names, ["first-0", "kept-0"]);
+}
+
+#[test]
+fn what_was_cut_is_not_brought_back_by_the_journal() {
+    let mut fixture = Fixture::new();
+    (0..6).for_each(|_| fixture.append("t", 0));
+    fixture.round();
+    fixture.log("t", 0).truncate_to(Offset(2)).unwrap();
+    fixture.append("t", 0);
+    fixture.round();
+    fixture.crash().unwrap();
+    assert_eq!(fixture.log("t", 0).log_end_offset(), Offset(3));
+}
+
+#[test]
+fn after_a_stop_in_order_there_is_no_journal() {
+    let fixture = Fixture::new();
+    fixture.append("t", 0);
+    fixture.round();
+    assert_eq!(fixture.journal_files(), ["0"]);
+    fixture.directory.close(1).unwrap();
+    let names = Disk::Simulated(fixture.simulated.clone()).list(Path::new(DATA)).unwrap();
+    assert!(!names.iter().any(|entry| entry.name.starts_with(JOURNAL)), "{names:?}");
+}
+
+#[test]
+fn a_damaged_round_is_refused_unless_it_is_the_last() {
+    let path = Path::new(DATA).join(JOURNAL).join("0");
+    let check = |damaged: usize| {
+        let mut fixture = Fixture::new();
+        for _ in 0..4 {
+            fixture.append("t", 0);
+            fixture.round();
+        }
+        fixture.simulated.flip_bit(&path, damaged * BLOCK + 60).unwrap();
+        fixture.crash().map(|()| fixture.read("t", 0))
+    };
+    for damaged in 0..3 {
+        let error = check(damaged).unwrap_err().to_string();
+        assert!(error.contains("acked records") && error.contains(path.to_str().unwrap()), "{error}");
+    }
+    // Nothing tells it from one that was never completed; the segment may have the bytes all the same.
+    assert!(check(3).unwrap() >= 3);
+}
+
+#[test]
+fn a_log_whose_segment_is_missing_is_not_opened_and_others_are() {
+    let mut fixture = Fixture::new();
+    fixture.append("lost", 0);
+    fixture.log("lost", 0).advance_recovery_point().unwrap();
+    fixture.append("lost", 0);
+    fixture.append("kept", 0);
+    fixture.round();
+    let segment = Path::new(DATA).join("lost-0").join("00000000000000000000.log");
+    let disk = Disk::Simulated(fixture.simulated.clone());
+    disk.remove_file(&segment).unwrap();
+    disk.sync_folder(segment.parent().unwrap()).unwrap();
+    fixture.crash().unwrap();
+    assert_eq!(fixture.read("kept", 0), 1);
+    let partition = TopicPartition::new("lost", 0);
+    let id = Uuid::from_u128(1);
+    let error = fixture.directory.open_log(&partition, id, LogConfig::default(), 0).unwrap_err().to_string();
+    assert!(error.contains("cannot be replayed"), "{error}");
+}
