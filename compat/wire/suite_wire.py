@@ -5,6 +5,7 @@ A line of JSON for each check. The answers of two brokers are compared by whoeve
 
 import sys
 
+import checks_configs
 import checks_fetch
 import checks_frames
 import checks_groups
@@ -32,6 +33,7 @@ SECTIONS = [
     checks_offsets.leader_epochs,
     checks_metadata.metadata,
     checks_metadata.topics,
+    checks_configs.configs,
     checks_groups.groups,
 ]
 

@@ -41,6 +41,11 @@ pub fn key(name: &str) -> Option<&'static Key> {
     broker::key(name).or_else(|| broker::dynamic_only_key(name))
 }
 
+/// Whether Kafka changes the key in a running broker and Ottla needs a restart for it.
+pub(crate) fn changes_by_restart(name: &str) -> bool {
+    LISTENERS.contains(&name)
+}
+
 /// Whether the settings `all` may take the place of those that `broker` has in the layer of `scope`.
 ///
 /// # Errors
@@ -156,7 +161,7 @@ fn check_support(name: &str, text: &str) -> Result<(), InvalidConfig> {
         // Kafka keeps such a name for plug-ins, which Ottla does not load.
         return Err(InvalidConfig::new(format!("Unknown broker config name: {name}")));
     };
-    if LISTENERS.contains(&name) {
+    if changes_by_restart(name) {
         return Err(InvalidConfig::new(format!(
             "{name} cannot be changed while the node runs: change its file or command line and start it again"
         )));

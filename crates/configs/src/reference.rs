@@ -1,6 +1,7 @@
 //! The reference of all keys as Markdown, for `docs/reference/configs.md`.
 
-use crate::key::{Key, Support, Valid};
+use crate::dynamic::changes_by_restart;
+use crate::key::{Key, Support, Update, Valid};
 use crate::{broker, topic};
 use std::fmt::{self, Write as _};
 
@@ -43,6 +44,26 @@ port: `localhost` for those on the same machine.
 
 A listener that is named in `controller.listener.names` is for other controllers. It is accepted, and not
 opened as long as the node is the whole cluster.
+
+## What changes while the node runs
+
+A key marked *changes while the node runs* is told to one broker, or to all, as in Apache Kafka (KIP-226), and acts at
+once; nothing is restarted:
+
+```
+kafka-configs.sh --bootstrap-server HOST:PORT --alter --entity-type brokers --entity-name 1 --add-config log.retention.ms=3600000
+kafka-configs.sh --bootstrap-server HOST:PORT --alter --entity-type brokers --entity-default --add-config message.max.bytes=2000000
+```
+
+What is told to one broker goes before what is told to all, which goes before the file, which goes before the default;
+`--describe --all` shows each with its source. It is kept in the cluster's metadata and counts after a restart too. A
+key of any other kind is refused with Apache Kafka's text, and so is a value that would be stored and then do nothing:
+of a key that is not honoured, of a name that is no key, of single listeners (`listener.name.…`). `listeners` and
+`listener.security.protocol.map` change with a restart only.
+
+The levels of the node's loggers change with `--entity-type broker-loggers --entity-name 1 --add-config
+ottla_network=DEBUG` (or `root`), until the next start; `--describe` names the loggers.
+
 ";
 
 /// The whole reference.
@@ -50,13 +71,17 @@ pub fn markdown() -> String {
     let mut text = INTRODUCTION.to_owned();
     text.push_str("\n## Keys of a topic\n");
     for key in topic::KEYS {
-        item(&mut text, key);
+        item(&mut text, key, false);
     }
     text.push_str("\n## Keys of a node\n");
     let shown = |key: &&Key| !key.internal;
     let keys = || broker::KEYS.iter().filter(shown);
     for key in keys().filter(|key| matches!(key.support, Support::Honoured | Support::Kept(_))) {
-        item(&mut text, key);
+        item(&mut text, key, key.update != Update::ReadOnly && !changes_by_restart(key.name));
+    }
+    text.push_str("\n## Keys of a node that are set only while it runs\n");
+    for key in broker::DYNAMIC_ONLY {
+        item(&mut text, key, true);
     }
     text.push_str("\n## Keys of a node without a counterpart\n\n| key | why it does nothing |\n|---|---|\n");
     for key in keys() {
@@ -76,8 +101,8 @@ pub fn markdown() -> String {
     text
 }
 
-/// One key in full.
-fn item(text: &mut String, key: &Key) {
+/// One key in full; whether it changes while the node runs.
+fn item(text: &mut String, key: &Key, is_live: bool) {
     let _ = writeln!(text, "\n### {}\n\n{}\n", key.name, key.doc);
     let kafka = match key.kafka_default.text() {
         _ if key.default == key.kafka_default => String::new(),
@@ -93,6 +118,9 @@ fn item(text: &mut String, key: &Key) {
         let names: Vec<String> =
             key.broker_keys.iter().map(|broker_key| format!("`{}`", broker_key.name)).collect();
         facts.push(format!("a node's default: {}", names.join(", ")));
+    }
+    if is_live {
+        facts.push("changes while the node runs".to_owned());
     }
     facts.push(match key.support {
         Support::Honoured => "honoured".to_owned(),
