@@ -6,8 +6,8 @@
 use crate::call::Call;
 use crate::handlers::produce::Produced;
 use crate::handlers::{
-    alter_configs, api_versions, create_partitions, create_topics, delete_groups, delete_records,
-    delete_topics, describe_cluster, describe_configs, describe_groups, describe_log_dirs,
+    alter_configs, alter_replica_log_dirs, api_versions, create_partitions, create_topics, delete_groups,
+    delete_records, delete_topics, describe_cluster, describe_configs, describe_groups, describe_log_dirs,
     describe_topic_partitions, fetch, find_coordinator, heartbeat, incremental_alter_configs,
     init_producer_id, join_group, leave_group, list_config_resources, list_groups, list_offsets, metadata,
     offset_commit, offset_delete, offset_fetch, offset_for_leader_epoch, produce, sync_group,
@@ -163,6 +163,12 @@ impl Broker {
                 ))
             }
             ApiKey::AlterConfigs => to.reply(&alter_configs::alter_configs(to.decode(reader)?, quorum).await),
+            ApiKey::AlterReplicaLogDirs => {
+                let request = to.decode(reader)?;
+                to.reply(&may_block(|| {
+                    alter_replica_log_dirs::alter_replica_log_dirs(&request, &image, partitions)
+                }))
+            }
             ApiKey::DescribeLogDirs => {
                 let request = to.decode(reader)?;
                 to.reply(&may_block(|| describe_log_dirs::describe_log_dirs(&request, partitions)))

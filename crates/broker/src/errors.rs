@@ -1,7 +1,7 @@
 //! Refusals become Kafka's numbers here, and only here, by matches without a wildcard: a new way to
 //! refuse does not compile until it has its number.
 
-use ottla_partition::{AppendError, DeleteRecordsError, OpenError};
+use ottla_partition::{AppendError, DeleteRecordsError, MoveError, OpenError};
 use ottla_protocol::ErrorCode;
 use ottla_quorum::DecideError;
 use ottla_records::{ProduceError, RecordError};
@@ -46,6 +46,7 @@ refusal!(StorageError, storage);
 refusal!(ReadError, read);
 refusal!(OpenError, open);
 refusal!(DeleteRecordsError, delete_records);
+refusal!(MoveError, relocate);
 refusal!(DecideError, decide);
 
 impl From<ottla_controller::Refusal> for Refusal {
@@ -105,6 +106,15 @@ fn open(error: &OpenError) -> ErrorCode {
     match error {
         OpenError::NotHere { .. } => ErrorCode::NotLeaderOrFollower,
         OpenError::Storage(error) => storage(error),
+    }
+}
+
+fn relocate(error: &MoveError) -> ErrorCode {
+    match error {
+        MoveError::NameTooLong { .. } => ErrorCode::InvalidTopicException,
+        MoveError::UnknownDirectory { .. } => ErrorCode::LogDirNotFound,
+        MoveError::NotHere { .. } => ErrorCode::ReplicaNotAvailable,
+        MoveError::Storage(error) => storage(error),
     }
 }
 

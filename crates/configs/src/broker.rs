@@ -52,7 +52,7 @@ keys! {
         "Most bytes a second that a broker takes from leaders for the throttled replicas it keeps.";
     "leader.replication.throttled.rate", Long, Value("9223372036854775807"), AtLeast(0), ClusterWide, Medium, Kept(REPLICAS),
         "Most bytes a second that a broker gives followers of the throttled replicas it leads.";
-    "replica.alter.log.dirs.io.max.bytes.per.second", Long, Value("9223372036854775807"), AtLeast(0), ClusterWide, Medium, Kept(DIRECTORY_MOVES),
+    "replica.alter.log.dirs.io.max.bytes.per.second", Long, Value("9223372036854775807"), AtLeast(0), ClusterWide, Medium, Honoured,
         "Most bytes a second that are copied when replicas move between log directories.";
 }
 
@@ -433,8 +433,8 @@ keys! {
         "Partitions of a topic that does not say how many it wants.";
     "num.recovery.threads.per.data.dir", Int, Value("2"), AtLeast(1), ClusterWide, High, NoCounterpart(RECOVERY),
         "Threads that load logs at start and flush them at the end, for each log directory.";
-    "num.replica.alter.log.dirs.threads", Int, Null, Any, ReadOnly, High, Refused(DIRECTORY_MOVES),
-        "Threads that move replicas between log directories.";
+    "num.replica.alter.log.dirs.threads", Int, Null, Any, ReadOnly, High, Honoured,
+        "Threads that move partitions between log directories; unset, as many as there are directories.";
     "num.replica.fetchers", Int, Value("1"), AtLeast(1), ClusterWide, High, Refused(NODES),
         "Connections to each other broker for replication.";
     "offset.metadata.max.bytes", Int, Value("4096"), Any, ReadOnly, High, Honoured,

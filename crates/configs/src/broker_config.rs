@@ -190,6 +190,14 @@ impl BrokerConfig {
         self.find_long(name).expect("the key has a default")
     }
 
+    /// The value of a LONG key that only the metadata sets ([`broker::DYNAMIC_ONLY`]); `None` unless it does.
+    pub fn dynamic_long(&self, name: &str) -> Option<i64> {
+        match self.set(broker::dynamic_only_key(name)?)?.0 {
+            Value::Long(number) => Some(number),
+            _ => None,
+        }
+    }
+
     /// The value of a BOOLEAN key. Panics on a key of another kind.
     pub fn boolean(&self, name: &str) -> bool {
         match self.value(name) {

@@ -28,8 +28,6 @@ pub(crate) const CORDONING: &str = "log directories cannot be cordoned yet";
 /// The news of a failed log directory.
 pub(crate) const DIRECTORY_FAILURE: &str =
     "the controller is in the same process, so it hears of a failed log directory at once";
-/// Moves between log directories.
-pub(crate) const DIRECTORY_MOVES: &str = "partitions are not moved between log directories yet";
 /// Secrets from elsewhere.
 pub(crate) const PROVIDERS: &str = "values are not resolved from elsewhere yet; write them into the file";
 /// Purgatories.

@@ -13,6 +13,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 /// The folder of the metadata log. It lies in one directory only, and in no other.
 const METADATA_LOG: &str = "__cluster_metadata";
 
+/// For so many partitions that do not exist yet a directory is remembered; what is asked for beyond is not.
+const PREFERRED_MAX: usize = 10_000;
+
 /// One entry of `log.dirs`.
 #[derive(Debug)]
 struct Member {
@@ -42,6 +45,8 @@ pub struct Directories {
     ///
     /// As many entries as there are partitions on this node.
     homes: Mutex<BTreeMap<TopicPartition, usize>>,
+    /// Where partitions are to go that do not exist yet (AlterReplicaLogDirs); at most [`PREFERRED_MAX`].
+    preferred: Mutex<BTreeMap<TopicPartition, usize>>,
 }
 
 impl Directories {
@@ -81,7 +86,7 @@ impl Directories {
                 return Err(StorageError::TwoFolders { partition, first, second: member.path.join(folder) });
             }
         }
-        Ok(Directories { members, metadata, homes: Mutex::new(homes) })
+        Ok(Directories { members, metadata, homes: Mutex::new(homes), preferred: Mutex::default() })
     }
 
     /// One directory, with the metadata log in it.
@@ -140,9 +145,14 @@ impl Directories {
         assigned: Option<Uuid>,
     ) -> Result<Arc<LogDirectory>, StorageError> {
         let mut homes = self.homes();
-        let named = assigned.and_then(|id| {
-            let has_id = |member: &Member| member.online().is_ok_and(|directory| directory.id() == id);
-            self.members.iter().position(has_id)
+        let preferred = self.preferred.lock().unwrap_or_else(PoisonError::into_inner).remove(partition);
+        let preferred =
+            preferred.filter(|index| self.members.get(*index).is_some_and(|member| member.online().is_ok()));
+        let named = preferred.or_else(|| {
+            assigned.and_then(|id| {
+                let has_id = |member: &Member| member.online().is_ok_and(|directory| directory.id() == id);
+                self.members.iter().position(has_id)
+            })
         });
         if named.is_none() && assigned.is_some() {
             self.check_all_online()?;
@@ -167,6 +177,27 @@ impl Directories {
         };
         homes.insert(partition.clone(), index);
         Ok(directory)
+    }
+
+    /// A partition that does not exist yet is to be placed in `directory`.
+    pub(crate) fn prefer(&self, partition: &TopicPartition, directory: &Arc<LogDirectory>) {
+        let Some(index) = self.index_of(directory) else { return };
+        let mut preferred = self.preferred.lock().unwrap_or_else(PoisonError::into_inner);
+        if preferred.len() < PREFERRED_MAX || preferred.contains_key(partition) {
+            preferred.insert(partition.clone(), index);
+        }
+    }
+
+    /// The partition's folder lies in `directory` now.
+    pub(crate) fn set_home(&self, partition: &TopicPartition, directory: &Arc<LogDirectory>) {
+        if let Some(index) = self.index_of(directory) {
+            self.homes().insert(partition.clone(), index);
+        }
+    }
+
+    fn index_of(&self, directory: &Arc<LogDirectory>) -> Option<usize> {
+        let is_it = |member: &Member| member.directory.as_ref().is_some_and(|it| Arc::ptr_eq(it, directory));
+        self.members.iter().position(is_it)
     }
 
     /// The partition's folder is gone.

@@ -14,6 +14,7 @@ mod partition;
 mod partitions;
 
 mod directories;
+mod moves;
 mod news;
 
 mod committer;
@@ -23,12 +24,13 @@ mod waiters;
 mod worker;
 
 pub use directories::{Directories, DirectoryState};
+pub use moves::{AssignError, Assignments};
 pub use news::{News, Report};
 pub use ottla_storage::RecordRange;
 pub use partition::{
     Acks, AppendError, Appended, DeleteRecordsError, Found, Isolation, OffsetSpec, Origin, Partition, Read,
 };
-pub use partitions::{OpenError, Partitions};
+pub use partitions::{MoveError, OpenError, Partitions};
 pub use retention::{Clock, RetentionSettings};
 pub use waiters::{Offline, Ticket};
 

@@ -8,7 +8,7 @@ use ottla_ids::{LeaderEpoch, Offset, ProducerId, TopicId, TopicPartition};
 use ottla_records::{BatchView, ProduceError, validate_produce};
 use ottla_storage::{AppendInfo, Log, ReadError, RecordRange, Retained, StorageError, TimestampOffset};
 use std::borrow::Cow;
-use std::path::Path;
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicI32, AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::Notify;
@@ -178,7 +178,10 @@ pub enum DeleteRecordsError {
 pub struct Partition {
     name: TopicPartition,
     topic_id: TopicId,
-    log: Arc<Log>,
+    /// Replaced when the partition moves to another log directory.
+    log: ArcSwap<Log>,
+    /// Held while the log is replaced: who finds it closed waits here for the new one.
+    switching: Mutex<()>,
     leader_epoch: AtomicI32,
     high_watermark: AtomicI64,
     in_sync: AtomicI32,
@@ -209,7 +212,8 @@ impl Partition {
             replicas: AtomicI32::new(count(state)),
             offline: AtomicBool::new(false),
             rules: ArcSwap::from_pointee(rules),
-            log,
+            log: ArcSwap::new(log),
+            switching: Mutex::new(()),
             waiters: Mutex::default(),
         }
     }
@@ -237,13 +241,39 @@ impl Partition {
 
     /// What a topic's configuration asks for, from the next append on.
     pub(crate) fn set_rules(&self, rules: Rules) {
-        self.log.set_config(rules.log);
+        let _switching = self.switching();
+        self.log().set_config(rules.log);
         self.rules.store(Arc::new(rules));
     }
 
     /// The log, for those who keep it: shut it down, delete it.
-    pub(crate) fn log(&self) -> &Arc<Log> {
-        &self.log
+    pub(crate) fn log(&self) -> arc_swap::Guard<Arc<Log>> {
+        self.log.load()
+    }
+
+    /// The log, to be held for long.
+    pub(crate) fn log_arc(&self) -> Arc<Log> {
+        self.log.load_full()
+    }
+
+    /// To be held while the log is closed and replaced.
+    pub(crate) fn switching(&self) -> MutexGuard<'_, ()> {
+        self.switching.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Goes on with another log that has all that this one had, durably.
+    pub(crate) fn set_log(&self, log: Arc<Log>) {
+        let end = log.durable_end();
+        log.on_high_watermark(self.high_watermark());
+        self.log.store(log);
+        self.advance(end);
+    }
+
+    /// Whether something that `log` refused should be tried again: it was closed to be moved. Waits for the end
+    /// of the move.
+    fn moves_on(&self, log: &Arc<Log>) -> bool {
+        drop(self.switching());
+        !Arc::ptr_eq(log, &self.log.load()) || !log.is_closed()
     }
 
     /// Consumers see what lies below; it is durable.
@@ -257,19 +287,19 @@ impl Partition {
     /// Where the producers' state cannot be loaded.
     pub fn last_stable_offset(&self) -> Result<Offset, StorageError> {
         let high_watermark = self.high_watermark();
-        let first_unstable = self.log.first_unstable_offset()?;
+        let first_unstable = self.log().first_unstable_offset()?;
         let log_start = self.log_start_offset();
         Ok(first_unstable.map_or(high_watermark, |offset| offset.max(log_start).min(high_watermark)))
     }
 
     /// The log's first offset.
     pub fn log_start_offset(&self) -> Offset {
-        self.log.log_start_offset()
+        self.log().log_start_offset()
     }
 
     /// The offset that the next record gets.
     pub fn log_end_offset(&self) -> Offset {
-        self.log.log_end_offset()
+        self.log().log_end_offset()
     }
 
     /// Whether its log directory failed: nothing can be appended or read any more.
@@ -279,12 +309,12 @@ impl Partition {
 
     /// The directory's failure, once the partition is offline.
     pub(crate) fn offline_error(&self) -> Option<StorageError> {
-        if self.is_offline() { self.log.check_online().err() } else { None }
+        if self.is_offline() { self.log().check_online().err() } else { None }
     }
 
     /// The log directory in which it lies.
-    pub fn directory_path(&self) -> &Path {
-        self.log.directory_path()
+    pub fn directory_path(&self) -> PathBuf {
+        self.log().directory_path().to_owned()
     }
 
     /// Appends one produce request's records, or a coordinator's, and says what to wait for.
@@ -328,7 +358,14 @@ impl Partition {
             },
             now_ms,
         };
-        let appended = self.log.append(&batch, &info)?;
+        let appended = loop {
+            let log = self.log();
+            match log.append(&batch, &info) {
+                Err(ottla_storage::AppendError::Storage(StorageError::Closed { .. }))
+                    if self.moves_on(&log) => {}
+                result => break result?,
+            }
+        };
         let end = appended.last_offset.plus(1);
         if !appended.must_wait {
             self.advance(end);
@@ -356,9 +393,16 @@ impl Partition {
             Isolation::ReadUncommitted => read.high_watermark,
             Isolation::ReadCommitted => read.last_stable_offset,
         };
-        let found = self.log.read(from, max_bytes, visible_end, at_least_one)?;
+        let log = self.log();
+        let found = match log.read(from, max_bytes, visible_end, at_least_one) {
+            // Its files went while they were looked for.
+            Err(ReadError::Storage(_)) if self.moves_on(&log) => {
+                self.log().read(from, max_bytes, visible_end, at_least_one)?
+            }
+            result => result?,
+        };
         if isolation == Isolation::ReadCommitted {
-            let aborted = self.log.aborted_transactions(from, &found)?;
+            let aborted = self.log().aborted_transactions(from, &found)?;
             read.aborted = Some(aborted.iter().map(|it| (it.producer_id, it.first_offset)).collect());
         }
         read.records = found.records;
@@ -397,13 +441,13 @@ impl Partition {
             OffsetSpec::Earliest | OffsetSpec::EarliestLocal => {
                 let start = self.log_start_offset();
                 // An epoch begins when the leader does, with its first record or before it.
-                plain(start, self.log.epoch_at(start)?.unwrap_or(self.leader_epoch()))
+                plain(start, self.log().epoch_at(start)?.unwrap_or(self.leader_epoch()))
             }
             OffsetSpec::LatestTiered | OffsetSpec::EarliestPendingUpload => {
                 plain(Offset(-1), LeaderEpoch::NONE)
             }
-            OffsetSpec::MaxTimestamp => by_time(self.log.max_timestamp()?, end),
-            OffsetSpec::Timestamp(time) => by_time(self.log.offset_for_timestamp(time)?, end),
+            OffsetSpec::MaxTimestamp => by_time(self.log().max_timestamp()?, end),
+            OffsetSpec::Timestamp(time) => by_time(self.log().offset_for_timestamp(time)?, end),
         })
     }
 
@@ -419,7 +463,7 @@ impl Partition {
         if epoch == self.leader_epoch() {
             return Ok(Some((epoch, self.log_end_offset())));
         }
-        self.log.end_offset_for_epoch(epoch)
+        self.log().end_offset_for_epoch(epoch)
     }
 
     /// Deletes what lies below `offset`, -1 for everything up to the high watermark; the new log start
@@ -433,7 +477,13 @@ impl Partition {
         if to.0 < 0 || to > high_watermark {
             return Err(DeleteRecordsError::OffsetOutOfRange { offset, high_watermark });
         }
-        let start = self.log.delete_records(to, now_ms)?;
+        let start = loop {
+            let log = self.log();
+            match log.delete_records(to, now_ms) {
+                Err(StorageError::Closed { .. }) if self.moves_on(&log) => {}
+                result => break result?,
+            }
+        };
         self.waiters().wake(high_watermark);
         Ok(start)
     }
@@ -441,7 +491,7 @@ impl Partition {
     /// Deletes what the topic's retention does not keep, as far as it is committed.
     pub(crate) fn retain(&self, now_ms: i64) -> Result<Retained, StorageError> {
         let high_watermark = self.high_watermark();
-        let retained = self.log.retain(&self.rules.load().retention, high_watermark, now_ms)?;
+        let retained = self.log().retain(&self.rules.load().retention, high_watermark, now_ms)?;
         if retained.deleted_segments > 0 {
             self.waiters().wake(high_watermark);
         }
@@ -474,7 +524,7 @@ impl Partition {
     /// The high watermark moves to `offset`, if that is further; those who waited are told.
     pub(crate) fn advance(&self, offset: Offset) {
         // Before the move is seen: whoever sees the new high watermark sees the last stable offset that goes with it.
-        self.log.on_high_watermark(offset);
+        self.log().on_high_watermark(offset);
         let before = self.high_watermark.fetch_max(offset.0, Ordering::AcqRel);
         if before < offset.0 {
             self.waiters().wake(offset);

@@ -2,6 +2,7 @@
 
 use crate::committer;
 use crate::directories::Directories;
+use crate::moves::{AssignError, Assignments, Cluster, Moves};
 use crate::news::News;
 use crate::partition::Partition;
 use crate::retention::{self, Clock, RetentionSettings};
@@ -11,12 +12,16 @@ use arc_swap::ArcSwap;
 use ottla_configs::{BrokerConfig, TopicConfig, TopicDefaults};
 use ottla_ids::{NodeId, Offset, TopicId, TopicPartition};
 use ottla_metadata::{Changes, ConfigResource, DirectoryId, Image, ResourceType, Topic};
-use ottla_storage::{LogDirectory, StorageError};
+use ottla_protocol::Text;
+use ottla_storage::{LogDirectory, Relocation, StorageError};
 use std::collections::BTreeMap;
-use std::path::Path;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
+
+/// The key for [`Partitions::move_rate`], which only the metadata sets.
+const MOVE_RATE: &str = "replica.alter.log.dirs.io.max.bytes.per.second";
 
 /// Why a partition could not be opened.
 #[derive(Debug, thiserror::Error)]
@@ -28,6 +33,32 @@ pub enum OpenError {
         partition: TopicPartition,
     },
     /// The disk failed, or what is on it.
+    #[error(transparent)]
+    Storage(#[from] StorageError),
+}
+
+/// Why a partition is not moved to another log directory.
+#[derive(Debug, thiserror::Error)]
+pub enum MoveError {
+    /// The second folder that a move needs would have too long a name.
+    #[error("the name of topic {topic} is too long to be moved between log directories")]
+    NameTooLong {
+        /// The topic.
+        topic: Text,
+    },
+    /// No such directory is configured.
+    #[error("log directory {path} is not in log.dirs")]
+    UnknownDirectory {
+        /// The path that was asked for.
+        path: PathBuf,
+    },
+    /// The partition has no copy on this node. When it gets one, it is placed in the directory.
+    #[error("partition {partition} has no copy here yet; it will be placed in the log directory")]
+    NotHere {
+        /// The partition.
+        partition: TopicPartition,
+    },
+    /// A directory failed.
     #[error(transparent)]
     Storage(#[from] StorageError),
 }
@@ -51,6 +82,9 @@ pub struct Partitions {
     changing: Mutex<()>,
     /// What the controller is to be told; see [`Partitions::news`].
     news: News,
+    moves: Moves,
+    /// Whether moves that the last stop interrupted were begun anew.
+    has_resumed: AtomicBool,
     /// One thread for each directory.
     committers: Mutex<Vec<JoinHandle<()>>>,
     /// The threads that delete and clean.
@@ -87,6 +121,8 @@ impl Partitions {
             tag_next: AtomicU64::new(1),
             changing: Mutex::new(()),
             news: News::default(),
+            moves: Moves::default(),
+            has_resumed: AtomicBool::new(false),
             committers: Mutex::new(Vec::new()),
             workers: Mutex::default(),
         });
@@ -149,7 +185,11 @@ impl Partitions {
         let rules = self.rules(image, &topic.name);
         let tag = self.tag_next.fetch_add(1, Ordering::Relaxed);
         let assigned = state.directory(self.node);
-        let directory = match self.directories.home(&name) {
+        let home = match assigned.and_then(|id| self.directories.by_id(id)) {
+            Some(named) => self.end_move(&name, &named)?,
+            None => self.directories.home(&name),
+        };
+        let directory = match home {
             Some(directory) => directory,
             None => {
                 let is_free =
@@ -168,6 +208,183 @@ impl Partitions {
             partition.fail(); // it failed while the log was opened, and does not tell it again
         }
         Ok(partition)
+    }
+
+    /// The folder's directory, once a move is at its end that a crash interrupted: `named` is the directory that
+    /// the metadata names.
+    fn end_move(
+        &self,
+        name: &TopicPartition,
+        named: &Arc<LogDirectory>,
+    ) -> Result<Option<Arc<LogDirectory>>, StorageError> {
+        let home = self.directories.home(name);
+        if home.as_ref().is_some_and(|home| Arc::ptr_eq(home, named)) || !named.has_whole_future(name)? {
+            return Ok(home);
+        }
+        if let Some(home) = home {
+            // Of a log that is not open, the folder is removed at the next opportunity.
+            home.delete_log(name, 0)?;
+        }
+        named.adopt_future(name)?;
+        self.directories.set_home(name, named);
+        Ok(Some(Arc::clone(named)))
+    }
+
+    /// Starts the threads that move partitions between log directories
+    /// (`num.replica.alter.log.dirs.threads`). `clock` gives the time in ms since 1970.
+    ///
+    /// # Errors
+    /// The operating system gives no more threads.
+    pub fn start_moves(
+        self: &Arc<Self>,
+        assignments: Arc<dyn Assignments>,
+        clock: fn() -> i64,
+    ) -> std::io::Result<()> {
+        let count = self.given.find_int("num.replica.alter.log.dirs.threads");
+        let count = count.and_then(|count| usize::try_from(count).ok());
+        let count = count.unwrap_or(self.directories.states().len()).max(1);
+        self.moves.start(self, &Cluster { assignments, clock }, count)
+    }
+
+    /// Stops moving partitions: what is under way begins anew at the next start. Blocks until the threads ended. To
+    /// be called while the metadata can still be changed.
+    pub fn stop_moves(&self) {
+        self.moves.stop();
+    }
+
+    pub(crate) fn moves(&self) -> &Moves {
+        &self.moves
+    }
+
+    /// Most bytes a second that moves copy (`replica.alter.log.dirs.io.max.bytes.per.second`); `None`: no limit.
+    pub(crate) fn move_rate(&self) -> Option<u64> {
+        let rate = self.configs.load().broker.dynamic_long(MOVE_RATE)?;
+        u64::try_from(rate).ok().filter(|rate| *rate < i64::MAX as u64)
+    }
+
+    /// Wants partition `index` of `topic` in another log directory: the move goes on in the background. Wanting it
+    /// where it is gives a move up.
+    ///
+    /// # Errors
+    /// See [`MoveError`].
+    pub fn move_to(&self, image: &Image, topic: &Text, index: i32, path: &Path) -> Result<(), MoveError> {
+        let name = TopicPartition::new(topic, index);
+        if !LogDirectory::can_move(&name) {
+            return Err(MoveError::NameTooLong { topic: topic.clone() });
+        }
+        let destination = match self.directories.by_path(path) {
+            None => return Err(MoveError::UnknownDirectory { path: path.to_owned() }),
+            Some(Err(reason)) => return Err(StorageError::Offline { path: path.to_owned(), reason }.into()),
+            Some(Ok(directory)) => directory,
+        };
+        let known = image.topic(topic).filter(|topic| topic.partition(index).is_some());
+        if let Some(error) = known.and_then(|topic| self.offline_reason(topic, index)) {
+            return Err(error.into());
+        }
+        let opened = known.map(|topic| self.get_or_open(image, topic, index));
+        let partition = match opened {
+            Some(Ok(partition)) => partition,
+            Some(Err(OpenError::Storage(error))) => return Err(error.into()),
+            None | Some(Err(OpenError::NotHere { .. })) => {
+                self.directories.prefer(&name, &destination);
+                return Err(MoveError::NotHere { partition: name });
+            }
+        };
+        let key = (partition.topic_id(), index);
+        // Nobody switches meanwhile.
+        let _changing = self.changing.lock().unwrap_or_else(PoisonError::into_inner);
+        if self.directories.home(&name).is_some_and(|home| Arc::ptr_eq(&home, &destination)) {
+            self.give_up_move(key, &name);
+        } else {
+            self.moves.want(key, destination);
+        }
+        Ok(())
+    }
+
+    fn give_up_move(&self, key: (TopicId, i32), name: &TopicPartition) {
+        // A thread that has begun it throws its copy away itself.
+        let Some(destination) = self.moves.cancel(key) else { return };
+        if let Err(error) = destination.discard_futures(name) {
+            complain(&destination, "removing the copy of a move that was given up", &error);
+        }
+    }
+
+    /// Puts the copy in the place of the partition's log. Returns it when that has to be tried again.
+    pub(crate) fn switch(
+        &self,
+        cluster: &Cluster,
+        partition: &Arc<Partition>,
+        mut relocation: Relocation,
+        is_wanted: impl Fn() -> bool,
+    ) -> Result<Option<Relocation>, StorageError> {
+        let _changing = self.changing.lock().unwrap_or_else(PoisonError::into_inner);
+        let _switching = partition.switching();
+        if !is_wanted() {
+            return Ok(Some(relocation));
+        }
+        match relocation.seal() {
+            Ok(()) => {}
+            Err(error) if error.is_disk_full() => {
+                tracing::warn!(partition = %partition.name(), %error, "the move waits for room");
+                return Ok(Some(relocation));
+            }
+            Err(error) => {
+                relocation.discard()?;
+                return Err(error);
+            }
+        }
+        let destination = Arc::clone(relocation.destination());
+        let (topic_id, index) = (partition.topic_id(), partition.name().partition);
+        match cluster.assignments.assign(topic_id, index, destination.id()) {
+            Ok(()) => {}
+            Err(error @ AssignError::Refused(_)) => {
+                tracing::warn!(partition = %partition.name(), %error, "the move waits");
+                relocation.unseal().inspect_err(|_| partition.fail())?;
+                return Ok(Some(relocation));
+            }
+            Err(error @ AssignError::Unknown(_)) => {
+                // Neither of the two folders may be written to: the next start knows which one counts.
+                partition.fail();
+                let path = destination.path().join(partition.name().to_string());
+                return Err(StorageError::InvalidFile { path, reason: error.to_string() });
+            }
+        }
+        let (tag, old_tag) = (self.tag_next.fetch_add(1, Ordering::Relaxed), partition.log().tag());
+        self.by_tag.pin().insert(tag, Arc::clone(partition));
+        let log = relocation.finish(tag, (cluster.clock)()).inspect_err(|_| partition.fail())?;
+        self.directories.set_home(partition.name(), &destination);
+        partition.set_log(log);
+        self.by_tag.pin().remove(&old_tag);
+        Ok(None)
+    }
+
+    /// Begins moves anew that the last stop interrupted, and removes copies that nobody wants.
+    fn resume_moves(&self, image: &Image) {
+        if self.has_resumed.swap(true, Ordering::AcqRel) {
+            return;
+        }
+        for directory in self.directories.online() {
+            let futures = directory.futures().unwrap_or_else(|error| {
+                complain(&directory, "looking for unfinished moves", &error);
+                Vec::new()
+            });
+            for name in futures {
+                let topic =
+                    image.topic(&name.topic).filter(|topic| topic.partition(name.partition).is_some());
+                match (topic, self.directories.home(&name)) {
+                    // Its log is in a directory that is offline.
+                    (Some(_), None) => {}
+                    (Some(topic), Some(home)) if !Arc::ptr_eq(&home, &directory) => {
+                        self.moves.want((topic.id, name.partition), Arc::clone(&directory));
+                    }
+                    _ => {
+                        if let Err(error) = directory.discard_futures(&name) {
+                            complain(&directory, "removing an unfinished copy", &error);
+                        }
+                    }
+                }
+            }
+        }
     }
 
     /// The broker's configuration as it counts now: its file and what the followed metadata says above it.
@@ -253,6 +470,7 @@ impl Partitions {
                 }
             }
         }
+        self.resume_moves(image);
         failed
     }
 
@@ -265,6 +483,7 @@ impl Partitions {
             partition.fail();
         }
         let name = TopicPartition::new(&topic.name, index);
+        self.give_up_move((topic.id, index), &name);
         // A folder of that name may by now be another topic's, which was created since.
         let Some(directory) = self.directories.home(&name) else { return Ok(()) };
         if directory.topic_id(&name)? == Some(topic.id) {
@@ -317,14 +536,11 @@ impl Partitions {
     /// Work that time brings, less often: forgets idle producers, writes the high watermarks. Blocks; to be
     /// called every few seconds by a thread that may.
     pub fn tidy(&self, now_ms: i64) {
-        let mut marks: BTreeMap<Box<Path>, Vec<(TopicPartition, Offset)>> = BTreeMap::new();
+        let mut marks: BTreeMap<PathBuf, Vec<(TopicPartition, Offset)>> = BTreeMap::new();
         for partition in self.all().iter().filter(|it| !it.is_offline()) {
             partition.log().expire_producers(now_ms);
             let mark = (partition.name().clone(), partition.high_watermark());
-            match marks.get_mut(partition.directory_path()) {
-                Some(marks) => marks.push(mark),
-                None => drop(marks.insert(partition.directory_path().into(), vec![mark])),
-            }
+            marks.entry(partition.directory_path()).or_default().push(mark);
         }
         for directory in self.directories.opened().iter().filter(|it| it.offline_reason().is_none()) {
             let marks = marks.remove(directory.path()).unwrap_or_default();
@@ -349,6 +565,7 @@ impl Partitions {
     /// # Errors
     /// The first one; the other directories are closed all the same.
     pub fn close(&self, broker_epoch: i64) -> Result<(), StorageError> {
+        self.stop_moves();
         let workers = std::mem::take(&mut *self.workers.lock().unwrap_or_else(PoisonError::into_inner));
         workers.into_iter().for_each(Worker::stop);
         let opened = self.directories.opened();

@@ -20,10 +20,10 @@ use std::task::{Context, Poll, Waker};
 
 mod topic_configs;
 
-const NODE: NodeId = NodeId(1);
-const NOW_MS: i64 = 1_700_000_000_000;
+pub(crate) const NODE: NodeId = NodeId(1);
+pub(crate) const NOW_MS: i64 = 1_700_000_000_000;
 
-fn id(number: u128) -> Uuid {
+pub(crate) fn id(number: u128) -> Uuid {
     Uuid::from_u128(1000 + number)
 }
 
@@ -35,7 +35,7 @@ fn open(disk: &SimulatedDisk) -> Arc<LogDirectory> {
     open_at(disk, "/data")
 }
 
-fn open_at(disk: &SimulatedDisk, path: &str) -> Arc<LogDirectory> {
+pub(crate) fn open_at(disk: &SimulatedDisk, path: &str) -> Arc<LogDirectory> {
     let options = DirectoryOptions { cluster_id: Some("cluster".to_owned()), node_id: NODE };
     LogDirectory::open(Disk::Simulated(disk.clone()), Path::new(path), &options).unwrap()
 }
@@ -48,7 +48,7 @@ fn batch(values: &[&str]) -> Vec<u8> {
     builder.finish().unwrap().to_vec()
 }
 
-fn append(partition: &Partition, values: &[&str]) -> Result<Appended, AppendError> {
+pub(crate) fn append(partition: &Partition, values: &[&str]) -> Result<Appended, AppendError> {
     let origin = Origin::Client { transactional_id: None, produce_version: 13 };
     partition.append(&batch(values), Acks::All, origin, NOW_MS)
 }
@@ -63,12 +63,12 @@ fn poll(
     ticket.as_mut().poll(&mut Context::from_waker(Waker::noop()))
 }
 
-fn topic(number: u128, name: &'static str) -> MetadataRecord {
+pub(crate) fn topic(number: u128, name: &'static str) -> MetadataRecord {
     let name = Text::from_static(name);
     MetadataRecord::Topic(TopicRecord { name, topic_id: id(number), ..TopicRecord::default() })
 }
 
-fn led_by(topic: u128, index: i32, leader: i32, leader_epoch: i32) -> MetadataRecord {
+pub(crate) fn led_by(topic: u128, index: i32, leader: i32, leader_epoch: i32) -> MetadataRecord {
     MetadataRecord::Partition(PartitionRecord {
         partition_id: index,
         topic_id: id(topic),
@@ -102,7 +102,7 @@ fn broker_setting(broker: &'static str, name: &'static str, value: Option<&'stat
     })
 }
 
-fn image(records: &[MetadataRecord]) -> Image {
+pub(crate) fn image(records: &[MetadataRecord]) -> Image {
     let mut image = Image::default();
     records.iter().for_each(|record| image.replay(record));
     image

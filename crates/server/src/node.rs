@@ -108,6 +108,7 @@ impl Node {
             settings(config),
         );
         let upkeep = Upkeep::start(partitions).map_err(StartError::Thread)?;
+        broker.start_moves().map_err(StartError::Thread)?;
         let following = tokio::spawn({
             let broker = broker.clone();
             async move { tokio::join!(broker.follow(), broker.report_directories()) }
@@ -157,6 +158,7 @@ impl Node {
         self.broker.resign();
         self.following.iter().for_each(AbortHandle::abort);
         self.upkeep.stop();
+        self.broker.partitions().stop_moves();
         self.quorum.stop();
         self.broker.partitions().close(self.quorum.broker_epoch().0)
     }

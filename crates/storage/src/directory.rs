@@ -7,8 +7,9 @@ use crate::commit::CommitQueue;
 use crate::config::LogConfig;
 use crate::disk::{Disk, Entry, Lock};
 use crate::error::{Context, StorageError};
+use crate::futures::Future;
 use crate::journal::{JournalOptions, Replayed, replay};
-use crate::log::{Known, Log, Opening};
+use crate::log::{Known, Log, Opening, parse_future};
 use crate::meta_properties::MetaProperties;
 use crate::room::Room;
 use crate::sync::{Mutex, RwLock};
@@ -73,7 +74,8 @@ impl Checkpoints {
     /// Forgets logs that have no folder: a full disk may have kept that from being written.
     fn forget_all_but(&mut self, entries: &[Entry]) {
         let folders = entries.iter().filter(|entry| entry.is_folder);
-        let there: BTreeSet<TopicPartition> = folders.filter_map(|it| parse_partition(&it.name)).collect();
+        let partition = |name: &str| parse_partition(name).or_else(|| parse_future(name));
+        let there: BTreeSet<TopicPartition> = folders.filter_map(|it| partition(&it.name)).collect();
         let before = self.recovery_points.len() + self.log_starts.len();
         self.recovery_points.retain(|partition, _| there.contains(partition));
         self.log_starts.retain(|partition, _| there.contains(partition));
@@ -137,6 +139,43 @@ impl Root {
         }
     }
 
+    /// As [`Root::forget_offsets`], but a full disk is an error.
+    pub fn forget_offsets_durably(&self, partition: &TopicPartition) -> Result<(), StorageError> {
+        self.forget_offsets(partition)
+            .and_then(|()| self.forget_older())
+            .map_err(|error| self.fail_unless_full(error))
+    }
+
+    /// Whether a recovery point of the partition is remembered.
+    pub fn knows(&self, partition: &TopicPartition) -> bool {
+        self.checkpoints.lock().recovery_points.contains_key(partition)
+    }
+
+    /// What is remembered of a log, as after a crash.
+    pub fn known(&self, partition: &TopicPartition) -> Known {
+        let checkpoints = self.checkpoints.lock();
+        Known {
+            recovery_point: checkpoints.recovery_points.get(partition).copied(),
+            log_start: checkpoints.log_starts.get(partition).copied(),
+            cleaned_to: checkpoints.cleaned_to.get(partition).copied(),
+            is_clean: false,
+        }
+    }
+
+    /// Below this offset the log is compacted.
+    pub fn cleaned_to(&self, partition: &TopicPartition) -> Option<Offset> {
+        self.checkpoints.lock().cleaned_to.get(partition).copied()
+    }
+
+    /// Takes over what another directory knew of a log's compaction.
+    pub fn set_cleaned_to(&self, partition: &TopicPartition, offset: Option<Offset>) {
+        let mut checkpoints = self.checkpoints.lock();
+        match offset {
+            Some(offset) => checkpoints.cleaned_to.insert(partition.clone(), offset),
+            None => checkpoints.cleaned_to.remove(partition),
+        };
+    }
+
     /// Writes what a full disk kept from being written.
     fn write_stale(&self, checkpoints: &mut Checkpoints) -> Result<(), StorageError> {
         if checkpoints.is_stale {
@@ -198,6 +237,8 @@ pub struct LogDirectory {
     damaged: BTreeMap<TopicPartition, String>,
     /// Folders to be removed, and since when.
     deleted: Mutex<Vec<(PathBuf, i64)>>,
+    /// Copies of logs that move here, which grow now.
+    pub(crate) growing: Mutex<BTreeMap<TopicPartition, Future>>,
 }
 
 impl LogDirectory {
@@ -287,6 +328,7 @@ impl LogDirectory {
             logs: RwLock::default(),
             damaged,
             deleted: Mutex::new(deleted),
+            growing: Mutex::default(),
         }))
     }
 
@@ -374,15 +416,7 @@ impl LogDirectory {
             let path = self.root.path.join(partition.to_string());
             return Err(StorageError::InvalidFile { path, reason: reason.clone() });
         }
-        let known = {
-            let checkpoints = self.root.checkpoints.lock();
-            Known {
-                recovery_point: checkpoints.recovery_points.get(partition).copied(),
-                log_start: checkpoints.log_starts.get(partition).copied(),
-                cleaned_to: checkpoints.cleaned_to.get(partition).copied(),
-                is_clean: self.was_clean,
-            }
-        };
+        let known = Known { is_clean: self.was_clean, ..self.root.known(partition) };
         let (root, queue) = (&self.root, &self.queue);
         if let Err(error) = root.forget_older() {
             let folder = root.path.join(partition.to_string());
@@ -396,6 +430,10 @@ impl LogDirectory {
             self.root.set_offsets(partition, Some(log.log_end_offset()), None)?;
         }
         Ok(Arc::clone(self.logs.write().entry(partition.clone()).or_insert(log)))
+    }
+
+    pub(crate) fn add_log(&self, log: &Arc<Log>) {
+        self.logs.write().insert(log.partition().clone(), Arc::clone(log));
     }
 
     /// A log that is open.

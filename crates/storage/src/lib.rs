@@ -24,6 +24,7 @@ mod epochs;
 mod index;
 mod segment;
 
+mod futures;
 pub mod inspect;
 mod room;
 mod summary;
@@ -46,8 +47,8 @@ pub use epochs::EpochStart;
 pub use error::{AppendError, ReadError, StorageError};
 pub use journal::{JOURNAL, JournalChoice, JournalOptions};
 pub use log::{
-    AppendInfo, Appended, FileRange, Log, LogRead, RecordRange, Recovery, Retained, Retention,
-    TimestampOffset,
+    AppendInfo, Appended, CopyProgress, FileRange, Log, LogRead, RecordRange, Recovery, Relocation, Retained,
+    Retention, TimestampOffset,
 };
 pub use meta_properties::{META_PROPERTIES, MetaProperties};
 pub use producers::{CACHED_BATCHES, Origin, ProducerBatch, ProducerState};

@@ -10,6 +10,7 @@ mod boundaries;
 mod maintain;
 mod open;
 mod read;
+mod relocation;
 mod retention;
 mod times;
 mod transactions;
@@ -34,6 +35,8 @@ pub use append::{AppendInfo, Appended};
 pub use open::Recovery;
 pub(crate) use open::{Known, Opening};
 pub use read::{FileRange, LogRead, RecordRange};
+pub use relocation::{CopyProgress, Relocation};
+pub(crate) use relocation::{can_have_future, parse_future};
 pub use retention::{Retained, Retention};
 pub use times::TimestampOffset;
 
@@ -156,6 +159,11 @@ impl Log {
     /// The topic's id.
     pub fn topic_id(&self) -> TopicId {
         self.topic_id
+    }
+
+    /// Whether nothing can be appended any more: the log was deleted, moved away, or closed in order.
+    pub fn is_closed(&self) -> bool {
+        self.writer.lock().is_closed
     }
 
     /// The log directory in which it lies.

@@ -47,6 +47,7 @@ impl LogDirectory {
             let Some(size) = self.size_of(&partition)? else { continue };
             summaries.push(LogSummary { partition, size, offset_lag: 0, is_future: false });
         }
+        summaries.extend(self.future_summaries()?);
         Ok(summaries)
     }
 

@@ -1,6 +1,7 @@
 //! One file an API key. Each opens with its promise: key, versions, and what is special about them.
 
 pub mod alter_configs;
+pub mod alter_replica_log_dirs;
 pub mod api_versions;
 pub mod create_partitions;
 pub mod create_topics;

@@ -67,7 +67,11 @@ impl Log {
     pub(crate) fn open(opening: &Opening<'_>) -> Result<Arc<Log>, StorageError> {
         let path = opening.root.path.join(opening.partition.to_string());
         let disk = opening.root.disk.clone();
-        let folder = Arc::new(Folder { disk, path });
+        Log::open_in(opening, Arc::new(Folder { disk, path }))
+    }
+
+    /// Opens the log in a folder, which is created if there is none.
+    pub(crate) fn open_in(opening: &Opening<'_>, folder: Arc<Folder>) -> Result<Arc<Log>, StorageError> {
         let mut is_new = false;
         match folder.disk.create_folder(&folder.path) {
             Ok(()) => is_new = true,
