@@ -54,6 +54,7 @@ public final class ToolSuite {
         report.check("kafka-topics", ToolSuite::topics);
         report.check("kafka-console", ToolSuite::console);
         report.check("kafka-configs", ToolSuite::configs);
+        report.check("kafka-configs-brokers", ToolSuite::brokerConfigs);
         report.check("kafka-get-offsets", ToolSuite::getOffsets);
         report.check("kafka-delete-records", ToolSuite::deleteRecords);
         report.check("kafka-consumer-groups", ToolSuite::groups);
@@ -190,6 +191,44 @@ public final class ToolSuite {
         String bad = configTool("--alter", "--entity-type", "topics", "--entity-name", topic, "--add-config", "no.such=1");
         answer.append("unknown: ").append(bad.contains("InvalidConfigurationException") || bad.contains("Unknown topic config name"));
         return answer.toString();
+    }
+
+    /** A key that no other check looks at. */
+    private static final String BROKER_KEY = "max.connection.creation.rate";
+
+    /** What is set for one broker or for all. The keys of other checks that run meanwhile are not told. */
+    private static String brokerConfigs() throws Exception {
+        StringBuilder answer = new StringBuilder();
+        String[][] entities = {{"--entity-type", "brokers", "--entity-default"}, {"--entity-type", "brokers", "--entity-name", "1"}};
+        for (String change : List.of("--add-config", "--delete-config")) {
+            for (int i = 0; i < entities.length; i++) {
+                String value = change.equals("--add-config") ? BROKER_KEY + "=" + (1000000 + i) : BROKER_KEY;
+                answer.append(configTool(join(entities[i], "--alter", change, value))).append('\n');
+                boolean wanted = change.equals("--add-config");
+                for (int j = 0; j < 100 && configTool(join(entities[i], "--describe")).contains(BROKER_KEY) != wanted; j++) Thread.sleep(50);
+                for (String[] entity : entities) {
+                    for (String line : configTool(join(entity, "--describe")).split("\n")) {
+                        if (line.contains(BROKER_KEY) || line.contains("configs for")) answer.append(line).append('\n');
+                    }
+                }
+            }
+        }
+        String all = configTool(join(entities[1], "--describe", "--all"));
+        all.lines().filter(line -> line.contains(" " + BROKER_KEY) || line.contains(" log.roll.ms=")).sorted().forEach(line -> answer.append(line).append('\n'));
+        for (String bad : List.of("log.retention.hours=5", "log.retention.ms=soon", "min.insync.replicas=1")) {
+            String refused = configTool(join(entities[1], "--alter", "--add-config", bad));
+            answer.append(bad).append(": ").append(refused.lines().filter(line -> line.contains("Exception: ")).findFirst().map(line -> line.replaceAll(".*Exception: ", "")).orElse(refused)).append('\n');
+        }
+        answer.append(configTool("--describe", "--entity-type", "broker-loggers", "--entity-name", "1").contains(" root=")).append('\n');
+        String refused = configTool("--alter", "--entity-type", "broker-loggers", "--entity-name", "1", "--add-config", "no.such=INFO");
+        answer.append(refused.lines().filter(line -> line.contains("no.such")).findFirst().orElse(refused));
+        return answer.toString();
+    }
+
+    private static String[] join(String[] some, String... more) {
+        String[] all = Arrays.copyOf(some, some.length + more.length);
+        System.arraycopy(more, 0, all, some.length, more.length);
+        return all;
     }
 
     private static void produce(String topic, String lines) throws Exception {
