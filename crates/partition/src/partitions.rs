@@ -74,6 +74,8 @@ pub struct Partitions {
     given: BrokerConfig,
     /// With what the metadata says above it.
     configs: ArcSwap<InForce>,
+    /// The image whose configurations were last followed.
+    followed: ArcSwap<Image>,
     by_id: papaya::HashMap<(TopicId, i32), Arc<Partition>>,
     /// The tags under which logs tell what became durable.
     by_tag: papaya::HashMap<u64, Arc<Partition>>,
@@ -116,6 +118,7 @@ impl Partitions {
             directories,
             configs: ArcSwap::from_pointee(InForce::new(configs.clone())),
             given: configs,
+            followed: ArcSwap::default(),
             by_id: papaya::HashMap::new(),
             by_tag: papaya::HashMap::new(),
             tag_next: AtomicU64::new(1),
@@ -182,7 +185,11 @@ impl Partitions {
         if let Some(partition) = self.get(topic.id, index) {
             return Ok(partition); // somebody was faster
         }
-        let rules = self.rules(image, &topic.name);
+        // A request may have come with an image that is older than a change of configuration, which was then followed
+        // without this partition.
+        let followed = self.followed.load();
+        let knows_it = followed.topic(&topic.name).is_some_and(|known| known.id == topic.id);
+        let rules = self.rules(if knows_it { &followed } else { image }, &topic.name);
         let tag = self.tag_next.fetch_add(1, Ordering::Relaxed);
         let assigned = state.directory(self.node);
         let home = match assigned.and_then(|id| self.directories.by_id(id)) {
@@ -419,6 +426,7 @@ impl Partitions {
         let (all, own) = (ConfigResource::all_brokers(), ConfigResource::broker(self.node));
         // Nobody opens a partition by the old configuration meanwhile.
         let _changing = self.changing.lock().unwrap_or_else(PoisonError::into_inner);
+        self.followed.store(Arc::new(image.clone()));
         if changes.configs_changed.iter().any(|it| *it == all || *it == own) {
             let broker = self.given.with_dynamic(image.settings(&all), image.settings(&own));
             self.configs.store(Arc::new(InForce::new(broker)));

@@ -437,3 +437,15 @@ async fn a_failed_directory_takes_only_its_own_partitions_offline() {
     partitions.tidy(NOW_MS);
     partitions.close(1).unwrap();
 }
+
+#[test]
+fn a_partition_that_is_opened_by_an_old_image_has_the_configuration_that_was_followed() {
+    let partitions = start(&SimulatedDisk::new(11));
+    let old = image(&[topic(1, "t"), led_by(1, 0, NODE.0, 0)]);
+    let mut new = old.clone();
+    new.replay(&setting("t", "max.message.bytes", "80"));
+    partitions.follow(&new, &new.changes_since(&old), NOW_MS);
+    let partition = partitions.get_or_open(&old, old.topic("t").unwrap(), 0).unwrap();
+    assert!(append(&partition, &["more than eighty bytes with its header"]).is_err());
+    partitions.close(1).unwrap();
+}
