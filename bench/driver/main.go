@@ -34,6 +34,10 @@ type Result struct {
 	EndToEndMs *Percentiles `json:"end_to_end_ms,omitempty"`
 	// When the first record was acked, since the Unix epoch.
 	AckedUnixNano int64 `json:"acked_unix_nano,omitempty"`
+	// Until every partition had its first record (busy).
+	FirstUseSeconds float64 `json:"first_use_seconds,omitempty"`
+	// The broker's, while what is measured went on (busy, group; with -pid).
+	BrokerCPUSeconds float64 `json:"broker_cpu_seconds,omitempty"`
 	// The driver's own, to tell when it is the bottleneck.
 	DriverCPUSeconds float64 `json:"driver_cpu_seconds"`
 }
@@ -56,6 +60,8 @@ var (
 	rate       = flag.Int("rate", 1000, "records per second (latency, round-trip)")
 	duration   = flag.Duration("duration", 10*time.Second, "how long (latency, round-trip)")
 	partitions = flag.Int("partitions", 1, "partitions (create)")
+	topics     = flag.Int("topics", 1, "topics, numbered when there are several (create, served, busy, group)")
+	pid        = flag.Int("pid", 0, "the broker's process, whose CPU time is told (busy, group)")
 	flush      = flag.String("flush-messages", "", "the topic's flush.messages (create); the broker's default when empty")
 	limit      = flag.Duration("limit", 5*time.Minute, "give up after this long")
 )
@@ -69,13 +75,17 @@ func main() {
 		"latency":    latency,
 		"round-trip": roundTrip,
 		"first-ack":  firstAck,
+		"served":     served,
+		"metadata":   metadata,
+		"busy":       busy,
+		"group":      group,
 	}
 	var run func(context.Context) (Result, error)
 	if len(os.Args) > 1 {
 		run = workloads[os.Args[1]]
 	}
 	if run == nil {
-		fmt.Fprintln(os.Stderr, "usage: driver create|delete|produce|consume|latency|round-trip|first-ack [flags]")
+		fmt.Fprintln(os.Stderr, "usage: driver create|delete|produce|consume|latency|round-trip|first-ack|served|metadata|busy|group [flags]")
 		flag.PrintDefaults()
 		os.Exit(2)
 	}
@@ -130,17 +140,19 @@ func values(size int) [][]byte {
 func createTopic(ctx context.Context, client *kgo.Client) error {
 	request := kmsg.NewPtrCreateTopicsRequest()
 	request.TimeoutMillis = 30_000
-	wanted := kmsg.NewCreateTopicsRequestTopic()
-	wanted.Topic = *topic
-	wanted.NumPartitions = int32(*partitions)
-	wanted.ReplicationFactor = 1
-	if *flush != "" {
-		config := kmsg.NewCreateTopicsRequestTopicConfig()
-		config.Name = "flush.messages"
-		config.Value = flush
-		wanted.Configs = append(wanted.Configs, config)
+	for _, name := range topicNames() {
+		wanted := kmsg.NewCreateTopicsRequestTopic()
+		wanted.Topic = name
+		wanted.NumPartitions = int32(*partitions)
+		wanted.ReplicationFactor = 1
+		if *flush != "" {
+			config := kmsg.NewCreateTopicsRequestTopicConfig()
+			config.Name = "flush.messages"
+			config.Value = flush
+			wanted.Configs = append(wanted.Configs, config)
+		}
+		request.Topics = append(request.Topics, wanted)
 	}
-	request.Topics = append(request.Topics, wanted)
 	response, err := request.RequestWith(ctx, client)
 	if err != nil {
 		return err
@@ -159,7 +171,9 @@ func create(ctx context.Context) (Result, error) {
 		return Result{}, err
 	}
 	defer client.Close()
-	return Result{}, createTopic(ctx, client)
+	start := time.Now()
+	err = createTopic(ctx, client)
+	return Result{Seconds: time.Since(start).Seconds()}, err
 }
 
 func remove(ctx context.Context) (Result, error) {

@@ -9,6 +9,7 @@
 mod broker;
 mod machine;
 mod report;
+mod scale;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -30,7 +31,8 @@ const USAGE: &str =
   --rounds N        how often each measurement is repeated, in turns (3)
   --only NAME       one side alone, for work on the benchmark itself
   --workload NAME   only this one (and what it needs): start, produce-1k, produce-100, produce-small,
-                    consume-1k, consume-100, latency-1000, latency-5000, round-trip, kill
+                    consume-1k, consume-100, latency-1000, latency-5000, round-trip, kill,
+                    scale (many partitions; minutes)
   --ottla BINARY    the binary to measure; by default it is built with `cargo build --release`
   --data FOLDER     where both keep their data (target/bench)
   --port PORT       the first of the ports used (21310)
@@ -298,13 +300,16 @@ impl Bench {
         self.data.join(kind.id())
     }
 
-    fn start(&self, kind: Kind) -> Result<Broker> {
-        // Kafka's controller listens on the port behind its own.
-        let port = match kind {
+    /// Kafka's controller listens on the port behind its own.
+    fn port_of(&self, kind: Kind) -> u16 {
+        match kind {
             Kind::Kafka => self.port,
             Kind::Ottla => self.port + 2,
-        };
-        Broker::start(kind, &self.tools, &self.ottla, &self.folder(kind), port)
+        }
+    }
+
+    fn start(&self, kind: Kind) -> Result<Broker> {
+        Broker::start(kind, &self.tools, &self.ottla, &self.folder(kind), self.port_of(kind))
     }
 
     fn measure(&mut self) -> Result<()> {
@@ -313,6 +318,9 @@ impl Bench {
         }
         if self.wants("start") {
             self.measure_starts()?;
+        }
+        if self.wants("scale") {
+            self.measure_scale()?;
         }
         let loads = self.plan.workloads.iter().any(|it| self.wants(it.name)) || self.wants("kill");
         if loads {
@@ -384,11 +392,7 @@ impl Bench {
 
     /// Starts a broker while the driver knocks already; seconds until its first record is acked.
     fn start_to_first_ack(&self, kind: Kind) -> Result<(Broker, f64)> {
-        let port = match kind {
-            Kind::Kafka => self.port,
-            Kind::Ottla => self.port + 2,
-        };
-        let knocking = self.spawn_driver(port, &["first-ack", "-topic", "first"])?;
+        let knocking = self.spawn_driver(self.port_of(kind), &["first-ack", "-topic", "first"])?;
         sleep(Duration::from_millis(200));
         let started = SystemTime::now();
         let broker = self.start(kind)?;

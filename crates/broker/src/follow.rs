@@ -15,6 +15,10 @@ impl Broker {
         let mut before = Arc::new(Image::default());
         loop {
             let image = images.borrow_and_update().clone();
+            if before.topic_count() == 0 {
+                // At a start: groups need not wait until all other partitions are opened.
+                self.shared.lead_groups(&image).await;
+            }
             let shared = Arc::clone(&self.shared);
             let step = {
                 let image = Arc::clone(&image);

@@ -195,23 +195,17 @@ pub struct Partition {
 impl Partition {
     /// Leads `log` as `state` says. What recovery found is durable, so the high watermark begins at
     /// the log's durable end.
-    pub(crate) fn new(
-        name: TopicPartition,
-        topic_id: TopicId,
-        log: Arc<Log>,
-        state: &ottla_metadata::Partition,
-        rules: Rules,
-    ) -> Partition {
+    pub(crate) fn new(log: Arc<Log>, state: &ottla_metadata::Partition, rules: Arc<Rules>) -> Partition {
         log.on_high_watermark(log.durable_end());
         Partition {
-            name,
-            topic_id,
+            name: log.partition().clone(),
+            topic_id: log.topic_id(),
             leader_epoch: AtomicI32::new(state.leader_epoch.0),
             high_watermark: AtomicI64::new(log.durable_end().0),
             in_sync: AtomicI32::new(1),
             replicas: AtomicI32::new(count(state)),
             offline: AtomicBool::new(false),
-            rules: ArcSwap::from_pointee(rules),
+            rules: ArcSwap::new(rules),
             log: ArcSwap::new(log),
             switching: Mutex::new(()),
             waiters: Mutex::default(),
@@ -240,10 +234,10 @@ impl Partition {
     }
 
     /// What a topic's configuration asks for, from the next append on.
-    pub(crate) fn set_rules(&self, rules: Rules) {
+    pub(crate) fn set_rules(&self, rules: Arc<Rules>) {
         let _switching = self.switching();
         self.log().set_config(rules.log);
-        self.rules.store(Arc::new(rules));
+        self.rules.store(rules);
     }
 
     /// The log, for those who keep it: shut it down, delete it.
@@ -337,7 +331,8 @@ impl Partition {
         }
         let (batch, append_time) = match origin {
             Origin::Client { transactional_id, produce_version } => {
-                let checked = validate_produce(records, &rules.produce(&self.name, produce_version, now_ms))?;
+                let checked =
+                    validate_produce(records, &rules.produce(self.name(), produce_version, now_ms))?;
                 let is_transactional = BatchView::parse(&checked.batch).is_ok_and(|it| it.is_transactional());
                 if is_transactional {
                     return Err(match transactional_id {

@@ -10,15 +10,21 @@ use crate::rules::Rules;
 use crate::worker::Worker;
 use arc_swap::ArcSwap;
 use ottla_configs::{BrokerConfig, TopicConfig, TopicDefaults};
-use ottla_ids::{NodeId, Offset, TopicId, TopicPartition};
+use ottla_ids::{NodeId, Offset, TopicId, TopicPartition, Uuid};
 use ottla_metadata::{Changes, ConfigResource, DirectoryId, Image, ResourceType, Topic};
 use ottla_protocol::Text;
-use ottla_storage::{LogDirectory, Relocation, StorageError};
+use ottla_storage::{Log, LogDirectory, Relocation, StorageError, Wanted};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
+use std::time::Duration;
+
+/// So many partitions are opened together, by those that nobody waits for.
+const OPENED_TOGETHER: usize = 256;
+/// How often it is looked, every 100 µs, whether nobody waits any more to open a partition.
+const TRIES_TO_LET_IN: usize = 50;
 
 /// The key for [`Partitions::move_rate`], which only the metadata sets.
 const MOVE_RATE: &str = "replica.alter.log.dirs.io.max.bytes.per.second";
@@ -82,6 +88,8 @@ pub struct Partitions {
     tag_next: AtomicU64,
     /// Held while a partition is opened, closed or deleted, so that nobody opens a folder twice.
     changing: Mutex<()>,
+    /// How many wait for `changing` to open a partition that is wanted now.
+    in_line: AtomicUsize,
     /// What the controller is to be told; see [`Partitions::news`].
     news: News,
     moves: Moves,
@@ -91,6 +99,13 @@ pub struct Partitions {
     committers: Mutex<Vec<JoinHandle<()>>>,
     /// The threads that delete and clean.
     workers: Mutex<Vec<Worker>>,
+}
+
+/// What is opened together in one directory.
+struct Opening<'a> {
+    directory: Arc<LogDirectory>,
+    wanted: Vec<Wanted>,
+    states: Vec<(&'a ottla_metadata::Partition, Arc<Rules>)>,
 }
 
 /// The broker's configuration as it counts now.
@@ -123,6 +138,7 @@ impl Partitions {
             by_tag: papaya::HashMap::new(),
             tag_next: AtomicU64::new(1),
             changing: Mutex::new(()),
+            in_line: AtomicUsize::new(0),
             news: News::default(),
             moves: Moves::default(),
             has_resumed: AtomicBool::new(false),
@@ -181,7 +197,9 @@ impl Partitions {
         let Some(state) = topic.partition(index).filter(leads) else {
             return Err(OpenError::NotHere { partition: name });
         };
+        self.in_line.fetch_add(1, Ordering::AcqRel);
         let _changing = self.changing.lock().unwrap_or_else(PoisonError::into_inner);
+        self.in_line.fetch_sub(1, Ordering::AcqRel);
         if let Some(partition) = self.get(topic.id, index) {
             return Ok(partition); // somebody was faster
         }
@@ -189,32 +207,114 @@ impl Partitions {
         // without this partition.
         let followed = self.followed.load();
         let knows_it = followed.topic(&topic.name).is_some_and(|known| known.id == topic.id);
-        let rules = self.rules(if knows_it { &followed } else { image }, &topic.name);
+        let rules = Arc::new(self.rules(if knows_it { &followed } else { image }, &topic.name));
+        let wanted = self.wanted(name, topic.id, &rules);
+        let directory = self.directory_of(&wanted.partition, state)?;
+        let log = directory.open_log(&wanted.partition, wanted.topic_id, wanted.config, wanted.tag)?;
+        Ok(self.add(log, &directory, state, rules))
+    }
+
+    fn wanted(&self, partition: TopicPartition, topic_id: TopicId, rules: &Rules) -> Wanted {
         let tag = self.tag_next.fetch_add(1, Ordering::Relaxed);
+        Wanted { partition, topic_id, config: rules.log, tag }
+    }
+
+    /// The directory in which the partition lies, or is to lie from now on.
+    fn directory_of(
+        &self,
+        name: &TopicPartition,
+        state: &ottla_metadata::Partition,
+    ) -> Result<Arc<LogDirectory>, StorageError> {
         let assigned = state.directory(self.node);
         let home = match assigned.and_then(|id| self.directories.by_id(id)) {
-            Some(named) => self.end_move(&name, &named)?,
-            None => self.directories.home(&name),
+            Some(named) => self.end_move(name, &named)?,
+            None => self.directories.home(name),
         };
-        let directory = match home {
-            Some(directory) => directory,
-            None => {
-                let is_free =
-                    [None, Some(DirectoryId::UNASSIGNED), Some(DirectoryId::LOST)].contains(&assigned);
-                self.directories.place(&name, assigned.filter(|_| !is_free))?
-            }
-        };
-        let log = directory.open_log(&name, topic.id, rules.log, tag)?;
-        if assigned != Some(directory.id()) {
-            self.news.placed(topic.id, index, directory.id());
+        if let Some(directory) = home {
+            return Ok(directory);
         }
-        let partition = Arc::new(Partition::new(name, topic.id, log, state, rules));
-        self.by_tag.pin().insert(tag, Arc::clone(&partition));
-        self.by_id.pin().insert((topic.id, index), Arc::clone(&partition));
+        let is_free = [None, Some(DirectoryId::UNASSIGNED), Some(DirectoryId::LOST)].contains(&assigned);
+        self.directories.place(name, assigned.filter(|_| !is_free))
+    }
+
+    /// Leads a log that was opened.
+    fn add(
+        &self,
+        log: Arc<Log>,
+        directory: &LogDirectory,
+        state: &ottla_metadata::Partition,
+        rules: Arc<Rules>,
+    ) -> Arc<Partition> {
+        let partition = Arc::new(Partition::new(log, state, rules));
+        let (topic_id, index) = (partition.topic_id(), partition.name().partition);
+        if state.directory(self.node) != Some(directory.id()) {
+            self.news.placed(topic_id, index, directory.id());
+        }
+        self.by_tag.pin().insert(partition.log().tag(), Arc::clone(&partition));
+        self.by_id.pin().insert((topic_id, index), Arc::clone(&partition));
         if directory.offline_reason().is_some() {
             partition.fail(); // it failed while the log was opened, and does not tell it again
         }
-        Ok(partition)
+        partition
+    }
+
+    /// Opens those of these partitions that this node leads, [`OPENED_TOGETHER`] at a time: who wants one of
+    /// them meanwhile waits for a few milliseconds.
+    fn open_all(&self, image: &Image, all: &[(&Topic, i32)], failed: &mut Vec<(TopicPartition, OpenError)>) {
+        let mut rules: Option<(TopicId, Arc<Rules>)> = None;
+        for some in all.chunks(OPENED_TOGETHER) {
+            let _changing = self.changing.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut by_directory: BTreeMap<Uuid, Opening<'_>> = BTreeMap::new();
+            for (topic, index) in some {
+                let Some(state) = topic.partition(*index).filter(|it| it.leader == Some(self.node)) else {
+                    continue;
+                };
+                if let Some(partition) = self.get(topic.id, *index) {
+                    partition.lead_as(state);
+                    continue;
+                }
+                // They come topic by topic.
+                let of_topic = match &rules {
+                    Some((id, rules)) if *id == topic.id => Arc::clone(rules),
+                    _ => Arc::new(self.rules(image, &topic.name)),
+                };
+                rules = Some((topic.id, Arc::clone(&of_topic)));
+                let name = TopicPartition::new(&topic.name, *index);
+                match self.directory_of(&name, state) {
+                    Ok(directory) => {
+                        let opening = by_directory.entry(directory.id()).or_insert_with(|| Opening {
+                            directory,
+                            wanted: Vec::new(),
+                            states: Vec::new(),
+                        });
+                        opening.wanted.push(self.wanted(name, topic.id, &of_topic));
+                        opening.states.push((state, of_topic));
+                    }
+                    Err(error) => failed.push((name, error.into())),
+                }
+            }
+            for Opening { directory, wanted, states } in by_directory.into_values() {
+                let opened = directory.open_logs(&wanted);
+                for ((wanted, log), (state, rules)) in wanted.into_iter().zip(opened).zip(states) {
+                    match log {
+                        Ok(log) => drop(self.add(log, &directory, state, rules)),
+                        Err(error) => failed.push((wanted.partition, error.into())),
+                    }
+                }
+            }
+            drop(_changing);
+            self.let_others_in();
+        }
+    }
+
+    /// A mutex may be taken again by who has just left it; this lets those have it who wait.
+    fn let_others_in(&self) {
+        for _ in 0..TRIES_TO_LET_IN {
+            if self.in_line.load(Ordering::Acquire) == 0 {
+                return;
+            }
+            std::thread::sleep(Duration::from_micros(100));
+        }
     }
 
     /// The folder's directory, once a move is at its end that a crash interrupted: `named` is the directory that
@@ -431,16 +531,16 @@ impl Partitions {
             let broker = self.given.with_dynamic(image.settings(&all), image.settings(&own));
             self.configs.store(Arc::new(InForce::new(broker)));
             for partition in self.all() {
-                partition.set_rules(self.rules(image, &partition.name().topic));
+                partition.set_rules(Arc::new(self.rules(image, &partition.name().topic)));
             }
             return;
         }
         for resource in changes.configs_changed.iter().filter(|it| it.kind == ResourceType::Topic) {
             let Some(topic) = image.topic(&resource.name) else { continue };
-            let rules = self.rules(image, &topic.name);
+            let rules = Arc::new(self.rules(image, &topic.name));
             for index in topic.partitions.keys() {
                 if let Some(partition) = self.get(topic.id, *index) {
-                    partition.set_rules(rules.clone());
+                    partition.set_rules(Arc::clone(&rules));
                 }
             }
         }
@@ -452,51 +552,54 @@ impl Partitions {
         let mut failed = Vec::new();
         self.follow_configs(image, changes);
         for topic in &changes.topics_deleted {
-            for index in topic.partitions.keys() {
-                if let Err(error) = self.delete(topic, *index, now_ms) {
-                    failed.push((TopicPartition::new(&topic.name, *index), error.into()));
-                }
+            if let Err((name, error)) = self.delete(topic, now_ms) {
+                failed.push((name, error.into()));
             }
         }
-        let created =
-            changes.topics_created.iter().map(|topic| (topic, topic.partitions.keys().copied().collect()));
+        let created = changes
+            .topics_created
+            .iter()
+            .flat_map(|topic| topic.partitions.keys().map(move |index| (&**topic, *index)));
         let changed = changes
             .topics_changed
             .iter()
-            .map(|change| (&change.topic, change.partitions.iter().map(|(index, ..)| *index).collect()));
-        for (topic, indexes) in created.chain(changed) {
-            let indexes: Vec<i32> = indexes;
-            for index in indexes {
-                match self.get_or_open(image, topic, index) {
-                    Ok(partition) => {
-                        if let Some(state) = topic.partition(index) {
-                            partition.lead_as(state);
-                        }
-                    }
-                    Err(OpenError::NotHere { .. }) => {}
-                    Err(error) => failed.push((TopicPartition::new(&topic.name, index), error)),
-                }
-            }
-        }
+            .flat_map(|change| change.partitions.iter().map(move |(index, ..)| (&*change.topic, *index)));
+        let all: Vec<(&Topic, i32)> = created.chain(changed).collect();
+        self.open_all(image, &all, &mut failed);
         self.resume_moves(image);
         failed
     }
 
-    /// The folder of a partition whose topic is gone is renamed at once and removed later.
-    fn delete(&self, topic: &Topic, index: i32, now_ms: i64) -> Result<(), StorageError> {
+    /// The folders of a topic that is gone are renamed at once and removed later.
+    fn delete(&self, topic: &Topic, now_ms: i64) -> Result<(), (TopicPartition, StorageError)> {
         let _changing = self.changing.lock().unwrap_or_else(PoisonError::into_inner);
-        let partition = self.by_id.pin().remove(&(topic.id, index)).cloned();
-        if let Some(partition) = partition {
-            self.by_tag.pin().remove(&partition.log().tag());
-            partition.fail();
+        let mut by_directory: BTreeMap<Uuid, (Arc<LogDirectory>, Vec<TopicPartition>)> = BTreeMap::new();
+        for index in topic.partitions.keys() {
+            let partition = self.by_id.pin().remove(&(topic.id, *index)).cloned();
+            if let Some(partition) = partition {
+                self.by_tag.pin().remove(&partition.log().tag());
+                partition.fail();
+            }
+            let name = TopicPartition::new(&topic.name, *index);
+            self.give_up_move((topic.id, *index), &name);
+            // A folder of that name may by now be another topic's, which was created since.
+            let Some(directory) = self.directories.home(&name) else { continue };
+            match directory.topic_id(&name) {
+                Ok(Some(id)) if id == topic.id => {
+                    by_directory
+                        .entry(directory.id())
+                        .or_insert_with(|| (directory, Vec::new()))
+                        .1
+                        .push(name);
+                }
+                Ok(_) => {}
+                Err(error) => return Err((name, error)),
+            }
         }
-        let name = TopicPartition::new(&topic.name, index);
-        self.give_up_move((topic.id, index), &name);
-        // A folder of that name may by now be another topic's, which was created since.
-        let Some(directory) = self.directories.home(&name) else { return Ok(()) };
-        if directory.topic_id(&name)? == Some(topic.id) {
-            directory.delete_log(&name, now_ms)?;
-            self.directories.forget(&name);
+        for (directory, names) in by_directory.into_values() {
+            let first = names.first().cloned().unwrap_or_else(|| TopicPartition::new(&topic.name, 0));
+            directory.delete_logs(&names, now_ms).map_err(|error| (first, error))?;
+            names.iter().for_each(|name| self.directories.forget(name));
         }
         Ok(())
     }

@@ -119,11 +119,10 @@ impl ByHand {
     fn on(disk: &SimulatedDisk, settings: &[(&str, &str)]) -> ByHand {
         let directory = open(disk);
         let config = TopicConfig::resolve(settings.iter().copied(), &defaults());
-        let rules = Rules::of(&config, 86_400_000);
-        let name = TopicPartition::new("t", 0);
-        let log = directory.open_log(&name, id(1), rules.log, 1).unwrap();
+        let rules = Arc::new(Rules::of(&config, 86_400_000));
+        let log = directory.open_log(&TopicPartition::new("t", 0), id(1), rules.log, 1).unwrap();
         let image = image(&[topic(1, "t"), led_by(1, 0, NODE.0, 0)]);
-        let partition = Partition::new(name, id(1), log, image.partition("t", 0).unwrap(), rules);
+        let partition = Partition::new(log, image.partition("t", 0).unwrap(), rules);
         ByHand { disk: disk.clone(), directory, partition }
     }
 
@@ -376,6 +375,52 @@ fn following_the_cluster_opens_changes_and_deletes() {
     assert!(append(&partition, &["into what is deleted"]).is_err());
     append(&again, &["a"]).unwrap();
     partitions.close(1).unwrap();
+}
+
+#[test]
+fn many_partitions_are_opened_closed_and_deleted_together() {
+    const COUNT: i32 = 300;
+    let disk = SimulatedDisk::new(21);
+    let records = (0..COUNT).map(|index| led_by(1, index, NODE.0, 0));
+    let there = image(&[topic(1, "t")].into_iter().chain(records).collect::<Vec<_>>());
+    let gone = Image::default();
+    let follow = |partitions: &Partitions, now: &Image, before: &Image| {
+        assert!(partitions.follow(now, &now.changes_since(before), NOW_MS).is_empty());
+    };
+    let end = |partitions: &Partitions, index| partitions.get(id(1), index).unwrap().log_end_offset();
+
+    let partitions = start(&disk);
+    follow(&partitions, &there, &gone);
+    for index in 0..COUNT {
+        append(&partitions.get(id(1), index).unwrap(), &["a"]).unwrap();
+    }
+    partitions.close(1).unwrap();
+    disk.power_cut();
+
+    let partitions = start(&disk);
+    follow(&partitions, &there, &gone);
+    for index in 0..COUNT {
+        assert_eq!(end(&partitions, index), Offset(1), "what was closed in order is durable: {index}");
+        append(&partitions.get(id(1), index).unwrap(), &["b"]).unwrap();
+    }
+    disk.power_cut();
+
+    let partitions = start(&disk);
+    follow(&partitions, &there, &gone);
+    let recovered: Vec<Offset> = (0..COUNT).map(|index| end(&partitions, index)).collect();
+    disk.power_cut();
+
+    let partitions = start(&disk);
+    follow(&partitions, &there, &gone);
+    for (index, recovered) in (0..COUNT).zip(recovered) {
+        assert_eq!(end(&partitions, index), recovered, "what recovery showed is durable: {index}");
+    }
+    follow(&partitions, &gone, &there);
+    assert!(partitions.all().is_empty());
+    disk.power_cut();
+    let names = Disk::Simulated(disk).list(Path::new("/data")).unwrap();
+    let deleted = names.iter().filter(|entry| entry.name.ends_with("-delete")).count();
+    assert_eq!(deleted, COUNT as usize);
 }
 
 #[test]

@@ -73,6 +73,8 @@ pub struct Node {
 impl Node {
     /// Opens everything and serves; `log_levels` is how loggers are told a level. Within a tokio runtime of several threads; blocks on the disk.
     pub async fn start(config: &ServerConfig, log_levels: LogLevels) -> Result<Node, StartError> {
+        let open_files_max = ottla_storage::raise_open_files_limit();
+        tracing::debug!(open_files_max, "the process may have so many files open");
         // The ports first: other nodes are told of them, and a node that cannot listen touches nothing.
         let limits = limits(config);
         let mut bound = Vec::new();

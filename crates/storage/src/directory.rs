@@ -1,5 +1,7 @@
 //! A log directory: who it belongs to, the logs in it, and the offsets it remembers for them.
 
+mod together;
+
 use crate::checkpoint::{
     CLEANER_OFFSETS, HIGH_WATERMARKS, LOG_STARTS, Offsets, RECOVERY_POINTS, read_offsets, write_offsets,
 };
@@ -11,13 +13,14 @@ use crate::futures::Future;
 use crate::journal::{JournalOptions, Replayed, replay};
 use crate::log::{Known, Log, Opening, parse_future};
 use crate::meta_properties::MetaProperties;
+use crate::open_files::OpenFiles;
 use crate::room::Room;
 use crate::sync::{Mutex, RwLock};
 use ottla_ids::{NodeId, Offset, TopicId, TopicPartition, Uuid};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock, Weak};
 
 /// Taken by whoever works in a log directory.
 const LOCK: &str = ".lock";
@@ -35,6 +38,8 @@ const NAME_SIZE_MAX: usize = 255;
 pub const UNRECOVERABLE_BYTES_MAX: u64 = 64 << 20;
 /// So long after an append the recovery point is advanced, in ms (`log.flush.offset.checkpoint.interval.ms`).
 pub const RECOVERY_POINT_INTERVAL_MS: i64 = 60_000;
+
+pub use together::Wanted;
 
 /// What a log directory is opened with.
 #[derive(Clone, Debug, Default)]
@@ -57,6 +62,13 @@ pub(crate) struct Root {
     checkpoints: Mutex<Checkpoints>,
     /// What clients may still write.
     room: Room,
+    /// The logs with something behind their recovery point, each once. What is written to an idle one, or by
+    /// nobody, costs nothing in upkeep.
+    appended: Mutex<Vec<Weak<Log>>>,
+    /// Where the logs' files are held open; those of the process, but in tests.
+    files: OnceLock<Arc<OpenFiles>>,
+    /// See [`together::EACH_MAX`]; tests have another.
+    each_max: AtomicUsize,
 }
 
 /// What the checkpoint files say.
@@ -116,6 +128,40 @@ impl Root {
         self.disk.sync_folder(&self.path).at("sync folder", &self.path)
     }
 
+    pub fn files(&self) -> Arc<OpenFiles> {
+        Arc::clone(self.files.get_or_init(OpenFiles::of_process))
+    }
+
+    /// The log has something behind its recovery point from now on.
+    pub fn note_appended(&self, log: &Log) {
+        if log.in_appended().enter() {
+            self.appended.lock().push(log.me());
+        }
+    }
+
+    /// The logs with something behind their recovery point; they stay noted.
+    fn appended(&self) -> Vec<Arc<Log>> {
+        let noted = std::mem::take(&mut *self.appended.lock());
+        let mut logs: Vec<Arc<Log>> = noted.iter().filter_map(Weak::upgrade).collect();
+        // In this order: what is appended behind it notes the log again.
+        logs.retain(|log| {
+            log.in_appended().leave();
+            log.has_unrecoverable() && log.in_appended().enter()
+        });
+        self.appended.lock().extend(logs.iter().map(Arc::downgrade));
+        logs
+    }
+
+    fn note_recovery_point(&self, partition: &TopicPartition, offset: Offset) {
+        self.checkpoints.lock().recovery_points.insert(partition.clone(), offset);
+    }
+
+    fn write_recovery_points(&self) -> Result<(), StorageError> {
+        let checkpoints = self.checkpoints.lock();
+        write_offsets(&self.disk, &self.path.join(RECOVERY_POINTS), &checkpoints.recovery_points)
+            .map_err(|error| self.fail_unless_full(error))
+    }
+
     pub fn note_unrecoverable(&self, bytes: u64) {
         self.unrecoverable.fetch_add(bytes, Ordering::Relaxed);
     }
@@ -124,15 +170,17 @@ impl Root {
         self.unrecoverable.fetch_sub(bytes, Ordering::Relaxed);
     }
 
-    /// Forgets what the directory remembers of a log whose folder goes, durably.
+    /// Forgets what the directory remembers of logs whose folders go, durably.
     ///
-    /// A full disk does not hinder that: then the files still name the log, which has no effect once its folder
-    /// is gone, and no log of that name is created before they were written.
-    pub fn forget_offsets(&self, partition: &TopicPartition) -> Result<(), StorageError> {
+    /// A full disk does not hinder that: then the files still name the logs, which has no effect once their
+    /// folders are gone, and no log of such a name is created before they were written.
+    pub fn forget_offsets(&self, partitions: &[TopicPartition]) -> Result<(), StorageError> {
         let mut checkpoints = self.checkpoints.lock();
-        let mut is_stale = checkpoints.recovery_points.remove(partition).is_some();
-        is_stale |= checkpoints.log_starts.remove(partition).is_some();
-        checkpoints.is_stale |= is_stale;
+        for partition in partitions {
+            let mut is_stale = checkpoints.recovery_points.remove(partition).is_some();
+            is_stale |= checkpoints.log_starts.remove(partition).is_some();
+            checkpoints.is_stale |= is_stale;
+        }
         match self.write_stale(&mut checkpoints) {
             Err(error) if error.is_disk_full() => Ok(()),
             result => result,
@@ -141,7 +189,7 @@ impl Root {
 
     /// As [`Root::forget_offsets`], but a full disk is an error.
     pub fn forget_offsets_durably(&self, partition: &TopicPartition) -> Result<(), StorageError> {
-        self.forget_offsets(partition)
+        self.forget_offsets(std::slice::from_ref(partition))
             .and_then(|()| self.forget_older())
             .map_err(|error| self.fail_unless_full(error))
     }
@@ -309,6 +357,9 @@ impl LogDirectory {
             unrecoverable: AtomicU64::new(0),
             checkpoints: Mutex::new(checkpoints),
             room: Room::default(),
+            appended: Mutex::default(),
+            files: OnceLock::new(),
+            each_max: AtomicUsize::new(together::EACH_MAX),
         });
         let mut deleted = Vec::new();
         for entry in entries {
@@ -334,6 +385,12 @@ impl LogDirectory {
 
     pub(crate) fn root(&self) -> &Arc<Root> {
         &self.root
+    }
+
+    /// Holds the logs' files open elsewhere than the process does.
+    #[cfg(test)]
+    pub(crate) fn hold_files_in(&self, files: &Arc<OpenFiles>) {
+        self.root.files.set(Arc::clone(files)).expect("no log was opened yet");
     }
 
     /// The directory's path.
@@ -416,7 +473,7 @@ impl LogDirectory {
             let path = self.root.path.join(partition.to_string());
             return Err(StorageError::InvalidFile { path, reason: reason.clone() });
         }
-        let known = Known { is_clean: self.was_clean, ..self.root.known(partition) };
+        let known = self.known(partition);
         let (root, queue) = (&self.root, &self.queue);
         if let Err(error) = root.forget_older() {
             let folder = root.path.join(partition.to_string());
@@ -424,7 +481,8 @@ impl LogDirectory {
                 return Err(root.fail_unless_full(error));
             }
         }
-        let log = Log::open(&Opening { root, queue, partition, topic_id, config, tag, known })?;
+        let log =
+            Log::open(&Opening { root, queue, partition, topic_id, config, tag, known, unsynced: None })?;
         if known.recovery_point.is_some_and(|point| log.log_end_offset() < point) {
             // It is that of an older log of this name, whose folder is gone.
             self.root.set_offsets(partition, Some(log.log_end_offset()), None)?;
@@ -434,6 +492,10 @@ impl LogDirectory {
 
     pub(crate) fn add_log(&self, log: &Arc<Log>) {
         self.logs.write().insert(log.partition().clone(), Arc::clone(log));
+    }
+
+    fn known(&self, partition: &TopicPartition) -> Known {
+        Known { is_clean: self.was_clean, ..self.root.known(partition) }
     }
 
     /// A log that is open.
@@ -452,14 +514,26 @@ impl LogDirectory {
     /// # Errors
     /// Where the folder cannot be renamed.
     pub fn delete_log(&self, partition: &TopicPartition, now_ms: i64) -> Result<(), StorageError> {
-        let log = self.logs.write().remove(partition);
-        let delay = log.as_ref().map_or(0, |log| log.config().file_delete_delay_ms);
-        if let Some(log) = log {
-            log.close_for_deletion();
-            self.queue.forget(&log)?;
+        self.delete_logs(std::slice::from_ref(partition), now_ms)
+    }
+
+    /// As [`LogDirectory::delete_log`], of many partitions: what is written and synced for it is written once.
+    ///
+    /// # Errors
+    /// Where a folder cannot be renamed; those behind it have their names still.
+    pub fn delete_logs(&self, partitions: &[TopicPartition], now_ms: i64) -> Result<(), StorageError> {
+        let mut delays = Vec::with_capacity(partitions.len());
+        for partition in partitions {
+            let log = self.logs.write().remove(partition);
+            delays.push(log.as_ref().map_or(0, |log| log.config().file_delete_delay_ms));
+            if let Some(log) = log {
+                log.close_for_deletion();
+                self.queue.forget(&log)?;
+            }
         }
-        let path = self.set_aside(partition, DELETE)?;
-        self.deleted.lock().push((path, now_ms.saturating_add(delay)));
+        let due = delays.into_iter().map(|delay| now_ms.saturating_add(delay));
+        let paths = self.set_aside(partitions, DELETE)?;
+        self.deleted.lock().extend(paths.into_iter().zip(due));
         Ok(())
     }
 
@@ -474,15 +548,25 @@ impl LogDirectory {
             log.close_for_deletion();
             self.queue.forget(&log)?;
         }
-        self.set_aside(partition, STRAY).map(|_| ())
+        self.set_aside(std::slice::from_ref(partition), STRAY).map(|_| ())
     }
 
-    /// Renames a partition's folder to `<topic>-<n>.<32 hex digits><ending>`, as Kafka does.
-    fn set_aside(&self, partition: &TopicPartition, ending: &str) -> Result<PathBuf, StorageError> {
+    /// Renames partitions' folders to `<topic>-<n>.<32 hex digits><ending>`, as Kafka does.
+    fn set_aside(&self, partitions: &[TopicPartition], ending: &str) -> Result<Vec<PathBuf>, StorageError> {
         self.root.check_online()?;
         // First, so that a log created under the old name never begins where this one did.
-        self.root.forget_offsets(partition).map_err(|error| self.root.fail_unless_full(error))?;
-        self.high_watermarks.lock().remove(partition);
+        self.root.forget_offsets(partitions).map_err(|error| self.root.fail_unless_full(error))?;
+        let mut paths = Vec::with_capacity(partitions.len());
+        for partition in partitions {
+            self.high_watermarks.lock().remove(partition);
+            paths.push(self.rename_aside(partition, ending)?);
+        }
+        // A log created under the old name must not find the old content after a power cut.
+        self.root.sync_names().map_err(|error| self.root.fail(error))?;
+        Ok(paths)
+    }
+
+    fn rename_aside(&self, partition: &TopicPartition, ending: &str) -> Result<PathBuf, StorageError> {
         let bytes = Uuid::random();
         let id: String = bytes.as_bytes().iter().map(|byte| format!("{byte:02x}")).collect();
         let rest = format!("-{}.{id}{ending}", partition.partition);
@@ -493,8 +577,6 @@ impl LogDirectory {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
             result => result.at("rename", &from).map_err(|error| self.root.fail(error))?,
         }
-        // A log created under the old name must not find the old content after a power cut.
-        self.root.sync_names().map_err(|error| self.root.fail(error))?;
         Ok(to)
     }
 
@@ -566,27 +648,26 @@ impl LogDirectory {
     pub fn checkpoint(&self, now_ms: i64) -> Result<usize, StorageError> {
         self.root.check_online()?;
         let mut candidates: Vec<(u64, bool, Arc<Log>)> = Vec::new();
-        for log in self.logs.read().values() {
+        for log in self.root.appended() {
             log.flush_if_due(now_ms);
             let (bytes, is_due) = log.recovery_due(now_ms, RECOVERY_POINT_INTERVAL_MS);
-            if bytes > 0 {
-                candidates.push((bytes, is_due, Arc::clone(log)));
-            }
+            candidates.push((bytes, is_due, log));
         }
         candidates.sort_by_key(|(bytes, ..)| std::cmp::Reverse(*bytes));
-        let mut moved = Vec::new();
-        for (_, is_due, log) in candidates {
-            if is_due || self.unrecoverable_bytes() > UNRECOVERABLE_BYTES_MAX {
-                moved.extend(log.advance_recovery_point()?.map(|offset| (log, offset)));
-            }
-        }
+        let mut left = self.unrecoverable_bytes();
+        candidates.retain(|(bytes, is_due, _)| {
+            let is_chosen = *is_due || left > UNRECOVERABLE_BYTES_MAX;
+            left = left.saturating_sub(if is_chosen { *bytes } else { 0 });
+            is_chosen
+        });
+        let moved = self.advance(candidates.into_iter().map(|(_, _, log)| log).collect())?;
         if moved.is_empty() {
             return Ok(0);
         }
-        self.write_recovery_points(moved)
+        self.set_recovery_points(moved)
     }
 
-    fn write_recovery_points(&self, moved: Vec<(Arc<Log>, Offset)>) -> Result<usize, StorageError> {
+    fn set_recovery_points(&self, moved: Vec<(Arc<Log>, Offset)>) -> Result<usize, StorageError> {
         let count = moved.len();
         let mut checkpoints = self.root.checkpoints.lock();
         let logs = self.logs.read();
@@ -598,9 +679,8 @@ impl LogDirectory {
                 checkpoints.recovery_points.insert(log.partition().clone(), offset);
             }
         }
-        drop(logs);
-        write_offsets(&self.root.disk, &self.root.path.join(RECOVERY_POINTS), &checkpoints.recovery_points)
-            .map_err(|error| self.root.fail_unless_full(error))?;
+        drop((logs, checkpoints));
+        self.root.write_recovery_points()?;
         Ok(count)
     }
 
@@ -615,12 +695,11 @@ impl LogDirectory {
         self.queue.shut_down();
         self.root.check_online()?;
         self.queue.sync_waiting()?;
-        let mut moved = Vec::new();
-        for log in self.logs() {
-            let end = log.close_in_order()?;
-            moved.push((log, end));
-        }
-        self.write_recovery_points(moved)?;
+        let logs = self.logs();
+        let open: Vec<Arc<Log>> = logs.iter().filter(|log| log.is_to_be_completed()).cloned().collect();
+        self.complete(&open)?;
+        let closed = logs.into_iter().map(|log| (Arc::clone(&log), log.close())).collect();
+        self.set_recovery_points(closed)?;
         self.root.sync_names().map_err(|error| self.root.fail(error))?;
         self.queue.remove_journal()?;
         // After a crash, logs that were not opened have not been checked.

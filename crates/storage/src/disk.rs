@@ -166,18 +166,6 @@ impl Disk {
         }
     }
 
-    /// Makes all of the file system durable in which `path` is. `false` where the disk cannot do that.
-    pub fn sync_file_system(&self, path: &Path) -> io::Result<bool> {
-        match self {
-            #[cfg(target_os = "linux")]
-            Disk::Real => {
-                rustix::fs::syncfs(std::fs::File::open(path)?)?;
-                Ok(true)
-            }
-            _ => Ok(false),
-        }
-    }
-
     /// Gives a file or folder another name, replacing a file of that name.
     pub fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
         match self {
@@ -263,19 +251,65 @@ impl Disk {
 
     /// As [`Disk::replace`], leaving to the caller to sync the folder.
     pub(crate) fn replace_unsynced(&self, path: &Path, bytes: &[u8]) -> Result<(), StorageError> {
-        let mut name = path.as_os_str().to_owned();
-        name.push(".tmp");
-        let beside = Path::new(&name);
+        self.write_beside(path, bytes, true)?;
+        self.rename_beside(path)
+    }
+
+    /// The first half of [`Disk::replace_unsynced`]: the new content, synced or not, in a file beside it.
+    pub(crate) fn write_beside(
+        &self,
+        path: &Path,
+        bytes: &[u8],
+        is_synced: bool,
+    ) -> Result<(), StorageError> {
+        let beside = beside(path);
         let write = || {
-            let file = self.create(beside).at("create", beside)?;
-            file.write_all_at(&mut [IoSlice::new(bytes)], 0).at("write", beside)?;
-            file.sync().at("sync", beside)
+            let file = self.create(&beside).at("create", &beside)?;
+            file.write_all_at(&mut [IoSlice::new(bytes)], 0).at("write", &beside)?;
+            if is_synced { file.sync().at("sync", &beside) } else { Ok(()) }
         };
-        write().inspect_err(|_| {
-            // On a full disk, what was written of it would take the room that others wait for.
-            let _ = self.remove_file(beside);
-        })?;
-        self.rename(beside, path).at("rename", beside)
+        // On a full disk, what was written of it would take the room that others wait for.
+        write().inspect_err(|_| self.remove_beside(path))
+    }
+
+    /// Removes what was written beside a file, if that can be done.
+    pub(crate) fn remove_beside(&self, path: &Path) {
+        let _ = self.remove_file(&beside(path));
+    }
+
+    /// The second half, once what was written beside it is synced.
+    pub(crate) fn rename_beside(&self, path: &Path) -> Result<(), StorageError> {
+        let beside = beside(path);
+        self.rename(&beside, path).at("rename", &beside)
+    }
+
+    /// Whether there is [`Disk::sync_file_system`].
+    pub fn syncs_file_systems(&self) -> bool {
+        match self {
+            #[cfg(target_os = "linux")]
+            Disk::Real => tells_of_failed_writes(),
+            #[cfg(not(target_os = "linux"))]
+            Disk::Real => false,
+            Disk::Simulated(_) => true,
+        }
+    }
+
+    /// Makes all of the file system durable in which `path` is: one wait where many files would be many. `false`
+    /// where that cannot be had, or would not tell of a failed write (Linux before 5.8).
+    pub fn sync_file_system(&self, path: &Path) -> io::Result<bool> {
+        match self {
+            #[cfg(target_os = "linux")]
+            Disk::Real => {
+                if !self.syncs_file_systems() {
+                    return Ok(false);
+                }
+                rustix::fs::syncfs(std::fs::File::open(path)?)?;
+                Ok(true)
+            }
+            #[cfg(not(target_os = "linux"))]
+            Disk::Real => Ok(false),
+            Disk::Simulated(disk) => disk.sync_file_system().map(|()| true),
+        }
     }
 
     /// Takes the lock of a file, which is created; `None` if another process holds it.
@@ -338,6 +372,25 @@ impl DurableFile {
         self.file.write_all_at(&mut [IoSlice::new(bytes)], position)?;
         if self.needs_sync { self.file.sync() } else { Ok(()) }
     }
+}
+
+/// Where the new content of a file is until it is renamed.
+fn beside(path: &Path) -> std::path::PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".tmp");
+    name.into()
+}
+
+/// Whether a sync of the whole file system fails when a write before it has failed.
+#[cfg(target_os = "linux")]
+fn tells_of_failed_writes() -> bool {
+    static TELLS: std::sync::OnceLock<bool> = std::sync::OnceLock::new();
+    *TELLS.get_or_init(|| {
+        let system = rustix::system::uname();
+        let release = system.release().to_string_lossy().into_owned();
+        let mut numbers = release.split('.').map(|it| it.parse::<u32>().unwrap_or(0));
+        (numbers.next(), numbers.next()) >= (Some(5), Some(8))
+    })
 }
 
 impl File {

@@ -96,8 +96,21 @@ impl LogDirectory {
     ) -> Result<Arc<Log>, StorageError> {
         let root = self.root();
         let known = Known { is_clean: true, ..root.known(partition) };
-        let folder = Folder { disk: root.disk.clone(), path: root.path.join(partition.to_string()) };
-        let opening = Opening { root, queue: self.commit_queue(), partition, topic_id, config, tag, known };
+        let folder = Folder {
+            disk: root.disk.clone(),
+            path: root.path.join(partition.to_string()),
+            files: root.files(),
+        };
+        let opening = Opening {
+            root,
+            queue: self.commit_queue(),
+            partition,
+            topic_id,
+            config,
+            tag,
+            known,
+            unsynced: None,
+        };
         let log = Log::open_in(&opening, Arc::new(folder))?;
         self.add_log(&log);
         Ok(log)

@@ -22,6 +22,7 @@ mod producers;
 mod aborted;
 mod epochs;
 mod index;
+mod open_files;
 mod segment;
 
 mod futures;
@@ -41,7 +42,9 @@ pub use checkpoint::{
 };
 pub use commit::{CommitQueue, Synced};
 pub use config::LogConfig;
-pub use directory::{DirectoryOptions, LogDirectory, RECOVERY_POINT_INTERVAL_MS, UNRECOVERABLE_BYTES_MAX};
+pub use directory::{
+    DirectoryOptions, LogDirectory, RECOVERY_POINT_INTERVAL_MS, UNRECOVERABLE_BYTES_MAX, Wanted,
+};
 pub use disk::{Disk, DurableFile, Entry, File, Lock, SimulatedDisk, SimulatedFile, SimulatedLock};
 pub use epochs::EpochStart;
 pub use error::{AppendError, ReadError, StorageError};
@@ -51,6 +54,7 @@ pub use log::{
     Retention, TimestampOffset,
 };
 pub use meta_properties::{META_PROPERTIES, MetaProperties};
+pub use open_files::{OPEN_SEGMENTS_MAX, raise_open_files_limit};
 pub use producers::{CACHED_BATCHES, Origin, ProducerBatch, ProducerState};
 pub use room::{RESERVE_BYTES_MAX, RESERVE_PART};
 pub use summary::{LogSummary, Space};

@@ -32,6 +32,7 @@ use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
 
 pub use append::{AppendInfo, Appended};
+pub(crate) use maintain::{Advance, Syncs};
 pub use open::Recovery;
 pub(crate) use open::{Known, Opening};
 pub use read::{FileRange, LogRead, RecordRange};
@@ -58,6 +59,8 @@ pub struct Log {
     journaled_in: AtomicU64,
     /// Whether names in the folder are not durable.
     names: Dirt,
+    /// Whether the directory knows that something is behind the recovery point.
+    in_appended: InQueue,
     /// Held by what writes or removes files beside the append path: checkpoints, truncation, deletion.
     maintenance: Mutex<()>,
     writer: Mutex<Writer>,
@@ -376,6 +379,19 @@ impl Log {
             return Err(StorageError::Closed { partition: self.partition.clone() });
         }
         Ok(())
+    }
+
+    pub(crate) fn me(&self) -> Weak<Log> {
+        Weak::clone(&self.me)
+    }
+
+    pub(crate) fn in_appended(&self) -> &InQueue {
+        &self.in_appended
+    }
+
+    /// Whether something is behind the recovery point.
+    pub(crate) fn has_unrecoverable(&self) -> bool {
+        self.view.read().unrecoverable_bytes > 0
     }
 
     /// Lets the log wait for the next round of the commit queue, unless it does already.

@@ -6,6 +6,7 @@ use crate::aborted::{AbortedIndex, IndexFile};
 use crate::disk::{Disk, File};
 use crate::error::{Context, StorageError};
 use crate::index::{Growing, IndexEntry, OffsetEntry, Paged, TimeEntry, valid_entries};
+use crate::open_files::{HeldFile, OpenFiles};
 use crate::sync::{Dirt, Mutex, RwLock};
 use ottla_ids::Offset;
 use ottla_records::{BatchHeader, HEADER_SIZE};
@@ -25,6 +26,8 @@ const SIZE_UNKNOWN: u64 = u64::MAX;
 pub(crate) struct Folder {
     pub disk: Disk,
     pub path: PathBuf,
+    /// Where its segments' files are held open.
+    pub files: Arc<OpenFiles>,
 }
 
 impl Folder {
@@ -40,7 +43,7 @@ pub(crate) struct Segment {
     /// The first offset that it may hold.
     pub base: Offset,
     folder: Arc<Folder>,
-    file: Mutex<Option<File>>,
+    file: Arc<HeldFile>,
     /// Bytes of whole batches; [`SIZE_UNKNOWN`] until the file was looked at.
     size: AtomicU64,
     /// Whether something was written since the last sync.
@@ -75,7 +78,7 @@ impl Segment {
         Segment {
             base,
             folder: Arc::clone(folder),
-            file: Mutex::new(None),
+            file: HeldFile::closed(),
             size: AtomicU64::new(SIZE_UNKNOWN),
             dirt: Dirt::default(),
             has_reserve: AtomicBool::new(false),
@@ -92,7 +95,7 @@ impl Segment {
         segment.remove_indexes()?;
         let path = segment.path();
         let file = folder.disk.create(&path).at("create", &path)?;
-        *segment.file.lock() = Some(file);
+        segment.file.set(&folder.files, file);
         segment.size.store(0, Ordering::Release);
         segment.dirt.mark();
         segment.aborted.set_empty();
@@ -160,19 +163,13 @@ impl Segment {
 
     /// The records' file, opened if need be.
     pub fn file(&self) -> Result<File, StorageError> {
-        let mut file = self.file.lock();
-        if let Some(file) = &*file {
-            return Ok(file.clone());
-        }
-        let opened = self.open_named(".log").map_err(|error| (error, self.path()));
-        let opened = opened.or_else(|(error, path)| Err(error).at("open", &path))?;
-        *file = Some(opened.clone());
-        Ok(opened)
+        let opened = self.file.get(&self.folder.files, || self.open_named(".log"));
+        opened.map_or_else(|error| Err(error).at("open", &self.path()), Ok)
     }
 
     /// Closes the file until it is used again.
     pub fn close_file(&self) {
-        *self.file.lock() = None;
+        self.file.close();
     }
 
     /// Bytes of whole batches.

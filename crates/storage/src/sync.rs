@@ -18,6 +18,15 @@ impl<T> Mutex<T> {
     pub fn lock(&self) -> Guard<'_, T> {
         self.0.lock().expect(POISONED)
     }
+
+    /// `None` where somebody holds it.
+    pub fn try_lock(&self) -> Option<Guard<'_, T>> {
+        match self.0.try_lock() {
+            Ok(guard) => Some(guard),
+            Err(std::sync::TryLockError::WouldBlock) => None,
+            Err(std::sync::TryLockError::Poisoned(_)) => panic!("{POISONED}"),
+        }
+    }
 }
 
 #[derive(Debug, Default)]

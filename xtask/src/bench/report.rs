@@ -39,7 +39,7 @@ fn text<'a>(value: &'a Value, field: &str) -> &'a str {
 }
 
 /// Finds a number in a measurement.
-type Number = Box<dyn Fn(&Value) -> Option<f64>>;
+pub(super) type Number = Box<dyn Fn(&Value) -> Option<f64>>;
 
 /// A line of the table: a name, and how its number is found in a measurement.
 struct Row {
@@ -103,7 +103,7 @@ Made by `cargo xtask bench{flag}` at commit {commit}, in {minutes} minutes. All 
         let [kafka, ottla, page_cache] = sides.map(|numbers| cell(&numbers));
         let _ = writeln!(page, "| {} | {kafka} | {ottla} | {page_cache} | {ratio} |", row.title);
     }
-    page
+    page + &super::scale::table(measured)
 }
 
 fn rows(workloads: &[Workload]) -> Vec<Row> {
@@ -198,13 +198,13 @@ fn numbers(measured: &[Value], row: &Row, side: &str) -> Vec<f64> {
     numbers
 }
 
-fn median(sorted: &[f64]) -> Option<f64> {
+pub(super) fn median(sorted: &[f64]) -> Option<f64> {
     let upper = *sorted.get(sorted.len() / 2)?;
     let lower = *sorted.get(sorted.len().checked_sub(1)? / 2)?;
     Some((lower + upper) / 2.0)
 }
 
-fn cell(sorted: &[f64]) -> String {
+pub(super) fn cell(sorted: &[f64]) -> String {
     match (median(sorted), sorted) {
         (Some(median), [first, .., last]) => {
             format!("{} ({}–{})", digits(median), digits(*first), digits(*last))
@@ -215,7 +215,7 @@ fn cell(sorted: &[f64]) -> String {
 }
 
 /// Three digits that mean something.
-fn digits(number: f64) -> String {
+pub(super) fn digits(number: f64) -> String {
     match number.abs() {
         it if it < 0.1 => format!("{number:.4}"),
         it if it < 1.0 => format!("{number:.3}"),

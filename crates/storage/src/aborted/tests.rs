@@ -5,7 +5,8 @@ use std::path::Path;
 fn folder() -> Arc<Folder> {
     let disk = Disk::Simulated(SimulatedDisk::new(1));
     disk.create_folders(Path::new("/log")).unwrap();
-    Arc::new(Folder { disk, path: Path::new("/log").to_owned() })
+    let files = crate::open_files::OpenFiles::of_process();
+    Arc::new(Folder { disk, path: Path::new("/log").to_owned(), files })
 }
 
 /// In the words `producer:first-last`, each stable right behind its marker, or `producer:first-last~stable`.

@@ -108,6 +108,11 @@ impl Change {
 }
 
 impl Names {
+    fn sync(&mut self) {
+        self.durable = self.live.clone();
+        self.unsynced.clear();
+    }
+
     fn change(&mut self, change: Change) {
         change.apply(&mut self.live);
         self.unsynced.push(change);
@@ -306,10 +311,36 @@ impl SimulatedDisk {
         let mut state = self.lock_state();
         state.spend_sync()?;
         let folder = state.find(path)?;
-        let names = state.names(folder)?;
-        names.durable = names.live.clone();
-        names.unsynced.clear();
+        state.names(folder)?.sync();
         Ok(())
+    }
+
+    /// Syncs every file and folder; the power may go between any two.
+    pub(super) fn sync_file_system(&self) -> io::Result<()> {
+        let mut state = self.lock_state();
+        let count = state.nodes.len();
+        let mut random = state.random;
+        let first = below(&mut random, count);
+        state.random = random;
+        for index in (first..count).chain(0..first) {
+            let is_clean = match state.nodes.get(index) {
+                Some(Node::File(content)) => {
+                    content.unsynced.is_empty() && content.live.len() == content.durable.len()
+                }
+                Some(Node::Folder(names)) => names.unsynced.is_empty(),
+                None => true,
+            };
+            if is_clean {
+                continue;
+            }
+            state.spend_sync()?;
+            match state.nodes.get_mut(index) {
+                Some(Node::File(content)) => content.sync(),
+                Some(Node::Folder(names)) => names.sync(),
+                None => {}
+            }
+        }
+        state.check_power(None)
     }
 
     pub(super) fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
@@ -385,15 +416,7 @@ impl SimulatedFile {
         let mut state = lock(&self.state);
         state.check_power(Some(self.power))?;
         state.spend_sync()?;
-        let content = state.content(self.node)?;
-        content.durable.resize(content.live.len(), 0);
-        for range in content.unsynced.drain(..) {
-            let range = range.start..range.end.min(content.live.len());
-            if let (Some(to), Some(from)) = (content.durable.get_mut(range.clone()), content.live.get(range))
-            {
-                to.copy_from_slice(from);
-            }
-        }
+        state.content(self.node)?.sync();
         Ok(())
     }
 
@@ -443,6 +466,16 @@ impl Drop for SimulatedLock {
 }
 
 impl Content {
+    fn sync(&mut self) {
+        self.durable.resize(self.live.len(), 0);
+        for range in self.unsynced.drain(..) {
+            let range = range.start..range.end.min(self.live.len());
+            if let (Some(to), Some(from)) = (self.durable.get_mut(range.clone()), self.live.get(range)) {
+                to.copy_from_slice(from);
+            }
+        }
+    }
+
     /// Makes the content what a power cut leaves of it.
     fn lose(&mut self, random: &mut u64) {
         if self.unsynced.is_empty() && self.live.len() == self.durable.len() {

@@ -5,6 +5,7 @@ use super::{JOURNAL, remove_folder};
 use crate::checkpoint::{Offsets, PARTITION_METADATA, partition_metadata, read_partition_metadata};
 use crate::disk::Disk;
 use crate::error::{Context, StorageError};
+use crate::open_files::OpenFiles;
 use crate::segment::Folder;
 use ottla_ids::TopicPartition;
 use std::collections::BTreeMap;
@@ -165,7 +166,7 @@ fn write(
     touched: &mut Touched,
 ) -> Result<Written, StorageError> {
     let path = directory.join(key.partition().to_string());
-    let folder = Folder { disk: disk.clone(), path };
+    let folder = Folder { disk: disk.clone(), path, files: OpenFiles::of_process() };
     if !disk.exists(&folder.path).at("look at", &folder.path)? {
         disk.create_folder(&folder.path).at("create", &folder.path)?;
     }

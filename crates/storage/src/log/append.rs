@@ -484,6 +484,7 @@ impl Log {
                 view.durable_position = Some((segment.base, writer.size));
             }
         }
+        self.root.note_appended(self);
         if must_sync {
             self.wait_for_sync();
         }

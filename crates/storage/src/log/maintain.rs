@@ -6,8 +6,36 @@ use crate::epochs::LEADER_EPOCHS;
 use crate::error::StorageError;
 use crate::producers::{Producers, encode};
 use crate::segment::Segment;
+use crate::sync::Guard;
 use ottla_ids::Offset;
 use std::sync::Arc;
+
+/// How what is written is made durable.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Syncs {
+    /// Each file is synced when it is written.
+    Each,
+    /// The caller syncs the whole file system, for many logs at once.
+    Together,
+}
+
+/// A recovery point that is about to move.
+#[derive(Debug)]
+pub(crate) struct Advance {
+    /// Where to.
+    end: Offset,
+    /// The active segment, and the position in it that this is.
+    position: (Offset, u64),
+    /// Bytes that need no recovery then.
+    bytes: u64,
+    is_new: bool,
+    /// Whether the leader epochs were written beside their file.
+    has_epochs: bool,
+    /// What [`crate::sync::Dirt`] is told of the folder's names when they are synced.
+    names: Option<u64>,
+    /// The same of the segments that the caller syncs.
+    segments: Vec<(Arc<Segment>, u64)>,
+}
 
 impl Log {
     /// Lets the log be synced if `flush.ms` is over.
@@ -36,6 +64,19 @@ impl Log {
     }
 
     fn advance_locked(&self) -> Result<Option<Offset>, StorageError> {
+        let Some(advance) = self.prepare_advance(Syncs::Each)? else { return Ok(None) };
+        self.sync_advance(&advance).inspect_err(|_| self.abandon_advance(&advance))?;
+        Ok(Some(self.finish_advance(&advance)?))
+    }
+
+    /// Keeps others from maintaining the log for as long as the guard lives.
+    pub(crate) fn begin_maintenance(&self) -> Guard<'_, ()> {
+        self.maintenance.lock()
+    }
+
+    /// Writes what must be durable before the recovery point may move to the log's end; `None` where it is there.
+    /// To be called, as what follows, with the maintenance lock held.
+    pub(crate) fn prepare_advance(&self, syncs: Syncs) -> Result<Option<Advance>, StorageError> {
         let names = self.names.pending();
         let (end, position, producers, segments, bytes, is_new) = {
             let mut writer = self.writer.lock();
@@ -54,21 +95,54 @@ impl Log {
             let producers = encode(&writer.producers);
             (writer.log_end, position, producers, segments, view.unrecoverable_bytes, view.is_new)
         };
+        let mut dirty = Vec::new();
         for segment in &segments {
             segment.write_indexes()?;
-            sync_records(segment)?;
-            segment.sync_indexes()?;
+            if syncs == Syncs::Together {
+                dirty.extend(segment.dirt.pending().map(|pending| (Arc::clone(segment), pending)));
+            } else {
+                sync_records(segment)?;
+                segment.sync_indexes()?;
+            }
         }
-        self.folder.disk.replace_unsynced(&self.folder.file(end, ".snapshot"), &producers)?;
-        self.write_epochs()?;
-        if is_new {
+        let is_synced = syncs == Syncs::Each;
+        self.folder.disk.write_beside(&self.folder.file(end, ".snapshot"), &producers, is_synced)?;
+        let has_epochs = self.write_epochs(syncs)?;
+        Ok(Some(Advance { end, position, bytes, is_new, has_epochs, names, segments: dirty }))
+    }
+
+    /// Puts in place what was prepared and synced; the log's folder is to be synced behind that.
+    pub(crate) fn name_advance(&self, advance: &Advance) -> Result<(), StorageError> {
+        self.folder.disk.rename_beside(&self.folder.file(advance.end, ".snapshot"))?;
+        if advance.has_epochs {
+            self.folder.disk.rename_beside(&self.folder.path.join(LEADER_EPOCHS))?;
+        }
+        Ok(())
+    }
+
+    fn sync_advance(&self, advance: &Advance) -> Result<(), StorageError> {
+        self.name_advance(advance)?;
+        if advance.is_new {
             self.sync_partition_metadata()?;
         }
         self.sync_folder()?;
-        if is_new {
-            self.root.sync_names()?;
+        if advance.is_new { self.root.sync_names() } else { Ok(()) }
+    }
+
+    /// Lets the next try do again what did not come to its end.
+    pub(crate) fn abandon_advance(&self, advance: &Advance) {
+        self.folder.disk.remove_beside(&self.folder.file(advance.end, ".snapshot"));
+        if advance.has_epochs {
+            self.folder.disk.remove_beside(&self.folder.path.join(LEADER_EPOCHS));
+            self.epochs.lock().is_dirty = true;
         }
-        names.into_iter().for_each(|pending| self.names.done(pending));
+    }
+
+    /// Moves the recovery point, once all of it is durable; it counts when the caller has written it.
+    pub(crate) fn finish_advance(&self, advance: &Advance) -> Result<Offset, StorageError> {
+        let Advance { end, position, bytes, is_new, .. } = *advance;
+        advance.names.into_iter().for_each(|pending| self.names.done(pending));
+        advance.segments.iter().for_each(|(segment, pending)| segment.dirt.done(*pending));
         {
             let mut view = self.view.write();
             view.is_new &= !is_new;
@@ -81,7 +155,7 @@ impl Log {
         }
         self.root.note_recoverable(bytes);
         self.remove_old_snapshots(end)?;
-        Ok(Some(end))
+        Ok(end)
     }
 
     /// Keeps the snapshots at which segments begin, and the newest.
@@ -100,56 +174,76 @@ impl Log {
         crate::error::Context::at(self.folder.disk.remove_file(&path), "remove", &path)
     }
 
-    /// Writes the leader epochs if the file does not say the same; the caller syncs the folder.
-    fn write_epochs(&self) -> Result<(), StorageError> {
+    /// Writes the leader epochs beside their file if that does not say the same; returns whether it did, and is
+    /// to be renamed.
+    fn write_epochs(&self, syncs: Syncs) -> Result<bool, StorageError> {
         let text = {
             let mut epochs = self.epochs.lock();
             if !std::mem::take(&mut epochs.is_dirty) {
-                return Ok(());
+                return Ok(false);
             }
             epochs.cache.as_ref().map(|cache| cache.to_text()).unwrap_or_default()
         };
         let path = self.folder.path.join(LEADER_EPOCHS);
-        let written = self.folder.disk.replace_unsynced(&path, text.as_bytes());
+        let written = self.folder.disk.write_beside(&path, text.as_bytes(), syncs == Syncs::Each);
         if written.is_err() {
             self.epochs.lock().is_dirty = true;
         }
-        written
+        written.map(|()| true)
     }
 
-    /// Completes the log for a stop in order; returns its end.
-    pub(crate) fn close_in_order(&self) -> Result<Offset, StorageError> {
-        let _maintenance = self.maintenance.lock();
-        let active = {
-            let mut writer = self.writer.lock();
-            let has_recovered = writer.active.with_growing(|_| ()).is_some();
-            if !writer.is_loaded && !has_recovered {
-                // Not touched since a clean start.
-                writer.is_closed = true;
-                return Ok(writer.log_end);
-            }
-            Arc::clone(&writer.active)
-        };
-        let close = || {
-            active.write_last_indexes()?;
-            active.give_back_reserve(active.size()?)?;
+    fn replace_epochs(&self) -> Result<(), StorageError> {
+        if self.write_epochs(Syncs::Each)? {
+            let renamed = self.folder.disk.rename_beside(&self.folder.path.join(LEADER_EPOCHS));
+            return renamed.inspect_err(|_| self.epochs.lock().is_dirty = true);
+        }
+        Ok(())
+    }
+
+    /// Whether a stop in order has something to complete; not where nothing was done since a clean start.
+    pub(crate) fn is_to_be_completed(&self) -> bool {
+        let writer = self.writer.lock();
+        writer.is_loaded || writer.active.with_growing(|_| ()).is_some()
+    }
+
+    /// Writes what completes the log for a stop in order, before its recovery point is advanced: the last index
+    /// entries, and epochs that no append has told of.
+    pub(crate) fn complete(&self, syncs: Syncs) -> Result<(), StorageError> {
+        let active = Arc::clone(&self.writer.lock().active);
+        active.write_last_indexes()?;
+        active.give_back_reserve(active.size()?)?;
+        if syncs == Syncs::Each {
             let last = {
                 let view = self.view.read();
                 let from = view.segment_index(view.recovery_point.plus(-1));
                 view.segments.get(from..).unwrap_or_default().to_vec()
             };
             last.iter().try_for_each(|segment| segment.sync_indexes())?;
+        } else if self.recovery_point() == self.log_end_offset() {
+            self.replace_epochs()?;
+        }
+        Ok(())
+    }
+
+    /// Completes the log for a stop in order. To be called with the maintenance lock held.
+    pub(crate) fn complete_alone(&self) -> Result<(), StorageError> {
+        let complete = || {
+            self.complete(Syncs::Each)?;
             self.advance_locked()?;
-            self.write_epochs()?;
+            self.replace_epochs()?;
             if self.view.read().is_new {
                 self.sync_partition_metadata()?;
             }
             self.sync_folder()
         };
-        close().map_err(|error| self.root.fail_unless_full(error))?;
+        complete().map_err(|error| self.root.fail_unless_full(error))
+    }
+
+    /// Nothing is appended any more; returns the log's end.
+    pub(crate) fn close(&self) -> Offset {
         let mut writer = self.writer.lock();
         writer.is_closed = true;
-        Ok(writer.log_end)
+        writer.log_end
     }
 
     /// Ends all use of the log.
@@ -319,7 +413,7 @@ impl Log {
         }
         sync_records(&segment)?;
         self.with_epochs(|epochs| ((), epochs.truncate_from_end(end)))?;
-        self.write_epochs()?;
+        self.replace_epochs()?;
         self.sync_folder()?;
         writer.active = Arc::clone(&segment);
         writer.size = position;
@@ -359,7 +453,7 @@ impl Log {
         let segment = Arc::new(Segment::create(&self.folder, offset)?);
         writer.config.reserve().map_or(Ok(()), |size| segment.reserve(size))?;
         self.with_epochs(|epochs| ((), epochs.clear()))?;
-        self.write_epochs()?;
+        self.replace_epochs()?;
         self.sync_folder()?;
         let (truncations, bytes) = {
             let mut view = self.view.write();

@@ -8,7 +8,7 @@ use crate::aborted::AbortedTransaction;
 use crate::disk::{Disk, SimulatedDisk};
 use crate::error::AppendError;
 use crate::producers::{Origin, Producers};
-use crate::{DirectoryOptions, JournalChoice, JournalOptions, LogDirectory};
+use crate::{DirectoryOptions, JournalChoice, JournalOptions, LogDirectory, Wanted};
 use ottla_ids::{ProducerEpoch, ProducerId, Uuid};
 use ottla_records::{BatchBuilder, BatchHeader, Compression, EndTransactionMarker, batches};
 use std::path::Path;
@@ -123,9 +123,16 @@ impl World {
 
     fn open_logs(&mut self) -> Result<(), StorageError> {
         self.logs.clear();
-        for (tag, expected) in self.expected.iter().enumerate() {
-            let id = Uuid::from_u128(1000 + tag as u128);
-            self.logs.push(self.directory.open_log(&expected.partition, id, self.config, tag as u64)?);
+        // Files are synced one by one, or all together, as if there were many.
+        self.directory.sync_together_above([0, 100][self.random.below(2) as usize]);
+        let wanted = self.expected.iter().enumerate().map(|(tag, expected)| Wanted {
+            partition: expected.partition.clone(),
+            topic_id: Uuid::from_u128(1000 + tag as u128),
+            config: self.config,
+            tag: tag as u64,
+        });
+        for log in self.directory.open_logs(&wanted.collect::<Vec<_>>()) {
+            self.logs.push(log?);
         }
         Ok(())
     }
@@ -327,6 +334,8 @@ impl World {
         expected.sent.truncate(cut);
         assert!(end <= to);
         expected.acked = expected.acked.min(end);
+        // What a retention without room was about to begin with is cut off.
+        expected.starts.retain(|start| *start <= end);
         self.forget_cut_sequences(which);
         Ok(())
     }

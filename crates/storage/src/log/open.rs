@@ -17,7 +17,7 @@ use ottla_ids::{Offset, TopicId, TopicPartition};
 use ottla_records::{BatchHeader, BatchView};
 use std::collections::BTreeSet;
 use std::io::IoSlice;
-use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
 
 /// Read at once when records are checked after a crash.
@@ -60,6 +60,9 @@ pub(crate) struct Opening<'a> {
     pub config: LogConfig,
     pub tag: u64,
     pub known: Known,
+    /// Where it is noted that all of the file system must be synced before anyone reads the log; `None`: it is
+    /// synced before it is opened.
+    pub unsynced: Option<&'a AtomicBool>,
 }
 
 impl Log {
@@ -67,7 +70,7 @@ impl Log {
     pub(crate) fn open(opening: &Opening<'_>) -> Result<Arc<Log>, StorageError> {
         let path = opening.root.path.join(opening.partition.to_string());
         let disk = opening.root.disk.clone();
-        Log::open_in(opening, Arc::new(Folder { disk, path }))
+        Log::open_in(opening, Arc::new(Folder { disk, path, files: opening.root.files() }))
     }
 
     /// Opens the log in a folder, which is created if there is none.
@@ -203,7 +206,7 @@ impl Log {
             opened.epochs.cache = Some(crate::epochs::LeaderEpochs::default());
         }
         opening.root.note_unrecoverable(opened.unrecoverable_bytes);
-        Ok(Arc::new_cyclic(|me: &Weak<Log>| Log {
+        let log = Arc::new_cyclic(|me: &Weak<Log>| Log {
             me: me.clone(),
             root: Arc::clone(opening.root),
             queue: Arc::clone(opening.queue),
@@ -215,6 +218,7 @@ impl Log {
             journaled: AtomicU64::new(0),
             journaled_in: AtomicU64::new(0),
             names,
+            in_appended: InQueue::default(),
             maintenance: Mutex::new(()),
             writer: Mutex::new(writer),
             epochs: Mutex::new(opened.epochs),
@@ -222,7 +226,11 @@ impl Log {
             boundaries: Mutex::new(Boundaries::default()),
             high_watermark: AtomicI64::new(0),
             recovery: opened.recovery,
-        }))
+        });
+        if opened.unrecoverable_bytes > 0 {
+            opening.root.note_appended(&log);
+        }
+        Ok(log)
     }
 
     /// Makes the writer know what an append needs: at a clean start nothing of it was read.
@@ -427,7 +435,11 @@ fn finish_swap(
         let end = end_of_file(folder, &path, *base)?;
         for old in segments.range(*base..end.max(base.plus(1))).copied().collect::<Vec<_>>() {
             Segment::existing(
-                &Arc::new(Folder { disk: folder.disk.clone(), path: folder.path.clone() }),
+                &Arc::new(Folder {
+                    disk: folder.disk.clone(),
+                    path: folder.path.clone(),
+                    files: Arc::clone(&folder.files),
+                }),
                 old,
             )
             .remove()?;
@@ -503,8 +515,16 @@ fn recover(
     let mut unrecoverable_bytes = 0;
     let mut torn_at = None;
     let mut has_markers = false;
-    for index in floor..segments.len() {
-        let Some(segment) = segments.get(index).cloned() else { break };
+    let mut has_leftover = false;
+    let mut index = floor;
+    while let Some(segment) = segments.get(index).cloned() {
+        if index > floor && segment.base < end && segment.size()? == 0 {
+            // It was made and, for want of room, removed again: the one before it grew on.
+            segment.remove()?;
+            segments.remove(index);
+            has_leftover = true;
+            continue;
+        }
         let gap = segment.base.0 - end.max(log_start).0;
         let is_cleaned = opening.known.cleaned_to.is_some_and(|to| segment.base <= to);
         if index > floor && 0 < gap && gap <= i64::from(i32::MAX) && !is_cleaned && !opening.known.is_clean {
@@ -566,6 +586,7 @@ fn recover(
         if torn_at.is_some() {
             break;
         }
+        index += 1;
     }
     if let Some(index) = torn_at {
         for segment in segments.drain(index + 1..).rev() {
@@ -586,7 +607,7 @@ fn recover(
         active.file()?.set_size(size).at("cut", &active.path())?;
     }
     is_dirty |= epochs.truncate_from_end(end);
-    let mut must_sync = end > recovery_point || torn_at.is_some();
+    let mut must_sync = end > recovery_point || torn_at.is_some() || has_leftover;
     for offset in snapshots(folder)?.into_iter().filter(|offset| *offset > recovery_point) {
         // Those behind the recovery point may be torn.
         let path = folder.file(offset, ".snapshot");
@@ -598,7 +619,11 @@ fn recover(
         must_sync = true;
         folder.disk.remove_file(&path).at("remove", &path)?;
     }
-    if must_sync {
+    if let Some(unsynced) = opening.unsynced
+        && must_sync
+    {
+        unsynced.store(true, Ordering::Relaxed);
+    } else if must_sync {
         for segment in segments.iter().skip(floor) {
             segment.file()?.sync().at("sync", &segment.path())?;
             segment.close_file();

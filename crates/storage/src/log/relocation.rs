@@ -98,7 +98,8 @@ impl Relocation {
             return Err(invalid(place, "the topic's name is too long for a second folder"));
         };
         destination.discard_futures(&partition)?;
-        let folder = Arc::new(Folder { disk: root.disk.clone(), path: root.path.join(name) });
+        let folder =
+            Arc::new(Folder { disk: root.disk.clone(), path: root.path.join(name), files: root.files() });
         let create = || {
             root.disk.create_folder(&folder.path).at("create", &folder.path)?;
             let path = folder.path.join(PARTITION_METADATA);
@@ -260,6 +261,7 @@ impl Relocation {
             config,
             tag: self.log.tag(),
             known,
+            unsynced: None,
         };
         let copy = Log::open_in(&opening, Arc::clone(&self.folder))?;
         copy.load(&mut copy.writer.lock())?;

@@ -3,8 +3,9 @@
 use super::*;
 use crate::disk::{Disk, SimulatedDisk};
 use crate::error::{AppendError, ReadError};
+use crate::open_files::OpenFiles;
 use crate::producers::Origin;
-use crate::{DirectoryOptions, LogDirectory};
+use crate::{DirectoryOptions, LogDirectory, Wanted};
 use ottla_ids::{ProducerEpoch, ProducerId};
 use ottla_records::{BatchBuilder, Compression, batches};
 use std::path::Path;
@@ -790,4 +791,51 @@ fn preallocation_takes_blocks_of_a_real_disk_and_gives_them_back() {
     drop(log);
     directory.close(3).unwrap();
     assert!(bytes(1).1 < 1 << 16, "{:?}", bytes(1));
+}
+
+#[test]
+fn thousands_of_logs_are_used_through_few_open_files() {
+    const LOGS: i32 = 5_000;
+    let simulated = SimulatedDisk::new(3);
+    let files = Arc::new(OpenFiles::new(128));
+    let start = || {
+        let directory = open(&simulated);
+        directory.hold_files_in(&files);
+        let wanted: Vec<Wanted> = (0..LOGS)
+            .map(|index| Wanted {
+                partition: TopicPartition::new("t", index),
+                topic_id: ottla_ids::Uuid::from_u128(1),
+                config: LogConfig::default(),
+                tag: index as u64,
+            })
+            .collect();
+        let logs: Vec<Arc<Log>> = directory.open_logs(&wanted).into_iter().map(Result::unwrap).collect();
+        (directory, logs)
+    };
+    let (directory, logs) = start();
+    std::thread::scope(|scope| {
+        for first in 0..3 {
+            let (logs, files) = (&logs, &files);
+            scope.spawn(move || {
+                for log in logs.iter().skip(first * 700).chain(&logs[..first * 700]) {
+                    log.append(&batch(1, 0), &INFO).unwrap();
+                    let end = log.log_end_offset();
+                    assert!(log.read(Offset::ZERO, 1 << 20, end, true).unwrap().records.size() > 0);
+                    if log.tag() % 16 == 0 {
+                        assert!(files.count() <= files.held_max());
+                    }
+                }
+            });
+        }
+    });
+    assert!(logs.iter().all(|log| log.log_end_offset() == Offset(3)));
+    directory.close(1).unwrap();
+    assert!(files.count() <= files.held_max());
+    drop((directory, logs));
+
+    let (directory, logs) = start();
+    assert!(directory.was_clean());
+    assert_eq!(files.count(), 0, "a log that nobody used since a clean start holds no file");
+    assert!(logs[77].read(Offset::ZERO, 1 << 20, Offset(3), true).unwrap().records.size() > 0);
+    assert_eq!(files.count(), 1);
 }
