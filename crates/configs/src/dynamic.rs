@@ -46,7 +46,8 @@ pub(crate) fn changes_by_restart(name: &str) -> bool {
     LISTENERS.contains(&name)
 }
 
-/// Whether the settings `all` may take the place of those that `broker` has in the layer of `scope`.
+/// Whether the settings `all` may take the place of those that `broker` has in the layer of `scope`; the broker as it
+/// is then.
 ///
 /// # Errors
 /// Kafka's text; the error code is INVALID_REQUEST, as in Kafka.
@@ -54,7 +55,7 @@ pub fn validate_dynamic(
     all: &BTreeMap<&str, &str>,
     scope: Scope,
     broker: &BrokerConfig,
-) -> Result<(), InvalidConfig> {
+) -> Result<BrokerConfig, InvalidConfig> {
     let among =
         |is: &dyn Fn(&str) -> bool| -> Vec<&str> { all.keys().copied().filter(|name| is(name)).collect() };
     let none = |names: Vec<&str>, problem: &str| match names.as_slice() {
@@ -92,7 +93,7 @@ pub fn validate_dynamic(
     for (name, text) in all.iter().filter(|(name, text)| changed(name, text)) {
         check_support(name, text)?;
     }
-    Ok(())
+    Ok(after)
 }
 
 /// What Kafka checks of the configuration as a whole, as it would be `after` the change.
@@ -185,7 +186,7 @@ mod tests {
     fn check(scope: Scope, file: &[(&str, &str)], all: &[(&str, &str)], expected: &str) {
         let broker = BrokerConfig::new(file.iter().copied()).expect("valid settings");
         let found = match validate_dynamic(&all.iter().copied().collect(), scope, &broker) {
-            Ok(()) => "ok".to_owned(),
+            Ok(_) => "ok".to_owned(),
             Err(error) => error.message,
         };
         assert_eq!(found, expected, "{all:?}");
@@ -310,6 +311,7 @@ mod tests {
         let stored = [("no.such.key", "1"), ("log.flush.interval.ms", "-1")];
         let broker = BrokerConfig::default().with_dynamic([], stored);
         let all = stored.into_iter().chain([("log.retention.ms", "5")]).collect();
-        assert_eq!(validate_dynamic(&all, Scope::Broker, &broker), Ok(()));
+        let after = validate_dynamic(&all, Scope::Broker, &broker).expect("the new setting is right");
+        assert_eq!(after.topic_defaults().config().retention_ms, 5);
     }
 }

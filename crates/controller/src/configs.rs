@@ -12,7 +12,7 @@ use crate::topic_name::validate_topic_name;
 use ottla_configs::{
     BrokerConfig, Key, Kind, Scope, TopicConfig, dynamic_key, topic, validate_dynamic, validate_topic,
 };
-use ottla_metadata::{ConfigResource, MetadataRecord, ResourceType};
+use ottla_metadata::{ConfigResource, MetadataRecord, ResourceType, Topic};
 use ottla_protocol::messages::alter_configs::AlterConfigsRequest;
 use ottla_protocol::messages::incremental_alter_configs::IncrementalAlterConfigsRequest;
 use ottla_protocol::records::metadata::ConfigRecord;
@@ -192,13 +192,13 @@ impl Controller<'_> {
                 Err(_) => return Err(invalid(format!("Node id must be an integer, but it is: {name}"))),
             }
         }
-        let planned = self.plan(wanted, |operation, name| {
+        let mut planned = self.plan(wanted, |operation, name| {
             let Some(key) = dynamic_key(name) else { return Err(format!("Unknown config name: {name}")) };
             let word = if operation == Operation::Append { "append" } else { "subtract" };
             list_key(key).ok_or_else(|| format!("Config value {word} is not allowed for config key: {name}"))
         })?;
         let all = planned.all.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
-        validate_dynamic(&all, scope, configs).map_err(|error| invalid(error.message))?;
+        let after = validate_dynamic(&all, scope, configs).map_err(|error| invalid(error.message))?;
         if self.image.feature(ELR_VERSION) > 0 {
             let names_it = wanted.changes.iter().any(|change| **change.name == *MIN_ISR);
             let problem = match scope {
@@ -212,6 +212,14 @@ impl Controller<'_> {
             };
             if let Some(problem) = problem {
                 return Err(Refusal::new(ErrorCode::InvalidConfig, problem));
+            }
+        }
+        if wanted.changes.iter().any(|change| **change.name == *UNCLEAN) && self.image.is_active(self.node) {
+            let defaults = after.topic_defaults();
+            for topic in self.image.topics().filter(|topic| is_without_leader(topic)) {
+                let settings = self.image.settings(&ConfigResource::topic(topic.name.clone()));
+                let config = TopicConfig::resolve(settings, &defaults);
+                planned.records.extend(self.elections(topic, self.node, &config));
             }
         }
         Ok(planned.records)
@@ -299,6 +307,11 @@ impl Controller<'_> {
         }
         Ok(Planned { all, records })
     }
+}
+
+/// Whether some partition of the topic has no leader.
+fn is_without_leader(topic: &Topic) -> bool {
+    topic.partitions.values().any(|partition| partition.leader.is_none())
 }
 
 fn target(kind: i8, name: &Text) -> ConfigResource {

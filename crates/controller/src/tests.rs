@@ -659,11 +659,11 @@ fn a_replica_that_lacks_records_leads_only_where_the_topic_says_so() {
             ..PartitionChangeRecord::default()
         }));
     };
-    let alter = |cluster: &mut Cluster, value: &str| {
+    let alter_of = |cluster: &mut Cluster, kind: i8, name: &str, value: &str| {
         let request = IncrementalAlterConfigsRequest {
             resources: vec![AlterConfigsResource {
-                resource_type: 2,
-                resource_name: "t".into(),
+                resource_type: kind,
+                resource_name: name.into(),
                 configs: vec![AlterableConfig {
                     name: "unclean.leader.election.enable".into(),
                     value: Some(value.into()),
@@ -675,6 +675,7 @@ fn a_replica_that_lacks_records_leads_only_where_the_topic_says_so() {
         };
         cluster.decide(|controller| controller.incremental_alter_configs(&request))
     };
+    let alter = |cluster: &mut Cluster, value: &str| alter_of(cluster, 2, "t", value);
     let state = |cluster: &Cluster| {
         let recovery = cluster.image.partition("t", 0).unwrap().leader_recovery_state;
         format!("{} {recovery:?}", cluster.topic("t"))
@@ -687,6 +688,15 @@ fn a_replica_that_lacks_records_leads_only_where_the_topic_says_so() {
     assert_eq!(state(&cluster), "0=(1) Recovered");
     alter(&mut cluster, "true");
     assert_eq!(state(&cluster), "0=1* Recovering");
+
+    // Told to all brokers: the topics that do not say otherwise get one, too.
+    for (own, expected) in [(None, "0=1* Recovering"), (Some("false"), "0=(1) Recovered")] {
+        let mut cluster = Cluster::new("1").with_topics("t/1/1");
+        own.into_iter().for_each(|own| drop(alter(&mut cluster, own)));
+        leaderless(&mut cluster);
+        alter_of(&mut cluster, 4, "", "true");
+        assert_eq!(state(&cluster), expected);
+    }
 
     // Told before: when its broker comes back.
     let mut cluster = Cluster::new("1").with_topics("t/1/1");
