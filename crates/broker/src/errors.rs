@@ -80,8 +80,8 @@ impl From<AppendError> for Refusal {
 fn storage(error: &StorageError) -> ErrorCode {
     match error {
         StorageError::Closed { .. } => ErrorCode::NotLeaderOrFollower,
-        StorageError::TopicIdMismatch { .. } => ErrorCode::InconsistentTopicId,
         StorageError::Io { .. }
+        | StorageError::TopicIdMismatch { .. }
         | StorageError::DiskFull { .. }
         | StorageError::Offline { .. }
         | StorageError::Corrupt { .. }
@@ -105,6 +105,7 @@ fn read(error: &ReadError) -> ErrorCode {
 fn open(error: &OpenError) -> ErrorCode {
     match error {
         OpenError::NotHere { .. } => ErrorCode::NotLeaderOrFollower,
+        OpenError::Isolated { .. } => ErrorCode::KafkaStorageError,
         OpenError::Storage(error) => storage(error),
     }
 }

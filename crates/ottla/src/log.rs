@@ -1,7 +1,9 @@
 //! `ottla log`: look into the files of a log directory, Ottla's or Apache Kafka's, without a server.
 
+mod check;
 mod decode;
 mod dump;
+mod metadata;
 mod show;
 
 use anyhow::Result;
@@ -16,6 +18,8 @@ pub struct Log {
 
 #[derive(Subcommand)]
 enum Command {
+    /// Verify log directories: Ottla's, or Apache Kafka's. Nothing is written or repaired.
+    Check(check::Check),
     /// Show what is in files of a log directory: batches and records, indexes, snapshots, checkpoints.
     Dump(dump::Dump),
 }
@@ -24,6 +28,7 @@ impl Log {
     /// Does it.
     pub fn run(self) -> Result<()> {
         match self.command {
+            Command::Check(check) => check.run(),
             Command::Dump(dump) => dump.run(),
         }
     }

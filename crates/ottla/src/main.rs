@@ -57,6 +57,9 @@ fn main() -> ExitCode {
         // Who read our output has had enough of it (`ottla consume … | head`).
         Err(error) if output::is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
+            if let Some(output::Exit(code)) = error.downcast_ref() {
+                return ExitCode::from(*code);
+            }
             eprintln!("ottla: {}", in_one_line(&error));
             ExitCode::from(if error.is::<output::Usage>() { 2 } else { 1 })
         }

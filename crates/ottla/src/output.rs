@@ -22,6 +22,11 @@ pub enum Format {
 #[error("{0}")]
 pub struct Usage(pub String);
 
+/// All was done and told; the exit code says what was found.
+#[derive(Debug, thiserror::Error)]
+#[error("exit code {0}")]
+pub struct Exit(pub u8);
+
 /// Prints a whole answer.
 pub fn print(text: &str) -> Result<()> {
     let mut out = io::stdout().lock();

@@ -10,6 +10,7 @@
 //!
 //! Start reading at [`Partition`].
 
+mod isolated;
 mod partition;
 mod partitions;
 

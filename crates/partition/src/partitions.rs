@@ -2,6 +2,7 @@
 
 use crate::committer;
 use crate::directories::Directories;
+use crate::isolated::Isolated;
 use crate::moves::{AssignError, Assignments, Cluster, Moves};
 use crate::news::News;
 use crate::partition::Partition;
@@ -37,6 +38,14 @@ pub enum OpenError {
     NotHere {
         /// The partition.
         partition: TopicPartition,
+    },
+    /// Its log was found damaged before.
+    #[error("partition {partition} is isolated until the next start: {reason}")]
+    Isolated {
+        /// The partition.
+        partition: TopicPartition,
+        /// What was found: the file, the byte, the offset.
+        reason: Arc<str>,
     },
     /// The disk failed, or what is on it.
     #[error(transparent)]
@@ -86,6 +95,7 @@ pub struct Partitions {
     /// The tags under which logs tell what became durable.
     by_tag: papaya::HashMap<u64, Arc<Partition>>,
     tag_next: AtomicU64,
+    isolated: Isolated,
     /// Held while a partition is opened, closed or deleted, so that nobody opens a folder twice.
     changing: Mutex<()>,
     /// How many wait for `changing` to open a partition that is wanted now.
@@ -137,6 +147,7 @@ impl Partitions {
             by_id: papaya::HashMap::new(),
             by_tag: papaya::HashMap::new(),
             tag_next: AtomicU64::new(1),
+            isolated: Isolated::default(),
             changing: Mutex::new(()),
             in_line: AtomicUsize::new(0),
             news: News::default(),
@@ -203,6 +214,9 @@ impl Partitions {
         if let Some(partition) = self.get(topic.id, index) {
             return Ok(partition); // somebody was faster
         }
+        if let Some(reason) = self.isolated.reason(topic.id, index) {
+            return Err(OpenError::Isolated { partition: name, reason });
+        }
         // A request may have come with an image that is older than a change of configuration, which was then followed
         // without this partition.
         let followed = self.followed.load();
@@ -210,8 +224,30 @@ impl Partitions {
         let rules = Arc::new(self.rules(if knows_it { &followed } else { image }, &topic.name));
         let wanted = self.wanted(name, topic.id, &rules);
         let directory = self.directory_of(&wanted.partition, state)?;
-        let log = directory.open_log(&wanted.partition, wanted.topic_id, wanted.config, wanted.tag)?;
+        let log = directory.open_log(&wanted.partition, wanted.topic_id, wanted.config, wanted.tag);
+        let log = self.answer_damage(log, &directory, &wanted, image)?;
         Ok(self.add(log, &directory, state, rules))
+    }
+
+    /// What is done where a log cannot be opened: a folder of a topic that is deleted since is set aside, one of
+    /// another topic that the cluster has is not touched; a damaged log is isolated.
+    fn answer_damage(
+        &self,
+        opened: Result<Arc<Log>, StorageError>,
+        directory: &LogDirectory,
+        wanted: &Wanted,
+        image: &Image,
+    ) -> Result<Arc<Log>, StorageError> {
+        let name = &wanted.partition;
+        let opened = match opened {
+            Err(StorageError::TopicIdMismatch { found, .. }) if image.topic_by_id(found).is_none() => {
+                tracing::error!(%name, topic_id = %found, "the folder is of a topic that is gone: it is set aside");
+                directory.set_aside_stray(name)?;
+                directory.open_log(name, wanted.topic_id, wanted.config, wanted.tag)
+            }
+            opened => opened,
+        };
+        opened.inspect_err(|error| self.isolated.note(name, wanted.topic_id, error))
     }
 
     fn wanted(&self, partition: TopicPartition, topic_id: TopicId, rules: &Rules) -> Wanted {
@@ -296,7 +332,7 @@ impl Partitions {
             for Opening { directory, wanted, states } in by_directory.into_values() {
                 let opened = directory.open_logs(&wanted);
                 for ((wanted, log), (state, rules)) in wanted.into_iter().zip(opened).zip(states) {
-                    match log {
+                    match self.answer_damage(log, &directory, &wanted, image) {
                         Ok(log) => drop(self.add(log, &directory, state, rules)),
                         Err(error) => failed.push((wanted.partition, error.into())),
                     }
@@ -392,6 +428,10 @@ impl Partitions {
         let partition = match opened {
             Some(Ok(partition)) => partition,
             Some(Err(OpenError::Storage(error))) => return Err(error.into()),
+            Some(Err(OpenError::Isolated { reason, .. })) => {
+                let path = PathBuf::from(name.to_string());
+                return Err(StorageError::InvalidFile { path, reason: reason.to_string() }.into());
+            }
             None | Some(Err(OpenError::NotHere { .. })) => {
                 self.directories.prefer(&name, &destination);
                 return Err(MoveError::NotHere { partition: name });
@@ -581,11 +621,19 @@ impl Partitions {
                 partition.fail();
             }
             let name = TopicPartition::new(&topic.name, *index);
+            let is_isolated = self.isolated.forget(topic.id, *index);
             self.give_up_move((topic.id, *index), &name);
             // A folder of that name may by now be another topic's, which was created since.
             let Some(directory) = self.directories.home(&name) else { continue };
             match directory.topic_id(&name) {
-                Ok(Some(id)) if id == topic.id => {
+                Err(StorageError::InvalidFile { .. }) if is_isolated => {
+                    by_directory
+                        .entry(directory.id())
+                        .or_insert_with(|| (directory, Vec::new()))
+                        .1
+                        .push(name);
+                }
+                Ok(id) if id.is_none_or(|id| id == topic.id) => {
                     by_directory
                         .entry(directory.id())
                         .or_insert_with(|| (directory, Vec::new()))

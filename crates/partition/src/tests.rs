@@ -494,3 +494,43 @@ fn a_partition_that_is_opened_by_an_old_image_has_the_configuration_that_was_fol
     assert!(append(&partition, &["more than eighty bytes with its header"]).is_err());
     partitions.close(1).unwrap();
 }
+
+#[test]
+fn a_damaged_partition_is_isolated_and_the_others_go_on() {
+    let disk = SimulatedDisk::new(11);
+    let image = image(&[topic(1, "t"), led_by(1, 0, NODE.0, 0), led_by(1, 1, NODE.0, 0)]);
+    let topic = image.topic("t").unwrap();
+    let partitions = start(&disk);
+    append(&partitions.get_or_open(&image, topic, 0).unwrap(), &["a"]).unwrap();
+    partitions.get_or_open(&image, topic, 1).unwrap();
+    partitions.close(1).unwrap();
+    let path = Path::new("/data/t-0/partition.metadata");
+    let simulated = Disk::Simulated(disk.clone());
+    simulated.replace(path, b"nothing that makes sense here, and longer than what belongs here").unwrap();
+
+    let partitions = start(&disk);
+    let first = partitions.get_or_open(&image, topic, 0).unwrap_err().to_string();
+    assert!(first.contains("/data/t-0/partition.metadata"), "{first}");
+    let again = partitions.get_or_open(&image, topic, 0);
+    assert!(matches!(again, Err(OpenError::Isolated { ref reason, .. }) if *first == **reason), "{again:?}");
+    append(&partitions.get_or_open(&image, topic, 1).unwrap(), &["b"]).unwrap();
+}
+
+#[test]
+fn a_folder_of_a_topic_that_is_gone_is_set_aside_and_one_of_a_living_topic_is_not() {
+    let disk = SimulatedDisk::new(12);
+    let old = image(&[topic(1, "t"), led_by(1, 0, NODE.0, 0)]);
+    let partitions = start(&disk);
+    append(&partitions.get_or_open(&old, old.topic("t").unwrap(), 0).unwrap(), &["a"]).unwrap();
+    partitions.close(1).unwrap();
+
+    let both = image(&[topic(1, "u"), led_by(1, 0, NODE.0, 0), topic(2, "t"), led_by(2, 0, NODE.0, 0)]);
+    let partitions = start(&disk);
+    assert!(partitions.get_or_open(&both, both.topic("t").unwrap(), 0).is_err(), "the files are u's");
+    partitions.close(1).unwrap();
+
+    let new = image(&[topic(2, "t"), led_by(2, 0, NODE.0, 0)]);
+    let partitions = start(&disk);
+    let partition = partitions.get_or_open(&new, new.topic("t").unwrap(), 0).unwrap();
+    assert_eq!(partition.log().log_end_offset(), Offset::ZERO);
+}

@@ -23,7 +23,7 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock, Weak};
 
 /// Taken by whoever works in a log directory.
-const LOCK: &str = ".lock";
+pub(crate) const LOCK: &str = ".lock";
 /// There after a stop in order.
 const CLEAN_SHUTDOWN: &str = ".kafka_cleanshutdown";
 /// The ending of folders that are to be removed.
@@ -91,7 +91,13 @@ impl Checkpoints {
         let before = self.recovery_points.len() + self.log_starts.len();
         self.recovery_points.retain(|partition, _| there.contains(partition));
         self.log_starts.retain(|partition, _| there.contains(partition));
-        self.is_stale |= self.recovery_points.len() + self.log_starts.len() < before;
+        let forgotten = before - self.recovery_points.len() - self.log_starts.len();
+        if forgotten > 0 {
+            tracing::warn!(
+                "{forgotten} offsets in checkpoints are of partitions without a folder: deleted or lost"
+            );
+            self.is_stale = true;
+        }
     }
 }
 
@@ -333,8 +339,19 @@ impl LogDirectory {
             }
             result => result,
         };
+        let known = match read_offsets(&disk, &path.join(RECOVERY_POINTS)) {
+            Ok(points) if disk.exists(&path.join(RECOVERY_POINTS)).at("look at", path)? => Some(points),
+            Ok(_) | Err(StorageError::InvalidFile { .. }) => None,
+            Err(error) => return Err(error),
+        };
+        // Without them nobody knows where a stop in order has left the logs.
+        let was_clean = content.is_some() && known.is_some();
+        let recovery_points = match known {
+            Some(points) => points,
+            None => crate::lost::recovery_points(&disk, path)?,
+        };
         let mut checkpoints = Checkpoints {
-            recovery_points: read(RECOVERY_POINTS)?,
+            recovery_points,
             log_starts: read(LOG_STARTS)?,
             cleaned_to: read(CLEANER_OFFSETS)?,
             is_stale: false,
@@ -348,7 +365,10 @@ impl LogDirectory {
             tracing::error!("{partition} is not opened: {reason}");
         }
         let entries = disk.list(path).at("list", path)?;
-        checkpoints.forget_all_but(&entries);
+        // After a stop in order there are none of these: a folder that is not there was lost.
+        if !was_clean {
+            checkpoints.forget_all_but(&entries);
+        }
 
         let root = Arc::new(Root {
             disk,
@@ -373,7 +393,7 @@ impl LogDirectory {
             lock: Mutex::new(Some(lock)),
             meta,
             directory_id,
-            was_clean: content.is_some(),
+            was_clean,
             previous_broker_epoch: content.as_deref().and_then(broker_epoch),
             high_watermarks: Mutex::new(high_watermarks),
             logs: RwLock::default(),

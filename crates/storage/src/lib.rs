@@ -33,6 +33,7 @@ mod summary;
 mod checkpoint;
 mod disk;
 mod error;
+mod lost;
 mod meta_properties;
 mod sync;
 

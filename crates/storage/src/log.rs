@@ -7,6 +7,7 @@
 
 mod append;
 mod boundaries;
+mod damage;
 mod maintain;
 mod open;
 mod read;
@@ -19,7 +20,7 @@ use crate::commit::{CommitQueue, InQueue, SyncPlan, Synced, Unsecured};
 use crate::config::LogConfig;
 use crate::directory::Root;
 use crate::disk::File;
-use crate::epochs::{EpochStart, LEADER_EPOCHS, LeaderEpochs};
+use crate::epochs::{EpochStart, LeaderEpochs};
 use crate::error::{Context, StorageError};
 use crate::journal::Key;
 use crate::producers::{ProducerState, Producers};
@@ -350,11 +351,11 @@ impl Log {
         let cache = match &mut epochs.cache {
             Some(cache) => cache,
             cache => {
-                let mut read = self.read_epochs()?;
-                let (start, end) = {
+                let (segments, start, end) = {
                     let view = self.view.read();
-                    (view.log_start, view.log_end)
+                    (view.segments.clone(), view.log_start, view.log_end)
                 };
+                let mut read = damage::read_epochs(&self.folder, &segments)?;
                 read.truncate_from_end(end);
                 read.truncate_from_start(start);
                 cache.insert(read)
@@ -363,15 +364,6 @@ impl Log {
         let (result, is_changed) = action(cache);
         epochs.is_dirty |= is_changed;
         Ok(result)
-    }
-
-    fn read_epochs(&self) -> Result<LeaderEpochs, StorageError> {
-        let path = self.folder.path.join(LEADER_EPOCHS);
-        let Some(bytes) = self.folder.disk.read(&path).at("read", &path)? else {
-            return Ok(LeaderEpochs::default());
-        };
-        LeaderEpochs::parse(&String::from_utf8_lossy(&bytes))
-            .map_err(|reason| StorageError::InvalidFile { path, reason })
     }
 
     fn check_open(&self, writer: &Writer) -> Result<(), StorageError> {

@@ -233,14 +233,12 @@ impl Segment {
     /// A position from which reading comes to the batch that holds `offset`: a batch begins there.
     pub fn position_near(&self, offset: Offset) -> Result<u64, StorageError> {
         let Some(target) = self.clamped(offset) else { return Ok(0) };
-        let entry = self.last_offset_entry(|entry| entry.relative <= target)?;
-        Ok(entry.map_or(0, |entry| u64::from(entry.position)))
+        self.position_of_last(|entry| entry.relative <= target)
     }
 
     /// The greatest indexed position up to `position`: a batch begins there.
     pub fn position_up_to(&self, position: u64) -> Result<u64, StorageError> {
-        let entry = self.last_offset_entry(|entry| u64::from(entry.position) <= position)?;
-        Ok(entry.map_or(0, |entry| u64::from(entry.position)))
+        self.position_of_last(|entry| u64::from(entry.position) <= position)
     }
 
     /// An offset of the segment such that all records before it are older than `timestamp`.
@@ -262,7 +260,22 @@ impl Segment {
                 Index::Unloaded => None,
             }
         };
-        Ok(entry.map_or(self.base, |entry| self.base.plus(i64::from(entry.relative))))
+        let Some(entry) = entry else { return Ok(self.base) };
+        let offset = self.base.plus(i64::from(entry.relative));
+        let found = self.find(offset, self.size()?)?;
+        if found.is_none_or(|(_, header)| header.max_timestamp() == entry.timestamp) {
+            return Ok(offset);
+        }
+        tracing::warn!("{}: an entry has another batch's time", self.time_index_path().display());
+        let is_growing = self.with_growing(|growing| {
+            growing.times.clear();
+            growing.times_written = 0;
+            growing.add_time();
+        });
+        if is_growing.is_none() {
+            self.make_index_anew("the time index is wrong")?;
+        }
+        Ok(self.base)
     }
 
     /// The greatest timestamp, and the last offset of the batch that has it; `None` in an empty segment.
@@ -274,6 +287,39 @@ impl Segment {
             Index::Unloaded => None,
         };
         Ok(entry.map(|entry| (entry.timestamp, self.base.plus(i64::from(entry.relative)))))
+    }
+
+    /// Where the batch begins that the last entry names for which `is_before` holds; 0 with none.
+    fn position_of_last(&self, is_before: impl Fn(&OffsetEntry) -> bool) -> Result<u64, StorageError> {
+        let Some(entry) = self.last_offset_entry(&is_before)? else { return Ok(0) };
+        if self.is_right(&entry)? {
+            return Ok(u64::from(entry.position));
+        }
+        self.make_index_anew("an entry names no batch")?;
+        Ok(self.last_offset_entry(is_before)?.map_or(0, |entry| u64::from(entry.position)))
+    }
+
+    /// Whether an entry names a batch and its last offset.
+    fn is_right(&self, entry: &OffsetEntry) -> Result<bool, StorageError> {
+        let mut bytes = [0; HEADER_SIZE];
+        let read = self.file()?.read_at(&mut bytes, u64::from(entry.position)).at("read", &self.path())?;
+        let header = BatchHeader::parse(bytes.get(..read).unwrap_or_default());
+        Ok(header.is_ok_and(|header| self.relative(header.last_offset()) == Some(entry.relative)))
+    }
+
+    /// An entry of the index was wrong. That of a closed segment is made anew; the active segment's goes on
+    /// without its older entries.
+    fn make_index_anew(&self, reason: &str) -> Result<(), StorageError> {
+        tracing::warn!("{} is made anew: {reason}", self.index_path().display());
+        let is_growing = self.with_growing(|growing| {
+            growing.offsets.clear();
+            growing.offsets_written = 0;
+        });
+        if is_growing.is_none() {
+            let closed = self.scan_closed_index(self.size()?)?;
+            *self.index.write() = Index::Closed(closed);
+        }
+        Ok(())
     }
 
     fn last_offset_entry(
@@ -319,13 +365,39 @@ impl Segment {
             && offsets.last().is_none_or(|last| u64::from(last.position) < size)
             && (size == 0 || !times.is_empty())
             && (size <= INDEXLESS_SIZE_MAX || !offsets.is_empty())
+            && self.is_covered(&offsets, times.last(), size)?
         {
             return Ok(Arc::new(Closed { offsets: Paged::new(&offsets), times: Paged::new(&times) }));
         }
+        self.scan_closed_index(size)
+    }
+
+    fn scan_closed_index(&self, size: u64) -> Result<Arc<Closed>, StorageError> {
         let mut growing = self.scan_index(0, size, Growing::default(), 4096)?.growing;
         growing.add_time();
         self.write_index_files(&mut growing)?;
         Ok(Arc::new(Closed { offsets: Paged::new(&growing.offsets), times: Paged::new(&growing.times) }))
+    }
+
+    /// Whether no batch behind the last entry of the time index has a greater timestamp. One that lost its end
+    /// would let retention delete too early.
+    fn is_covered(
+        &self,
+        offsets: &[OffsetEntry],
+        last: Option<&TimeEntry>,
+        size: u64,
+    ) -> Result<bool, StorageError> {
+        let Some(last) = last else { return Ok(true) };
+        let before = offsets.partition_point(|entry| entry.relative <= last.relative).checked_sub(1);
+        let from = before.and_then(|index| offsets.get(index)).map_or(0, |entry| u64::from(entry.position));
+        let mut headers = self.headers(from, size)?;
+        // Damaged records are told of where they are read.
+        while let Ok(Some((_, header))) = headers.next() {
+            if header.max_timestamp() > last.timestamp {
+                return Ok(false);
+            }
+        }
+        Ok(true)
     }
 
     /// The entries of the index files; `None` where a file is missing or holds something else.

@@ -1,6 +1,7 @@
 //! Opening a log: what is in its folder, what a crash left of it, what the writer must know.
 
 use super::append::read_marker;
+use super::damage;
 use super::transactions::{load_aborted, restore_aborted};
 use super::{Boundaries, Epochs, Log, View, Writer};
 use crate::aborted::AbortedTransaction;
@@ -86,6 +87,20 @@ impl Log {
         let listing = tidy(&folder)?;
         let mut segments: Vec<Arc<Segment>> =
             listing.segments.iter().map(|base| Arc::new(Segment::existing(&folder, *base))).collect();
+        let durable = opening.known.recovery_point.unwrap_or(Offset::ZERO);
+        let start = opening.known.log_start.unwrap_or(Offset::ZERO);
+        if segments.is_empty() && start < durable {
+            let reason = format!(
+                "no segment is there, but the log was durable up to offset {durable}: restore the folder, or \
+                 delete the topic"
+            );
+            return Err(StorageError::Corrupt {
+                path: folder.path.clone(),
+                position: 0,
+                offset: start,
+                reason,
+            });
+        }
         let mut has_new_names = is_new;
         let mut is_fresh = false;
         if segments.is_empty() {
@@ -119,6 +134,12 @@ impl Log {
             Some(recovery_point) if opening.known.is_clean && last_base <= recovery_point => {
                 opened.log_end = recovery_point;
                 opened.recovery_point = recovery_point;
+            }
+            Some(left) if opening.known.is_clean => {
+                let path = folder.file(last_base, ".log");
+                let reason =
+                    format!("the segment begins behind offset {left}, where a clean stop left the log");
+                return Err(StorageError::Corrupt { path, position: 0, offset: last_base, reason });
             }
             point => {
                 let point = if opening.known.is_clean { last_base } else { point.unwrap_or(first_base) };
@@ -303,17 +324,19 @@ pub(super) fn load_producers(
     for offset in snapshots(folder)?.into_iter().rev().filter(|offset| *offset <= end) {
         let path = folder.file(offset, ".snapshot");
         let Some(bytes) = folder.disk.read(&path).at("read", &path)? else { continue };
-        match decode(&bytes) {
-            Ok(read) => {
-                producers = read;
-                from = offset.max(first);
-                break;
-            }
-            Err(error) => {
-                tracing::warn!("{} is not used: {error}", path.display());
-                folder.disk.remove_file(&path).at("remove", &path)?;
-            }
-        }
+        let reason = match decode(&bytes) {
+            Ok(read) => match damage::contradiction(&read, segments, offset)? {
+                None => {
+                    producers = read;
+                    from = offset.max(first);
+                    break;
+                }
+                Some(contradiction) => contradiction,
+            },
+            Err(error) => error.to_string(),
+        };
+        tracing::warn!("{} is not used: {reason}", path.display());
+        folder.disk.remove_file(&path).at("remove", &path)?;
     }
     let index = segments.partition_point(|segment| segment.base <= from).saturating_sub(1);
     for segment in segments.get(index..).unwrap_or_default() {
@@ -507,7 +530,7 @@ fn recover(
     // A log cut within its first batch ends where it starts, with nothing on disk to show it.
     let log_start = opening.known.log_start.unwrap_or(Offset::ZERO);
     let was_durable = |offset: Offset| offset.max(log_start) < recovery_point;
-    let mut epochs = read_epochs(folder)?;
+    let mut epochs = damage::read_epochs(folder, segments)?;
     let mut is_dirty = epochs.truncate_from_end(recovery_point);
     let mut recovery = Recovery::default();
     let mut growing = Growing::default();
@@ -577,6 +600,7 @@ fn recover(
                 segment.path().display()
             );
             recovery.cut_bytes += size - position;
+            damage::keep_tail(folder, &segment, position, end)?;
             let path = segment.path();
             segment.file()?.set_size(position).at("cut", &path)?;
             segment.set_size(position);
@@ -591,7 +615,7 @@ fn recover(
     if let Some(index) = torn_at {
         for segment in segments.drain(index + 1..).rev() {
             recovery.cut_bytes += segment.size()?;
-            segment.remove()?;
+            damage::keep_segment(folder, &segment)?;
         }
     }
     let Some(active) = segments.last() else {
@@ -660,13 +684,6 @@ fn remove_empty(segments: &mut Vec<Arc<Segment>>, cleaned_to: Option<Offset>) ->
     }
     *segments = kept;
     Ok(())
-}
-
-fn read_epochs(folder: &Folder) -> Result<crate::epochs::LeaderEpochs, StorageError> {
-    let path = folder.path.join(crate::epochs::LEADER_EPOCHS);
-    let Some(bytes) = folder.disk.read(&path).at("read", &path)? else { return Ok(Default::default()) };
-    crate::epochs::LeaderEpochs::parse(&String::from_utf8_lossy(&bytes))
-        .map_err(|reason| StorageError::InvalidFile { path, reason })
 }
 
 /// Checks the batches of one segment, CRCs too.
