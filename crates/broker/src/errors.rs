@@ -114,6 +114,7 @@ fn relocate(error: &MoveError) -> ErrorCode {
     match error {
         MoveError::NameTooLong { .. } => ErrorCode::InvalidTopicException,
         MoveError::UnknownDirectory { .. } => ErrorCode::LogDirNotFound,
+        MoveError::Unknown { .. } => ErrorCode::UnknownTopicOrPartition,
         MoveError::NotHere { .. } => ErrorCode::ReplicaNotAvailable,
         MoveError::Storage(error) => storage(error),
     }

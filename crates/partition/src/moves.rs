@@ -503,10 +503,10 @@ mod tests {
         let ask = |topic: &str, index| {
             node.partitions.move_to(&node.image, &Text::from(topic), index, Path::new("/b"))
         };
-        assert!(matches!(ask("t", 7), Err(MoveError::NotHere { .. })));
+        assert!(matches!(ask("t", 7), Err(MoveError::Unknown { .. })));
         assert!(matches!(ask(&"x".repeat(249), 0), Err(MoveError::NameTooLong { .. })));
         // A partition that is created later is placed where it was asked for.
-        assert!(matches!(ask("later", 0), Err(MoveError::NotHere { .. })));
+        assert!(matches!(ask("later", 0), Err(MoveError::Unknown { .. })));
         let image = image(&[topic(2, "later"), led_by(2, 0, NODE.0, 0)]);
         let later = node.partitions.get_or_open(&image, image.topic("later").unwrap(), 0).unwrap();
         assert_eq!(later.directory_path(), Path::new("/b"));

@@ -67,6 +67,12 @@ pub enum MoveError {
         /// The path that was asked for.
         path: PathBuf,
     },
+    /// There is no such partition. When it is created, it is placed in the directory.
+    #[error("partition {partition} does not exist yet; it will be placed in the log directory")]
+    Unknown {
+        /// The partition.
+        partition: TopicPartition,
+    },
     /// The partition has no copy on this node. When it gets one, it is placed in the directory.
     #[error("partition {partition} has no copy here yet; it will be placed in the log directory")]
     NotHere {
@@ -432,9 +438,13 @@ impl Partitions {
                 let path = PathBuf::from(name.to_string());
                 return Err(StorageError::InvalidFile { path, reason: reason.to_string() }.into());
             }
-            None | Some(Err(OpenError::NotHere { .. })) => {
+            Some(Err(OpenError::NotHere { .. })) => {
                 self.directories.prefer(&name, &destination);
                 return Err(MoveError::NotHere { partition: name });
+            }
+            None => {
+                self.directories.prefer(&name, &destination);
+                return Err(MoveError::Unknown { partition: name });
             }
         };
         let key = (partition.topic_id(), index);

@@ -543,16 +543,19 @@ impl LogDirectory {
     /// Where a folder cannot be renamed; those behind it have their names still.
     pub fn delete_logs(&self, partitions: &[TopicPartition], now_ms: i64) -> Result<(), StorageError> {
         let mut delays = Vec::with_capacity(partitions.len());
+        let mut closed = Vec::with_capacity(partitions.len());
         for partition in partitions {
             let log = self.logs.write().remove(partition);
             delays.push(log.as_ref().map_or(0, |log| log.config().file_delete_delay_ms));
             if let Some(log) = log {
                 log.close_for_deletion();
                 self.queue.forget(&log)?;
+                closed.push(log);
             }
         }
         let due = delays.into_iter().map(|delay| now_ms.saturating_add(delay));
         let paths = self.set_aside(partitions, DELETE)?;
+        closed.iter().for_each(|log| log.close_files());
         self.deleted.lock().extend(paths.into_iter().zip(due));
         Ok(())
     }

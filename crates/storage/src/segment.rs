@@ -172,6 +172,13 @@ impl Segment {
         self.file.close();
     }
 
+    /// Closes the file for good: its folder has another name, or is gone. Whoever still holds the segment takes no
+    /// room on the disk with it, and does not open what may have its name by now.
+    pub fn give_up(&self) {
+        *self.mark.write() = DELETED;
+        self.close_file();
+    }
+
     /// Bytes of whole batches.
     pub fn size(&self) -> Result<u64, StorageError> {
         match self.size.load(Ordering::Acquire) {

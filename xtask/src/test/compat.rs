@@ -35,6 +35,7 @@ type Prepare = fn(&Tools) -> Result<Command>;
 const SUITES: &[(&str, Prepare)] = &[
     ("java", |tools| java(tools, "ClientSuite")),
     ("java-tools", |tools| java(tools, "ToolSuite")),
+    ("java-directories", |tools| java(tools, "DirectorySuite")),
     ("librdkafka", |tools| python(tools, "suite_librdkafka.py")),
     ("aiokafka", |tools| python(tools, "suite_aiokafka.py")),
     ("kafkajs", |tools| tools.node(&tools.compat("node/suite_kafkajs.js"))),
@@ -65,6 +66,14 @@ fn wire(tools: &Tools) -> Result<Command> {
 
 fn go(tools: &Tools, package: &str) -> Result<Command> {
     Ok(Command::new(tools.go_program(&tools.compat("go"), package)?))
+}
+
+/// Three log directories in a broker's folder: the first is where a broker with one would have it.
+fn log_dirs(folder: &Path) -> Result<String> {
+    fs::create_dir_all(folder)?;
+    let folder = folder.canonicalize()?;
+    let paths = ["data", "data-2", "data-3"].map(|name| folder.join(name).display().to_string());
+    Ok(paths.join(","))
 }
 
 /// What one check found.
@@ -105,7 +114,10 @@ pub fn run(
     if options.oracle {
         eprintln!("==== compat: Apache Kafka");
         let port = free_ports(2)?;
-        let kafka = Kafka::start(tools, &work.join("kafka"), port, "1g", SETTINGS)?;
+        let folder = work.join("kafka");
+        let log_dirs = log_dirs(&folder)?;
+        let settings = [SETTINGS, &[("log.dirs", log_dirs.as_str())]].concat();
+        let kafka = Kafka::start(tools, &folder, port, "1g", &settings)?;
         let found = suites(&mut commands, &kafka.bootstrap(), "kafka")?;
         kafka.stop()?;
         judge("kafka", &found, None, tally);
@@ -121,9 +133,12 @@ pub fn run(
     }
     if let Some(binary) = ottla {
         eprintln!("==== compat: Ottla");
-        let settings: Vec<String> = SETTINGS.iter().map(|(key, value)| format!("{key}={value}")).collect();
+        let folder = work.join("compat");
+        let log_dirs = log_dirs(&folder)?;
+        let settings = [SETTINGS, &[("log.dirs", log_dirs.as_str())]].concat();
+        let settings: Vec<String> = settings.iter().map(|(key, value)| format!("{key}={value}")).collect();
         let settings: Vec<&str> = settings.iter().map(String::as_str).collect();
-        let mut ottla = Ottla::start(binary, &work.join("compat"), &settings)?;
+        let mut ottla = Ottla::start(binary, &folder, &settings)?;
         let found = suites(&mut commands, &ottla.bootstrap(), "ottla")?;
         judge("ottla", &found, Some(&expected), tally);
         tally.step("compat/ottla-goes-on", || {

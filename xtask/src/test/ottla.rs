@@ -47,10 +47,11 @@ impl Ottla {
     pub fn start_again(&mut self) -> Result<()> {
         let log = File::options().create(true).append(true).open(self.log_path())?;
         let mut command = Command::new(&self.binary);
+        command.arg("serve");
+        if !self.settings.iter().any(|setting| setting.starts_with("log.dirs=")) {
+            command.arg("--data").arg(self.folder.join("data"));
+        }
         command
-            .arg("serve")
-            .arg("--data")
-            .arg(self.folder.join("data"))
             .args(["--listen", &self.bootstrap()])
             .env("RUST_BACKTRACE", "1")
             .stdin(Stdio::null())

@@ -1,7 +1,7 @@
 //! AlterReplicaLogDirs (key 34), versions 1–2. Moves partitions to other log directories of this node (KIP-113), in
 //! the background; DescribeLogDirs shows how far they are. Asking for the directory where a partition is gives its
-//! move up. For a partition that has no copy here yet the directory is remembered, and REPLICA_NOT_AVAILABLE
-//! answered.
+//! move up. For a partition that does not exist, or has no copy here, the directory is remembered, and
+//! UNKNOWN_TOPIC_OR_PARTITION or REPLICA_NOT_AVAILABLE answered.
 
 use crate::errors::Refusal;
 use ottla_metadata::Image;

@@ -255,6 +255,13 @@ impl Log {
         view.is_given_up = true;
     }
 
+    /// The folder has another name now: no file stays open, or what is deleted would keep its room on the disk for as
+    /// long as anybody holds the log.
+    pub(crate) fn close_files(&self) {
+        let view = self.view.read();
+        view.segments.iter().for_each(|segment| segment.give_up());
+    }
+
     /// Moves the log's start to `to` (DeleteRecords). Whole segments below it are marked as deleted, and
     /// removed by [`crate::LogDirectory::remove_deleted`]. Returns the log's start, which never moves back.
     ///
