@@ -303,27 +303,27 @@ keys! {
         "The security protocol of each listener name. PLAINTEXT is the one served for now.";
     "listeners", List, Value("PLAINTEXT://127.0.0.1:9092"), Distinct { empty: false }, PerBroker, High, Honoured, kafka Value("PLAINTEXT://:9092"),
         "Where the node listens: `NAME://host:port`, separated by commas. No host means every interface. Ottla's default is this machine only; Apache Kafka's is every interface.";
-    "log.cleaner.backoff.ms", Long, Value("15000"), AtLeast(0), ClusterWide, Medium, Refused(COMPACTION),
+    "log.cleaner.backoff.ms", Long, Value("15000"), AtLeast(0), ClusterWide, Medium, Honoured,
         "How long the cleaner sleeps when there is nothing to clean.";
-    "log.cleaner.dedupe.buffer.size", Long, Value("134217728"), Any, ClusterWide, Medium, Refused(COMPACTION),
+    "log.cleaner.dedupe.buffer.size", Long, Value("134217728"), Any, ClusterWide, Medium, Honoured,
         "Memory for the cleaner's map of keys.";
-    "log.cleaner.delete.retention.ms", Long, Value("86400000"), AtLeast(0), ClusterWide, Medium, Kept(COMPACTION),
+    "log.cleaner.delete.retention.ms", Long, Value("86400000"), AtLeast(0), ClusterWide, Medium, Honoured,
         "Default of `delete.retention.ms`.";
-    "log.cleaner.enable", Boolean, Value("true"), Any, ReadOnly, Medium, Refused(COMPACTION),
+    "log.cleaner.enable", Boolean, Value("true"), Any, ReadOnly, Medium, Honoured,
         "Whether compacted topics are cleaned; turning it off is deprecated.";
-    "log.cleaner.io.buffer.load.factor", Double, Value("0.9"), Any, ClusterWide, Medium, Refused(COMPACTION),
+    "log.cleaner.io.buffer.load.factor", Double, Value("0.9"), Any, ClusterWide, Medium, Honoured,
         "How full the cleaner's map of keys may become.";
-    "log.cleaner.io.buffer.size", Int, Value("524288"), AtLeast(0), ClusterWide, Medium, Refused(COMPACTION),
+    "log.cleaner.io.buffer.size", Int, Value("524288"), AtLeast(0), ClusterWide, Medium, Honoured,
         "Memory for the cleaner's reads and writes.";
-    "log.cleaner.io.max.bytes.per.second", Double, Value("1.7976931348623157E308"), Any, ClusterWide, Medium, Refused(COMPACTION),
+    "log.cleaner.io.max.bytes.per.second", Double, Value("1.7976931348623157E308"), Any, ClusterWide, Medium, Honoured,
         "Most bytes a second that the cleaner reads and writes.";
-    "log.cleaner.max.compaction.lag.ms", Long, Value("9223372036854775807"), AtLeast(1), ClusterWide, Medium, Kept(COMPACTION),
+    "log.cleaner.max.compaction.lag.ms", Long, Value("9223372036854775807"), AtLeast(1), ClusterWide, Medium, Honoured,
         "Default of `max.compaction.lag.ms`.";
-    "log.cleaner.min.cleanable.ratio", Double, Value("0.5"), Fraction(0.0, 1.0), ClusterWide, Medium, Kept(COMPACTION),
+    "log.cleaner.min.cleanable.ratio", Double, Value("0.5"), Fraction(0.0, 1.0), ClusterWide, Medium, Honoured,
         "Default of `min.cleanable.dirty.ratio`.";
-    "log.cleaner.min.compaction.lag.ms", Long, Value("0"), AtLeast(0), ClusterWide, Medium, Kept(COMPACTION),
+    "log.cleaner.min.compaction.lag.ms", Long, Value("0"), AtLeast(0), ClusterWide, Medium, Honoured,
         "Default of `min.compaction.lag.ms`.";
-    "log.cleaner.threads", Int, Value("1"), AtLeast(0), ClusterWide, Medium, Refused(COMPACTION),
+    "log.cleaner.threads", Int, Value("1"), AtLeast(0), ClusterWide, Medium, Honoured,
         "Threads of the cleaner.";
     "log.cleanup.policy", List, Value("delete"), Subset { of: &["compact", "delete"], empty: true }, ClusterWide, Medium, Honoured,
         "Default of `cleanup.policy`.";

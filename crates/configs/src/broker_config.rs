@@ -198,6 +198,14 @@ impl BrokerConfig {
         }
     }
 
+    /// The value of a DOUBLE key that always has one. Panics on a key of another kind.
+    pub fn double(&self, name: &str) -> f64 {
+        match self.value(name) {
+            Some(Value::Double(value)) => value,
+            other => panic!("{name} is no double but {other:?}"),
+        }
+    }
+
     /// The value of a BOOLEAN key. Panics on a key of another kind.
     pub fn boolean(&self, name: &str) -> bool {
         match self.value(name) {

@@ -6,8 +6,6 @@ pub(crate) const ACLS: &str = "access control is not served yet";
 pub(crate) const BUFFERS: &str = "a buffer that Ottla sizes by what it reads and writes";
 /// Checkpoint intervals.
 pub(crate) const CHECKPOINTS: &str = "the intervals of checkpoints cannot be set yet";
-/// Log compaction.
-pub(crate) const COMPACTION: &str = "logs are not compacted yet, so every record is kept";
 /// KIP-848.
 pub(crate) const CONSUMER: &str =
     "the newer consumer group protocol (KIP-848) is not served yet; clients use the classic one";

@@ -24,7 +24,7 @@ inherited_keys! {
         "The codec in which batches are stored: `producer` keeps what arrives; any other recompresses what differs.";
     "compression.zstd.level", Int, Value("3"), Between(-131072, 22), Honoured, [same("compression.zstd.level")],
         "Level for zstd, where `compression.type` asks for it.";
-    "delete.retention.ms", Long, Value("86400000"), AtLeast(0), Kept(COMPACTION), [same("log.cleaner.delete.retention.ms")],
+    "delete.retention.ms", Long, Value("86400000"), AtLeast(0), Honoured, [same("log.cleaner.delete.retention.ms")],
         "How long the tombstones of deleted keys stay in a compacted topic.";
     "file.delete.delay.ms", Long, Value("60000"), AtLeast(0), Honoured, [same("log.segment.delete.delay.ms")],
         "How long a file that is no longer part of the log stays on disk before it is removed.";
@@ -42,7 +42,7 @@ inherited_keys! {
         "How much of a tiered partition is kept locally; -2 is the value of `retention.bytes`.";
     "local.retention.ms", Long, Value("-2"), AtLeast(-2), Kept(TIERING), [same("log.local.retention.ms")],
         "How long segments of a tiered partition are kept locally; -2 is the value of `retention.ms`.";
-    "max.compaction.lag.ms", Long, Value("9223372036854775807"), AtLeast(1), Kept(COMPACTION), [same("log.cleaner.max.compaction.lag.ms")],
+    "max.compaction.lag.ms", Long, Value("9223372036854775807"), AtLeast(1), Honoured, [same("log.cleaner.max.compaction.lag.ms")],
         "How long a record may wait at most before it is compacted.";
     "max.message.bytes", Int, Value("1048588"), AtLeast(0), Honoured, [same("message.max.bytes")],
         "Largest record batch, as it is compressed.";
@@ -52,9 +52,9 @@ inherited_keys! {
         "How far a record's timestamp may be behind the broker's clock, with `CreateTime`.";
     "message.timestamp.type", String, Value("CreateTime"), OneOf(&["CreateTime", "LogAppendTime"]), Honoured, [same("log.message.timestamp.type")],
         "Whether a record bears the time its producer gave it (`CreateTime`) or the time of the append (`LogAppendTime`).";
-    "min.cleanable.dirty.ratio", Double, Value("0.5"), Fraction(0.0, 1.0), Kept(COMPACTION), [same("log.cleaner.min.cleanable.ratio")],
+    "min.cleanable.dirty.ratio", Double, Value("0.5"), Fraction(0.0, 1.0), Honoured, [same("log.cleaner.min.cleanable.ratio")],
         "Which part of a log must be new before it is compacted.";
-    "min.compaction.lag.ms", Long, Value("0"), AtLeast(0), Kept(COMPACTION), [same("log.cleaner.min.compaction.lag.ms")],
+    "min.compaction.lag.ms", Long, Value("0"), AtLeast(0), Honoured, [same("log.cleaner.min.compaction.lag.ms")],
         "How long a record stays uncompacted at least.";
     "min.insync.replicas", Int, Value("1"), AtLeast(1), Honoured, [same("min.insync.replicas")],
         "How many replicas must be in sync for a write with `acks=all`.";

@@ -18,6 +18,7 @@ mod directories;
 mod moves;
 mod news;
 
+mod cleaner;
 mod committer;
 mod retention;
 mod rules;

@@ -6,8 +6,12 @@ use arc_swap::ArcSwap;
 use bytes::Bytes;
 use ottla_ids::{LeaderEpoch, Offset, ProducerId, TopicId, TopicPartition};
 use ottla_records::{BatchView, ProduceError, validate_produce};
-use ottla_storage::{AppendInfo, Log, ReadError, RecordRange, Retained, StorageError, TimestampOffset};
+use ottla_storage::{
+    AppendInfo, CleanError, Cleanable, Cleaned, Cleaning, Log, ReadError, RecordRange, Retained,
+    StorageError, TimestampOffset,
+};
 use std::borrow::Cow;
+use std::ops::ControlFlow;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicI32, AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -388,18 +392,24 @@ impl Partition {
             Isolation::ReadUncommitted => read.high_watermark,
             Isolation::ReadCommitted => read.last_stable_offset,
         };
-        let log = self.log();
-        let found = match log.read(from, max_bytes, visible_end, at_least_one) {
-            // Its files went while they were looked for.
-            Err(ReadError::Storage(_)) if self.moves_on(&log) => {
-                self.log().read(from, max_bytes, visible_end, at_least_one)?
+        let found = loop {
+            let log = self.log();
+            let found = match log.read(from, max_bytes, visible_end, at_least_one) {
+                // Its files went while they were looked for.
+                Err(ReadError::Storage(_)) if self.moves_on(&log) => {
+                    self.log().read(from, max_bytes, visible_end, at_least_one)?
+                }
+                result => result?,
+            };
+            if isolation == Isolation::ReadUncommitted {
+                break found;
             }
-            result => result?,
+            // It is read again only when segments were deleted or cleaned in between.
+            if let Some(aborted) = self.log().aborted_transactions(from, &found)? {
+                read.aborted = Some(aborted.iter().map(|it| (it.producer_id, it.first_offset)).collect());
+                break found;
+            }
         };
-        if isolation == Isolation::ReadCommitted {
-            let aborted = self.log().aborted_transactions(from, &found)?;
-            read.aborted = Some(aborted.iter().map(|it| (it.producer_id, it.first_offset)).collect());
-        }
         read.records = found.records;
         Ok(read)
     }
@@ -491,6 +501,32 @@ impl Partition {
             self.waiters().wake(high_watermark);
         }
         Ok(retained)
+    }
+
+    /// Whether `cleanup.policy` has `compact`.
+    pub(crate) fn is_compacted(&self) -> bool {
+        self.rules.load().compaction.is_some()
+    }
+
+    /// Which part of the log is to be compacted now, if any is.
+    pub(crate) fn cleanable(&self, now_ms: i64) -> Result<Option<Cleanable>, StorageError> {
+        let rules = self.rules.load();
+        let Some(compaction) = rules.compaction else { return Ok(None) };
+        let cleanable = self.log().cleanable(self.last_stable_offset()?, compaction.lag, now_ms)?;
+        Ok(cleanable.is_due(compaction.min_dirty_ratio).then_some(cleanable))
+    }
+
+    /// Compacts that part, with the topic's own `delete.retention.ms`.
+    pub(crate) fn clean(
+        &self,
+        cleanable: &Cleanable,
+        cleaning: Cleaning,
+        now_ms: i64,
+        pace: &mut dyn FnMut(usize) -> ControlFlow<()>,
+    ) -> Result<Cleaned, CleanError> {
+        let Some(compaction) = self.rules.load().compaction else { return Err(CleanError::Interrupted) };
+        let cleaning = Cleaning { delete_retention_ms: compaction.delete_retention_ms, ..cleaning };
+        self.log().clean(cleanable, &cleaning, now_ms, pace)
     }
 
     /// A ticket for the moment when the high watermark is at least `offset`.

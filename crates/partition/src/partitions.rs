@@ -1,5 +1,6 @@
 //! All partitions that live on this node.
 
+use crate::cleaner::Cleaner;
 use crate::committer;
 use crate::directories::Directories;
 use crate::isolated::Isolated;
@@ -115,6 +116,7 @@ pub struct Partitions {
     committers: Mutex<Vec<JoinHandle<()>>>,
     /// The threads that delete and clean.
     workers: Mutex<Vec<Worker>>,
+    cleaner: Cleaner,
 }
 
 /// What is opened together in one directory.
@@ -161,6 +163,7 @@ impl Partitions {
             has_resumed: AtomicBool::new(false),
             committers: Mutex::new(Vec::new()),
             workers: Mutex::default(),
+            cleaner: Cleaner::default(),
         });
         for directory in partitions.directories.opened() {
             let thread = committer::spawn(directory, Arc::downgrade(&partitions))?;
@@ -176,8 +179,17 @@ impl Partitions {
         clock: Clock,
     ) -> std::io::Result<()> {
         let worker = retention::spawn(Arc::downgrade(self), settings, clock)?;
-        self.workers.lock().unwrap_or_else(PoisonError::into_inner).push(worker);
+        self.add_worker(worker);
         Ok(())
+    }
+
+    pub(crate) fn add_worker(&self, worker: Worker) {
+        self.workers.lock().unwrap_or_else(PoisonError::into_inner).push(worker);
+    }
+
+    /// What the threads that clean share.
+    pub(crate) fn cleaner(&self) -> &Cleaner {
+        &self.cleaner
     }
 
     /// This node.

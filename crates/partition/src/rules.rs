@@ -3,7 +3,17 @@
 use ottla_configs::{MessageTimestampType, TopicCompression, TopicConfig};
 use ottla_ids::TopicPartition;
 use ottla_records::{Codec, Compression, DECOMPRESSED_SIZE_MAX, ProduceRules, TimestampType};
-use ottla_storage::{LogConfig, Retention};
+use ottla_storage::{CompactionLag, LogConfig, Retention};
+
+/// How a topic's logs are compacted.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Compaction {
+    pub(crate) lag: CompactionLag,
+    /// `min.cleanable.dirty.ratio`.
+    pub(crate) min_dirty_ratio: f64,
+    /// `delete.retention.ms`.
+    pub(crate) delete_retention_ms: i64,
+}
 
 /// A topic's configuration, as the partition and its log need it.
 #[derive(Clone, Debug)]
@@ -14,6 +24,8 @@ pub(crate) struct Rules {
     pub(crate) min_insync_replicas: usize,
     /// What `cleanup.policy` with `delete` keeps; without it, all.
     pub(crate) retention: Retention,
+    /// `None` without `compact` in `cleanup.policy`.
+    pub(crate) compaction: Option<Compaction>,
     /// `cleanup.policy` is `compact` without `delete`.
     pub(crate) only_compacted: bool,
     max_message_bytes: usize,
@@ -50,6 +62,14 @@ impl Rules {
                 },
                 false => Retention::default(),
             },
+            compaction: config.cleanup_policy.compact.then_some(Compaction {
+                lag: CompactionLag {
+                    min_ms: config.min_compaction_lag_ms,
+                    max_ms: config.max_compaction_lag_ms,
+                },
+                min_dirty_ratio: config.min_cleanable_dirty_ratio,
+                delete_retention_ms: config.delete_retention_ms,
+            }),
             only_compacted: config.cleanup_policy.compact && !config.cleanup_policy.delete,
             max_message_bytes: non_negative(config.max_message_bytes) as usize,
             compression: codec(config.compression),

@@ -41,6 +41,10 @@ pub struct BatchBuilder {
     /// The header's room, then the records as they are appended, uncompressed.
     bytes: Vec<u8>,
     append_time: Option<i64>,
+    /// The batch spans at least so many offsets behind its first; -1 for as many as it has records.
+    last_offset_delta_min: i32,
+    /// Stands in the place of the base timestamp (KIP-534).
+    delete_horizon: Option<i64>,
 }
 
 impl BatchBuilder {
@@ -66,7 +70,26 @@ impl BatchBuilder {
             codec,
             bytes: vec![0; HEADER_SIZE],
             append_time: None,
+            last_offset_delta_min: -1,
+            delete_horizon: None,
         }
+    }
+
+    /// A batch for some of the records of another, as compaction leaves it: with its codec, producer, sequence
+    /// numbers and offsets, to the last one. After `delete_horizon`, in ms since 1970, its tombstones and
+    /// markers may go (KIP-534).
+    pub fn retaining(original: &BatchHeader, delete_horizon: Option<i64>) -> BatchBuilder {
+        let mut builder = BatchBuilder::new(original.base_offset, original.compression);
+        builder.header.attributes = original.attributes.with_delete_horizon(delete_horizon.is_some());
+        builder.header.leader_epoch = original.leader_epoch;
+        builder.header.producer_id = original.producer_id;
+        builder.header.producer_epoch = original.producer_epoch;
+        builder.header.base_sequence = original.base_sequence;
+        let has_append_time = original.timestamp_type() == TimestampType::LogAppendTime;
+        builder.append_time = has_append_time.then_some(original.max_timestamp);
+        builder.last_offset_delta_min = original.last_offset_delta;
+        builder.delete_horizon = delete_horizon;
+        builder
     }
 
     /// A batch of control records, uncompressed as Kafka's are.
@@ -160,7 +183,8 @@ impl BatchBuilder {
             return Err(invalid);
         }
         let is_first = self.header.record_count == 0;
-        let base_timestamp = if is_first { timestamp } else { self.header.base_timestamp };
+        let first = self.delete_horizon.unwrap_or(timestamp);
+        let base_timestamp = if is_first { first } else { self.header.base_timestamp };
         let timestamp_delta = timestamp.wrapping_sub(base_timestamp);
 
         let size = record_size(timestamp_delta, offset_delta, key, value, headers);
@@ -236,6 +260,7 @@ impl BatchBuilder {
         if let Some(append_time) = self.append_time {
             self.header.max_timestamp = append_time;
         }
+        self.header.last_offset_delta = self.header.last_offset_delta.max(self.last_offset_delta_min);
         let mut bytes = self.bytes;
         if self.codec.compression() != compression::Compression::None {
             let mut compressed = vec![0; HEADER_SIZE];

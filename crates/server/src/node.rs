@@ -100,6 +100,7 @@ impl Node {
             check_interval: millis(config.broker.long("log.retention.check.interval.ms")),
         };
         partitions.start_retention(retention, wall_ms).map_err(StartError::Thread)?;
+        partitions.start_cleaner(wall_ms).map_err(StartError::Thread)?;
         let groups = GroupCoordinator::from_config(&config.broker, wall_ms);
         let broker = Broker::new(
             quorum.clone(),

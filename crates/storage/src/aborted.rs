@@ -230,11 +230,13 @@ pub(crate) struct IndexFile<'a> {
     pub folder: &'a Arc<Folder>,
     /// The segment's base offset.
     pub base: Offset,
+    /// What the names of the segment's files end in.
+    pub mark: &'static str,
 }
 
 impl IndexFile<'_> {
     fn path(&self) -> PathBuf {
-        self.folder.file(self.base, SUFFIX)
+        self.folder.file(self.base, &format!("{SUFFIX}{}", self.mark))
     }
 
     fn read(&self) -> Result<Option<Vec<u8>>, StorageError> {

@@ -76,7 +76,7 @@ pub(crate) struct Root {
 struct Checkpoints {
     recovery_points: Offsets,
     log_starts: Offsets,
-    /// Below these offsets logs are compacted. Only read.
+    /// Below these offsets logs are compacted.
     cleaned_to: Offsets,
     /// Whether the files still name logs whose folders are gone.
     is_stale: bool,
@@ -181,6 +181,12 @@ impl Root {
     /// A full disk does not hinder that: then the files still name the logs, which has no effect once their
     /// folders are gone, and no log of such a name is created before they were written.
     pub fn forget_offsets(&self, partitions: &[TopicPartition]) -> Result<(), StorageError> {
+        for partition in partitions {
+            match self.set_cleaned_to(partition, None) {
+                Err(error) if !error.is_disk_full() => return Err(error),
+                _ => {}
+            }
+        }
         let mut checkpoints = self.checkpoints.lock();
         for partition in partitions {
             let mut is_stale = checkpoints.recovery_points.remove(partition).is_some();
@@ -221,15 +227,6 @@ impl Root {
         self.checkpoints.lock().cleaned_to.get(partition).copied()
     }
 
-    /// Takes over what another directory knew of a log's compaction.
-    pub fn set_cleaned_to(&self, partition: &TopicPartition, offset: Option<Offset>) {
-        let mut checkpoints = self.checkpoints.lock();
-        match offset {
-            Some(offset) => checkpoints.cleaned_to.insert(partition.clone(), offset),
-            None => checkpoints.cleaned_to.remove(partition),
-        };
-    }
-
     /// Writes what a full disk kept from being written.
     fn write_stale(&self, checkpoints: &mut Checkpoints) -> Result<(), StorageError> {
         if checkpoints.is_stale {
@@ -244,6 +241,34 @@ impl Root {
     /// may still be in the files.
     fn forget_older(&self) -> Result<(), StorageError> {
         self.write_stale(&mut self.checkpoints.lock())
+    }
+
+    /// Where the last cleaning of a log ended, and its recovery point as the disk has it.
+    pub fn cleaning_offsets(&self, partition: &TopicPartition) -> (Option<Offset>, Option<Offset>) {
+        let checkpoints = self.checkpoints.lock();
+        let cleaned_to = checkpoints.cleaned_to.get(partition).copied();
+        (cleaned_to, checkpoints.recovery_points.get(partition).copied())
+    }
+
+    /// Notes where a cleaning ended, durably; `None` forgets it.
+    pub fn set_cleaned_to(&self, partition: &TopicPartition, to: Option<Offset>) -> Result<(), StorageError> {
+        let mut checkpoints = self.checkpoints.lock();
+        let before = match to {
+            Some(to) => checkpoints.cleaned_to.insert(partition.clone(), to),
+            None => checkpoints.cleaned_to.remove(partition),
+        };
+        if before == to {
+            return Ok(());
+        }
+        write_offsets(&self.disk, &self.path.join(CLEANER_OFFSETS), &checkpoints.cleaned_to)
+    }
+
+    /// A log is cut at `end`: nothing behind it is clean any more.
+    pub fn lower_cleaned_to(&self, partition: &TopicPartition, end: Offset) -> Result<(), StorageError> {
+        match self.cleaning_offsets(partition).0 {
+            Some(to) if end < to => self.set_cleaned_to(partition, Some(end)),
+            _ => Ok(()),
+        }
     }
 
     /// Changes what the directory remembers of a log and makes that durable.

@@ -14,6 +14,8 @@
 mod directory;
 mod log;
 
+mod cleaner;
+
 mod commit;
 mod config;
 mod journal;
@@ -41,6 +43,7 @@ pub use aborted::AbortedTransaction;
 pub use checkpoint::{
     CLEANER_OFFSETS, HIGH_WATERMARKS, LOG_STARTS, Offsets, PARTITION_METADATA, RECOVERY_POINTS,
 };
+pub use cleaner::{Cleanable, CompactionLag};
 pub use commit::{CommitQueue, Synced};
 pub use config::LogConfig;
 pub use directory::{
@@ -51,8 +54,8 @@ pub use epochs::EpochStart;
 pub use error::{AppendError, ReadError, StorageError};
 pub use journal::{JOURNAL, JournalChoice, JournalOptions};
 pub use log::{
-    AppendInfo, Appended, CopyProgress, FileRange, Log, LogRead, RecordRange, Recovery, Relocation, Retained,
-    Retention, TimestampOffset,
+    AppendInfo, Appended, CleanError, Cleaned, Cleaning, CopyProgress, FileRange, Log, LogRead, RecordRange,
+    Recovery, Relocation, Retained, Retention, TimestampOffset,
 };
 pub use meta_properties::{META_PROPERTIES, MetaProperties};
 pub use open_files::{OPEN_SEGMENTS_MAX, raise_open_files_limit};

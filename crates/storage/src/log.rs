@@ -3,10 +3,11 @@
 //! Two locks divide the work. The *writer* is held by whoever changes the log, also while the disk is written
 //! to; the *view* holds what readers need and is only ever held for a moment, never across a disk access. What
 //! is appended becomes visible in the view after it is written. Locks are taken in the order
-//! maintenance, writer, epochs, view.
+//! cleaning, maintenance, writer, epochs, view.
 
 mod append;
 mod boundaries;
+mod clean;
 mod damage;
 mod maintain;
 mod open;
@@ -33,6 +34,7 @@ use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
 
 pub use append::{AppendInfo, Appended};
+pub use clean::{CleanError, Cleaned, Cleaning};
 pub(crate) use maintain::{Advance, Syncs};
 pub use open::Recovery;
 pub(crate) use open::{Known, Opening};
@@ -64,6 +66,8 @@ pub struct Log {
     in_appended: InQueue,
     /// Held by what writes or removes files beside the append path: checkpoints, truncation, deletion.
     maintenance: Mutex<()>,
+    /// Held while the log is cleaned; taken before `maintenance`.
+    cleaning: Mutex<()>,
     writer: Mutex<Writer>,
     epochs: Mutex<Epochs>,
     view: RwLock<View>,
@@ -132,8 +136,10 @@ struct View {
     is_loaded: bool,
     /// Once the high watermark is behind this transaction marker, `first_unstable` may move.
     next_marker: Option<Offset>,
-    /// Counts truncations: a sync that began before one says nothing of what came after it.
+    /// Counts truncations and cleanings: a sync that began before one says nothing of what came after it.
     truncations: u64,
+    /// Counts how often segments have left the log.
+    departures: u64,
     /// Whether the folder's own name and its `partition.metadata` are not durable.
     is_new: bool,
     /// Segments that are marked as deleted, and when.
@@ -562,3 +568,6 @@ mod tests;
 
 #[cfg(test)]
 mod model;
+
+#[cfg(test)]
+mod clean_model;

@@ -2,7 +2,7 @@
 //!
 //! A segment's files are opened when they are first used, and its indexes read when first looked into.
 
-use crate::aborted::{AbortedIndex, IndexFile};
+use crate::aborted::{AbortedIndex, AbortedTransaction, IndexFile};
 use crate::disk::{Disk, File};
 use crate::error::{Context, StorageError};
 use crate::index::{Growing, IndexEntry, OffsetEntry, Paged, TimeEntry, valid_entries};
@@ -103,6 +103,50 @@ impl Segment {
         Ok(segment)
     }
 
+    /// Creates the files of a segment that is to replace others: their names end in `.cleaned` until it does.
+    pub fn create_cleaned(folder: &Arc<Folder>, base: Offset) -> Result<Segment, StorageError> {
+        let segment = Segment::existing(folder, base);
+        *segment.mark.write() = CLEANED;
+        // One that was given up may have left files of these names.
+        segment.remove()?;
+        let path = segment.path();
+        let file = folder.disk.create(&path).at("create", &path)?;
+        segment.file.set(&folder.files, file);
+        segment.size.store(0, Ordering::Release);
+        *segment.index.write() = Index::Growing(Growing::default());
+        Ok(segment)
+    }
+
+    /// Bytes of its larger index.
+    pub fn index_size(&self) -> Result<u64, StorageError> {
+        let size = |suffix: &str| match self.open_named(suffix) {
+            Ok(file) => file.size(),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(0),
+            Err(error) => Err(error),
+        };
+        let sizes = size(".index").and_then(|index| Ok(index.max(size(".timeindex")?)));
+        sizes.at("look at", &self.index_path())
+    }
+
+    /// The content of its index of aborted transactions, if it has one.
+    pub fn read_aborted(&self) -> Result<Option<Vec<u8>>, StorageError> {
+        let mark = self.mark.read();
+        let path = self.named(".txnindex", *mark);
+        self.folder.disk.read(&path).at("read", &path)
+    }
+
+    /// Writes the index of aborted transactions of a new segment, where there are any.
+    pub fn write_aborted(&self, aborted: &[AbortedTransaction]) -> Result<(), StorageError> {
+        if aborted.is_empty() {
+            return Ok(());
+        }
+        let path = self.named(".txnindex", *self.mark.read());
+        let mut bytes = Vec::with_capacity(aborted.len() * AbortedTransaction::SIZE);
+        aborted.iter().for_each(|it| it.encode(&mut bytes));
+        let file = self.folder.disk.create(&path).at("create", &path)?;
+        file.write_all_at(&mut [IoSlice::new(&bytes)], 0).at("write", &path)
+    }
+
     /// Takes the room that the segment may come to need (`preallocate`). Its size stays that of its records: a
     /// reader, or a recovery, sees nothing of it. A file system that cannot reserve leaves it at that.
     ///
@@ -140,7 +184,7 @@ impl Segment {
 
     /// The transactions that abort markers in the segment end, and the file that holds them.
     pub fn aborted(&self) -> (&AbortedIndex, IndexFile<'_>) {
-        (&self.aborted, IndexFile { folder: &self.folder, base: self.base })
+        (&self.aborted, IndexFile { folder: &self.folder, base: self.base, mark: *self.mark.read() })
     }
 
     fn index_path(&self) -> PathBuf {
@@ -595,7 +639,7 @@ impl Segment {
     /// Makes the index files durable, where there are any.
     pub fn sync_indexes(&self) -> Result<(), StorageError> {
         let _files = self.index_files.lock();
-        for path in [self.index_path(), self.time_index_path(), self.folder.file(self.base, ".txnindex")] {
+        for path in [self.index_path(), self.time_index_path(), self.named(".txnindex", *self.mark.read())] {
             match self.folder.disk.open(&path) {
                 Ok(file) => file.sync().at("sync", &path)?,
                 Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
@@ -657,6 +701,9 @@ impl Segment {
         self.file()?.modified_ms().at("look at", &self.path())
     }
 }
+
+/// The suffix of files that a cleaning has not completed.
+const CLEANED: &str = ".cleaned";
 
 /// The suffix of files that are to be removed.
 pub(crate) const DELETED: &str = ".deleted";

@@ -59,7 +59,7 @@ fn a_damaged_file_is_found_out() {
 #[test]
 fn what_overlaps_a_read_is_found_and_the_search_ends_where_nothing_more_can() {
     let folder = folder();
-    let file = IndexFile { folder: &folder, base: Offset(0) };
+    let file = IndexFile { folder: &folder, base: Offset(0), mark: "" };
     let index = AbortedIndex::existing();
     assert_eq!(index.load(&file, || panic!("nothing to rebuild")).unwrap(), 0);
     assert!(!folder.disk.exists(&file.path()).unwrap(), "no file without aborted transactions");
@@ -81,7 +81,7 @@ fn what_overlaps_a_read_is_found_and_the_search_ends_where_nothing_more_can() {
 #[test]
 fn a_truncation_leaves_what_ends_before_it() {
     let folder = folder();
-    let file = IndexFile { folder: &folder, base: Offset(0) };
+    let file = IndexFile { folder: &folder, base: Offset(0), mark: "" };
     let index = AbortedIndex::existing();
     index.append(&file, &entries("1:0-5 2:6-9 3:10-12")).unwrap();
     index.truncate(&file, Offset(12), &[]).unwrap();
@@ -95,7 +95,7 @@ fn a_truncation_leaves_what_ends_before_it() {
 #[test]
 fn a_damaged_file_is_made_anew() {
     let folder = folder();
-    let file = IndexFile { folder: &folder, base: Offset(0) };
+    let file = IndexFile { folder: &folder, base: Offset(0), mark: "" };
     let disk_file = folder.disk.create(&file.path()).unwrap();
     disk_file.write_all_at(&mut [IoSlice::new(&[7; 50])], 0).unwrap();
     let index = AbortedIndex::existing();

@@ -248,11 +248,15 @@ impl Log {
 
     /// Ends all use of the log.
     pub(crate) fn close_for_deletion(&self) {
-        let _maintenance = self.maintenance.lock();
+        let maintenance = self.maintenance.lock();
         self.writer.lock().is_closed = true;
         let mut view = self.view.write();
         self.root.note_recoverable(std::mem::take(&mut view.unrecoverable_bytes));
         view.is_given_up = true;
+        drop(view);
+        drop(maintenance);
+        // A cleaning ends soon now. Until then it may create files in the folder, which gets another name next.
+        drop(self.cleaning.lock());
     }
 
     /// The folder has another name now: no file stays open, or what is deleted would keep its room on the disk for as
@@ -315,6 +319,7 @@ impl Log {
             if let Some(first) = view.segments.first() {
                 view.log_start = view.log_start.max(first.base);
             }
+            view.departures += 1;
             view.deleted.extend(deleted.iter().map(|segment| (Arc::clone(segment), now_ms)));
             deleted
         };
@@ -390,6 +395,7 @@ impl Log {
         let end = end.max(log_start);
         if end < recovery_point {
             self.root.set_offsets(&self.partition, Some(end), None)?;
+            self.root.lower_cleaned_to(&self.partition, end)?;
         }
         let truncations = {
             let mut view = self.view.write();
@@ -450,6 +456,7 @@ impl Log {
         let old = self.view.read().segments.clone();
         // What a power cut leaves of the old segments is not to be measured by the new offsets.
         self.root.set_offsets(&self.partition, Some(Offset::ZERO), Some(offset))?;
+        self.root.set_cleaned_to(&self.partition, None)?;
         // The newest first: what a power cut leaves is the beginning of the log.
         for segment in old.iter().rev() {
             segment.remove()?;

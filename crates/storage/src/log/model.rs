@@ -20,17 +20,21 @@ const STEPS: usize = 60;
 const PRODUCERS: usize = 5;
 const FIRST_TRANSACTIONAL: usize = 3;
 
-struct Random(u64);
+pub(super) struct Random(u64);
 
 impl Random {
-    fn below(&mut self, bound: u64) -> u64 {
+    pub fn new(seed: u64) -> Random {
+        Random(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1)
+    }
+
+    pub fn below(&mut self, bound: u64) -> u64 {
         self.0 ^= self.0 << 13;
         self.0 ^= self.0 >> 7;
         self.0 ^= self.0 << 17;
         (self.0 >> 11) % bound
     }
 
-    fn one_in(&mut self, n: u64) -> bool {
+    pub fn one_in(&mut self, n: u64) -> bool {
         self.below(n) == 0
     }
 }
@@ -76,7 +80,7 @@ fn open(simulated: &SimulatedDisk, journal: JournalOptions) -> Result<Arc<LogDir
 
 impl World {
     fn new(seed: u64) -> World {
-        let mut random = Random(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1);
+        let mut random = Random::new(seed);
         let config = LogConfig {
             segment_bytes: 1000 + random.below(6000) as u32,
             index_interval_bytes: [0, 100, 700][random.below(3) as usize],
@@ -411,7 +415,7 @@ impl World {
             let key = |it: &AbortedTransaction| (it.producer_id, it.first_offset, it.last_offset);
             let overlaps =
                 |it: &&AbortedTransaction| at <= it.last_offset && it.first_offset < read.next_offset;
-            let told = log.aborted_transactions(at, &read).unwrap();
+            let told = log.aborted_transactions(at, &read).unwrap().unwrap();
             let should: Vec<_> = aborted.iter().filter(overlaps).filter(is_whole).map(key).collect();
             let is_known = |it: &&AbortedTransaction| {
                 aborted.iter().any(|other| is_whole(&other) && key(other) == key(it))

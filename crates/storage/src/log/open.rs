@@ -199,6 +199,7 @@ impl Log {
             is_loaded: is_fresh && last_base == Offset::ZERO,
             next_marker: None,
             truncations: 0,
+            departures: 0,
             is_new,
             deleted: Vec::new(),
             is_durable_first: opening.config.is_durable_first(),
@@ -241,6 +242,7 @@ impl Log {
             names,
             in_appended: InQueue::default(),
             maintenance: Mutex::new(()),
+            cleaning: Mutex::new(()),
             writer: Mutex::new(writer),
             epochs: Mutex::new(opened.epochs),
             view: RwLock::new(view),
@@ -446,7 +448,9 @@ fn finish_swap(
     for (offset, suffix) in names.iter().filter_map(|entry| log_file(&entry.name)) {
         let Some(stem) = suffix.strip_suffix(".swap") else { continue };
         let path = folder.file(offset, suffix);
-        if first_cleaned.is_some_and(|first| first <= offset) {
+        // Records get the name last, so without them nothing was ready.
+        let is_ready = folder.disk.exists(&folder.file(offset, ".log.swap")).at("look at", &folder.path)?;
+        if first_cleaned.is_some_and(|first| first <= offset) || !is_ready {
             folder.disk.remove_file(&path).at("remove", &path)?;
         } else {
             swapped.push((offset, stem.to_owned()));

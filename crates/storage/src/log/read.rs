@@ -73,6 +73,8 @@ pub struct LogRead {
     pub durable_end: Offset,
     /// The base offset of the segment that the records are in; `None` without records.
     pub(super) segment: Option<Offset>,
+    /// How often segments had left the log before.
+    pub(super) departures: u64,
 }
 
 /// Where to look, taken from the view at one moment.
@@ -114,6 +116,7 @@ impl Log {
                 log_end: view.log_end,
                 durable_end: view.durable_end,
                 segment: None,
+                departures: view.departures,
             }
         };
         self.root.check_online().map_err(ReadError::Storage)?;

@@ -239,7 +239,7 @@ impl Relocation {
         let first_base = segments.first().map_or(Offset::ZERO, |segment| segment.base);
         root.set_offsets(log.partition(), Some(end), (first_base < start).then_some(start))
             .map_err(|error| root.fail_unless_full(error))?;
-        root.set_cleaned_to(log.partition(), self.source.root().cleaned_to(log.partition()));
+        root.set_cleaned_to(log.partition(), self.source.root().cleaned_to(log.partition()))?;
         writer.is_closed = true;
         self.end = end;
         Ok(())

@@ -11,7 +11,8 @@ use std::sync::Arc;
 impl Log {
     /// The aborted transactions that have records in what `read` found from `from` on, in the order of their
     /// markers. A reader that only wants committed records drops each producer's from the transaction's first
-    /// offset up to its abort marker (Kafka's `collectAbortedTransactions`).
+    /// offset up to its abort marker (Kafka's `collectAbortedTransactions`). `None` if segments have left the log
+    /// since the read, which is then to be done again: what went with them is not known here.
     ///
     /// # Errors
     /// Where an index cannot be read.
@@ -19,9 +20,26 @@ impl Log {
         &self,
         from: Offset,
         read: &LogRead,
+    ) -> Result<Option<Vec<AbortedTransaction>>, StorageError> {
+        let Some(base) = read.segment else { return Ok(Some(Vec::new())) };
+        let found = self.find_aborted_from(base, from, read.next_offset);
+        let is_as_read = self.view.read().departures == read.departures;
+        match found {
+            Ok(found) => Ok(is_as_read.then_some(found)),
+            // A file may have had another name already.
+            Err(_) if !is_as_read => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Those with records between `from` and `end`, of which the first is in the segment at `base`.
+    fn find_aborted_from(
+        &self,
+        base: Offset,
+        from: Offset,
+        end: Offset,
     ) -> Result<Vec<AbortedTransaction>, StorageError> {
         let mut found = Vec::new();
-        let Some(base) = read.segment else { return Ok(found) };
         let segments = self.view.read().segments.clone();
         let first = segments.partition_point(|segment| segment.base < base);
         // A transaction stands in the index of the segment that its marker is in, which may be a later one.
@@ -30,7 +48,7 @@ impl Log {
                 continue;
             }
             let (index, file) = segment.aborted();
-            if index.collect(&file, from, read.next_offset, &mut found)? {
+            if index.collect(&file, from, end, &mut found)? {
                 break;
             }
         }
