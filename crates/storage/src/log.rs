@@ -97,6 +97,8 @@ struct Writer {
     /// Records appended since the last sync that was asked for.
     unflushed_records: i64,
     is_closed: bool,
+    /// Whether it was told that the log is damaged.
+    is_told: bool,
 }
 
 /// Leader epochs, read at first use.

@@ -277,6 +277,9 @@ impl<'a> Walk<'a> {
             Err(StorageError::InvalidFile { path, reason }) => {
                 walk.add(Finding::about(path, Answer::Rebuilt, reason).advise(NOTHING_REBUILT));
             }
+            // A running server writes it with its first recovery point.
+            Err(StorageError::Io { source, .. })
+                if expected.is_live && source.kind() == std::io::ErrorKind::NotFound => {}
             Err(StorageError::Io { source, .. }) if source.kind() == std::io::ErrorKind::NotFound => {
                 walk.add(Finding::about(path, Answer::Rebuilt, "is missing").advise(NOTHING_REBUILT));
             }

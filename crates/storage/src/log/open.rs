@@ -223,6 +223,7 @@ impl Log {
             first_append_ms: None,
             unflushed_records: 0,
             is_closed: false,
+            is_told: false,
         };
         if is_fresh {
             opened.epochs.cache = Some(crate::epochs::LeaderEpochs::default());
@@ -261,6 +262,15 @@ impl Log {
         if writer.is_loaded {
             return Ok(());
         }
+        self.load_files(writer).inspect_err(|error| {
+            if matches!(error, StorageError::Corrupt { .. }) && !std::mem::replace(&mut writer.is_told, true)
+            {
+                tracing::error!("{} is isolated; `ottla log check` tells more: {error}", self.partition);
+            }
+        })
+    }
+
+    fn load_files(&self, writer: &mut Writer) -> Result<(), StorageError> {
         self.check_open(writer)?;
         let segment = Arc::clone(&writer.active);
         let size = segment.size()?;
