@@ -47,9 +47,14 @@ impl Kafka {
         fs::write(&file, server_properties(&folder, port, properties))?;
         let log = folder.join("server.log");
         if !folder.join("data/meta.properties").exists() {
+            // A static quorum is named in the properties, a dynamic one by formatting.
+            let is_static = properties.iter().any(|(name, _)| *name == "controller.quorum.voters");
+            let standalone: &[&str] = if is_static { &[] } else { &["--standalone"] };
             let status = tools
                 .java("256m", None)?
-                .args(["kafka.tools.StorageTool", "format", "--standalone", "-t", CLUSTER_ID, "-c"])
+                .args(["kafka.tools.StorageTool", "format"])
+                .args(standalone)
+                .args(["-t", CLUSTER_ID, "-c"])
                 .arg(&file)
                 .stdin(Stdio::null())
                 .stdout(File::create(&log)?)

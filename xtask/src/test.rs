@@ -6,6 +6,7 @@ mod crash;
 mod flights;
 mod hostile;
 mod ottla;
+mod swap;
 
 use std::env;
 use std::io::{BufRead, BufReader};
@@ -28,7 +29,7 @@ const USAGE: &str =
   --long      more kills, a longer hostile client, all flights
   --ottla     a binary to test; without it the release build is made first
   FILTER      only steps whose name contains it: fmt clippy codegen deny unit protocol records
-              compat/SUITE crash hostile flights";
+              compat/SUITE swap crash hostile flights";
 
 /// Which steps run, and how.
 #[derive(Debug, Default)]
@@ -255,7 +256,7 @@ fn clients(tools: &Tools, options: &Options, work: &Path, tally: &mut Tally) {
         tally.step("records", || records(tools, work));
     }
     let wants_ottla = !options.oracle || options.compat;
-    let steps = ["compat", "crash", "hostile", "flights"];
+    let steps = ["compat", "swap", "crash", "hostile", "flights"];
     let any = options.filters.is_empty()
         || options.filters.iter().any(|filter| steps.iter().any(|step| filter.contains(step)));
     if !any {
@@ -269,6 +270,15 @@ fn clients(tools: &Tools, options: &Options, work: &Path, tally: &mut Tally) {
         tally.failed("compat", &format!("{error:#}"));
     }
     let Some(binary) = binary else { return };
+    if options.wants("swap") {
+        let records = if options.long { 20_000 } else { 300 };
+        for quorum in ["dynamic", "static"] {
+            let folder = work.join("swap").join(quorum);
+            tally.telling_step(&format!("swap with a {quorum} quorum"), || {
+                swap::run(tools, &binary, &folder, quorum == "static", records)
+            });
+        }
+    }
     if options.wants("crash") {
         let rounds = if options.long { 60 } else { 5 };
         tally.telling_step("crash", || crash::run(tools, &binary, &work.join("crash"), rounds));

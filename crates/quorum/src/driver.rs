@@ -66,9 +66,9 @@ pub(crate) type Publish = Box<dyn FnMut(&Image, Offset) + Send>;
 
 /// What the log was when a node started.
 pub(crate) struct Loaded {
-    image: Image,
-    kraft_version: i16,
-    voters: VoterSet,
+    pub image: Image,
+    pub kraft_version: i16,
+    pub voters: VoterSet,
     /// Whether the voters stand in the log or in a snapshot of it, not only in what formatting wrote.
     voters_in_log: bool,
     position: LogPosition,

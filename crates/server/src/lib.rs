@@ -10,6 +10,8 @@ pub mod config;
 
 mod dynamic;
 mod node;
+mod takeover;
 
 pub use node::{Node, StartError};
 pub use ottla_broker::LogLevels;
+pub use takeover::TakeoverError;

@@ -2,6 +2,7 @@
 
 use crate::config::{Address, Listener, ServerConfig};
 use crate::dynamic;
+use crate::takeover::{self, TakeoverError};
 use ottla_broker::{Broker, Clock, LogLevels, Settings};
 use ottla_configs::BrokerConfig;
 use ottla_coordinator::GroupCoordinator;
@@ -37,6 +38,9 @@ pub enum StartError {
     /// The data folder is another node's, or cannot be used.
     #[error(transparent)]
     Storage(#[from] StorageError),
+    /// The data folder holds what cannot be served.
+    #[error(transparent)]
+    Takeover(#[from] TakeoverError),
     /// The metadata log is damaged, of another cluster, or cannot be written.
     #[error(transparent)]
     Quorum(#[from] QuorumError),
@@ -182,6 +186,7 @@ fn open_quorum(config: &ServerConfig, endpoints: Vec<Endpoint>) -> Result<(Quoru
         .collect();
     let identity = Identity { node: config.node.id, cluster_id: None };
     let (folders, metadata_dir) = (&config.log_dirs, &config.metadata_dir);
+    takeover::check(folders, metadata_dir, config.node.id)?;
     let formatted = ottla_quorum::format(&disk, folders, metadata_dir, &identity, &voters, wall_ms())?;
     let options =
         DirectoryOptions { cluster_id: Some(formatted.cluster_id.clone()), node_id: config.node.id };

@@ -1,0 +1,196 @@
+//! Swap in place: Apache Kafka, Ottla, Apache Kafka and Ottla serve one data folder in turn, each from the same
+//! `server.properties`. Each writes; each finds all that was written before, and at last Kafka's own
+//! `DumpLogSegments` reads every file.
+
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail, ensure};
+
+use super::ottla::free_ports;
+use crate::kafka::{Kafka, stop, wait_for_port};
+use crate::tools::{Tools, run as run_command};
+
+/// How long Ottla may take to accept its first connection.
+const START_LIMIT: Duration = Duration::from_secs(60);
+/// Groups begin at once.
+const SETTINGS: &[(&str, &str)] = &[("group.initial.rebalance.delay.ms", "0")];
+/// What `DumpLogSegments` says of what is wrong.
+const COMPLAINTS: &[&str] = &[
+    "mismatch",
+    "corrupt",
+    "exception",
+    "invalid",
+    "isvalid: false",
+    "out of order",
+    "fail",
+    "index sanity check failed",
+];
+
+/// One trip; what was seen.
+pub fn run(tools: &Tools, ottla: &Path, folder: &Path, is_static: bool, records: u32) -> Result<String> {
+    fs::create_dir_all(folder)?;
+    let port = free_ports(2)?;
+    let voters = format!("1@127.0.0.1:{}", port + 1);
+    let mut settings = SETTINGS.to_vec();
+    if is_static {
+        settings.extend([
+            ("controller.quorum.bootstrap.servers", ""),
+            ("controller.quorum.voters", voters.as_str()),
+        ]);
+    }
+    let trip =
+        Trip { tools, folder, port, records, classes: tools.java_classes("swap", &tools.compat("swap"))? };
+    let mut told = String::new();
+    for step in 0..4 {
+        let is_kafka = step % 2 == 0;
+        let name = if is_kafka { "Apache Kafka" } else { "Ottla" };
+        let seen = if is_kafka {
+            let kafka = Kafka::start(tools, folder, port, "512m", &settings)?;
+            let seen = trip.step(step);
+            kafka.stop()?;
+            seen
+        } else {
+            let mut process = trip.start(ottla)?;
+            let seen = trip.step(step);
+            stop(&mut process)?;
+            seen
+        };
+        told += &format!("{name}: {}", seen.with_context(|| format!("in step {step}, with {name}"))?);
+    }
+    Ok(format!("{told}DumpLogSegments: {}", trip.dump()?))
+}
+
+struct Trip<'a> {
+    tools: &'a Tools,
+    folder: &'a Path,
+    port: u16,
+    records: u32,
+    classes: PathBuf,
+}
+
+impl Trip<'_> {
+    /// What one broker is asked to do; what it had in the end.
+    fn step(&self, step: u32) -> Result<String> {
+        if step == 0 {
+            self.swap("begin", step)?;
+        } else {
+            self.swap("check", step)?;
+        }
+        self.swap("write", step)?;
+        // Transactions are written by Apache Kafka, and read by both.
+        if step.is_multiple_of(2) {
+            self.swap("transact", step)?;
+        }
+        let script = self.tools.compat("swap/idempotent.py");
+        let mut idempotent = Command::new("python3");
+        idempotent.arg("-B").arg(script).arg(self.port.to_string()).arg(step.to_string());
+        run_command(&mut idempotent)?;
+        self.swap("check", step)
+    }
+
+    /// Runs `compat/swap/Swap.java`.
+    fn swap(&self, action: &str, step: u32) -> Result<String> {
+        let mut command = self.tools.java("256m", Some(&self.classes))?;
+        command.arg("Swap").arg(format!("127.0.0.1:{}", self.port)).arg(self.folder.join("notes"));
+        command.args([action, &step.to_string(), &self.records.to_string()]);
+        output(&mut command).with_context(|| format!("Swap {action}"))
+    }
+
+    fn start(&self, ottla: &Path) -> Result<Child> {
+        let log = self.folder.join("ottla.log");
+        let file = File::options().create(true).append(true).open(&log)?;
+        let mut process = Command::new(ottla)
+            .args(["serve", "--config"])
+            .arg(self.folder.join("server.properties"))
+            .stdin(Stdio::null())
+            .stdout(file.try_clone()?)
+            .stderr(file)
+            .spawn()
+            .with_context(|| format!("cannot start {}", ottla.display()))?;
+        if let Err(error) = wait_for_port(self.port, &mut process, START_LIMIT) {
+            process.kill().ok();
+            process.wait().ok();
+            return Err(error.context(fs::read_to_string(&log).unwrap_or_default()));
+        }
+        Ok(process)
+    }
+
+    /// Has Kafka's tool read all files; how many.
+    fn dump(&self) -> Result<String> {
+        let mut count = 0;
+        let kinds: [(&str, &[&str]); 5] = [
+            (".log", &["--deep-iteration"]),
+            (".index", &["--index-sanity-check"]),
+            (".timeindex", &["--index-sanity-check"]),
+            (".txnindex", &[]),
+            (".snapshot", &[]),
+        ];
+        let data = self.folder.join("data");
+        for (topics, decoder) in [
+            ("swap-", None),
+            ("__consumer_offsets-", Some("--offsets-decoder")),
+            ("__transaction_state-", Some("--transaction-log-decoder")),
+            ("__cluster_metadata-", Some("--cluster-metadata-decoder")),
+        ] {
+            for (suffix, switches) in kinds {
+                let files = files(&data, topics, suffix)?;
+                if files.is_empty() {
+                    ensure!(
+                        suffix == ".txnindex" || suffix == ".snapshot",
+                        "no {suffix} of {topics} in {}",
+                        data.display()
+                    );
+                    continue;
+                }
+                count += files.len();
+                let mut command = self.tools.java("256m", None)?;
+                command.arg("kafka.tools.DumpLogSegments").args(switches);
+                command.args(decoder.filter(|_| suffix == ".log"));
+                command.arg("--files").arg(files.join(","));
+                let text = output(&mut command)?;
+                let is_complaint = |line: &&str| {
+                    let line = line.to_lowercase();
+                    COMPLAINTS.iter().any(|complaint| line.contains(complaint))
+                };
+                // The records' own values say nothing of the kind.
+                if let Some(line) = text.lines().find(is_complaint) {
+                    bail!("{topics}*{suffix}: {line}");
+                }
+            }
+        }
+        let indexes = files(&data, "swap-transactions-", ".txnindex")?.len();
+        ensure!(0 < indexes, "no index of aborted transactions");
+        Ok(format!("{count} files, none with a complaint"))
+    }
+}
+
+/// The files of these topics that end in `suffix` and are not empty, with their paths.
+fn files(data: &Path, topics: &str, suffix: &str) -> Result<Vec<String>> {
+    let mut files = Vec::new();
+    for folder in fs::read_dir(data)? {
+        let folder = folder?;
+        if !folder.file_name().to_string_lossy().starts_with(topics) {
+            continue;
+        }
+        for file in fs::read_dir(folder.path())? {
+            let file = file?;
+            let path = file.path().display().to_string();
+            if path.ends_with(suffix) && 0 < file.metadata()?.len() {
+                files.push(path);
+            }
+        }
+    }
+    files.sort();
+    Ok(files)
+}
+
+/// What a command prints; fails with it when the command does.
+fn output(command: &mut Command) -> Result<String> {
+    let output = command.stdin(Stdio::null()).output().context("cannot start java")?;
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    ensure!(output.status.success(), "{}\n{text}{}", output.status, String::from_utf8_lossy(&output.stderr));
+    Ok(text)
+}
