@@ -3,6 +3,7 @@ of step n-1 again, which is answered with the offset it got then; one too far ah
 
 import pathlib
 import sys
+import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent.parent / "wire"))
 
@@ -16,7 +17,9 @@ OUT_OF_ORDER_SEQUENCE_NUMBER = 45
 
 def send(connection, sequence):
     """The error and the offset of the batch with this sequence number."""
-    records = batches.batch(b"step %d" % sequence, producer=(PRODUCER_ID, 0, sequence))
+    # A producer is forgotten a day after its last record, whose time counts when a log is loaded.
+    now_ms = int(time.time() * 1000)
+    records = batches.batch(b"step %d" % sequence, producer=(PRODUCER_ID, 0, sequence), base_timestamp=now_ms)
     partition = {"Index": 0, "Records": records}
     body = {"Acks": -1, "TimeoutMs": 10000, "TopicData": [{"Name": TOPIC, "PartitionData": [partition]}]}
     answer = connection.ask("Produce", 9, body)["Responses"][0]["PartitionResponses"][0]

@@ -147,7 +147,7 @@ impl Trip<'_> {
                 }
                 count += files.len();
                 let mut command = self.tools.java("256m", None)?;
-                command.arg("kafka.tools.DumpLogSegments").args(switches);
+                command.arg("org.apache.kafka.tools.DumpLogSegments").args(switches);
                 command.args(decoder.filter(|_| suffix == ".log"));
                 command.arg("--files").arg(files.join(","));
                 let text = output(&mut command)?;
