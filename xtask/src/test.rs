@@ -270,7 +270,7 @@ fn clients(tools: &Tools, options: &Options, work: &Path, tally: &mut Tally) {
         tally.failed("compat", &format!("{error:#}"));
     }
     let Some(binary) = binary else { return };
-    if options.wants("swap") {
+    if options.long && options.wants("swap") {
         let records = if options.long { 20_000 } else { 300 };
         for quorum in ["dynamic", "static"] {
             let folder = work.join("swap").join(quorum);

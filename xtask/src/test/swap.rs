@@ -138,11 +138,8 @@ impl Trip<'_> {
             for (suffix, switches) in kinds {
                 let files = files(&data, topics, suffix)?;
                 if files.is_empty() {
-                    ensure!(
-                        suffix == ".txnindex" || suffix == ".snapshot",
-                        "no {suffix} of {topics} in {}",
-                        data.display()
-                    );
+                    // A log of less than index.interval.bytes has empty indexes.
+                    ensure!(suffix != ".log", "no {suffix} of {topics} in {}", data.display());
                     continue;
                 }
                 count += files.len();

@@ -31,7 +31,7 @@ fn segment(folder: &Path, records: &[(Bytes, Option<Bytes>)]) -> Vec<PathBuf> {
 }
 
 fn transaction(id: &'static str, status: Option<i8>) -> (Bytes, Option<Bytes>) {
-    let key = TransactionLogKey { transactional_id: Text::from_static(id), ..Default::default() };
+    let key = TransactionLogKey { transactional_id: Text::from_static(id) };
     let value = |status| TransactionLogValue { transaction_status: status, ..Default::default() };
     let record = TransactionRecord::TransactionLog(key, status.map(value));
     (record.encode_key().unwrap(), record.encode_value(1).unwrap())
@@ -66,7 +66,6 @@ fn member(group: &'static str, is_there: bool) -> (Bytes, Option<Bytes>) {
     let key = ConsumerGroupMemberMetadataKey {
         group_id: Text::from_static(group),
         member_id: Text::from_static("member"),
-        ..Default::default()
     };
     let value = is_there.then(ConsumerGroupMemberMetadataValue::default);
     let record = GroupRecord::ConsumerGroupMemberMetadata(key, value);
