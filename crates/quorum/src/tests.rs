@@ -514,6 +514,6 @@ fn power_cuts_while_formatting_leave_a_folder_that_can_be_started() {
 fn a_first_start_on_a_disk_syncs_little() {
     let (simulated, disk) = simulated();
     let (quorum, _directory) = open_storage(&disk, Limits::default()).unwrap();
-    assert!(simulated.syncs() <= 13, "{} syncs", simulated.syncs());
+    assert!(simulated.syncs() <= 12, "{} syncs", simulated.syncs());
     quorum.stop();
 }

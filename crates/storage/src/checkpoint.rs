@@ -37,11 +37,16 @@ pub(crate) fn read_offsets(disk: &Disk, path: &Path) -> Result<Offsets, StorageE
 
 /// Replaces an offset checkpoint; durable when it returns.
 pub(crate) fn write_offsets(disk: &Disk, path: &Path, offsets: &Offsets) -> Result<(), StorageError> {
+    disk.replace(path, offsets_text(offsets).as_bytes())
+}
+
+/// What an offset checkpoint holds.
+pub(crate) fn offsets_text(offsets: &Offsets) -> String {
     let mut text = format!("0\n{}\n", offsets.len());
     for (partition, offset) in offsets {
         let _ = writeln!(text, "{} {} {offset}", partition.topic, partition.partition);
     }
-    disk.replace(path, text.as_bytes())
+    text
 }
 
 fn read_text(disk: &Disk, path: &Path) -> Result<Option<String>, StorageError> {
