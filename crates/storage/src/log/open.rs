@@ -531,16 +531,8 @@ fn recover(
     opening: &Opening<'_>,
 ) -> Result<Opened, StorageError> {
     let interval = opening.config.index_interval_bytes;
-    remove_empty(segments, opening.known.cleaned_to)?;
     // The segment that ends at the recovery point got its last index entry when the next began.
-    let mut floor = segments.partition_point(|segment| segment.base < recovery_point).saturating_sub(1);
-    if let [.., before, last] = segments.as_slice()
-        && last.size()? == 0
-        && before.base < recovery_point
-    {
-        // Only that one tells whether the last was ever begun.
-        floor = floor.min(segments.len() - 2);
-    }
+    let floor = segments.partition_point(|segment| segment.base < recovery_point).saturating_sub(1);
     // A log cut within its first batch ends where it starts, with nothing on disk to show it.
     let log_start = opening.known.log_start.unwrap_or(Offset::ZERO);
     let was_durable = |offset: Offset| offset.max(log_start) < recovery_point;
@@ -568,11 +560,6 @@ fn recover(
             // The segment before it has lost its tail, so nothing here was ever durable. A leap larger than a
             // segment can span is one of the leader whose log this is a copy of.
             tracing::warn!("{}: dropped: the log before it ends at {end}", segment.path().display());
-            torn_at = Some(index - 1);
-            break;
-        }
-        if index > floor && segment.base < end && segment.size()? == 0 {
-            // It had no room when it was created, was removed, and the segment before it grew on.
             torn_at = Some(index - 1);
             break;
         }
@@ -681,23 +668,6 @@ fn recover(
         epochs: Epochs { cache: Some(epochs), is_dirty },
         has_markers,
     })
-}
-
-/// Removes empty segments that others follow: a power cut has brought back what was given up. Compaction may
-/// have emptied those below `cleaned_to`.
-fn remove_empty(segments: &mut Vec<Arc<Segment>>, cleaned_to: Option<Offset>) -> Result<(), StorageError> {
-    let mut kept = Vec::with_capacity(segments.len());
-    let last = segments.len().saturating_sub(1);
-    for (index, segment) in segments.drain(..).enumerate() {
-        let is_cleaned = cleaned_to.is_some_and(|to| segment.base <= to);
-        if 0 < index && index < last && !is_cleaned && segment.size()? == 0 {
-            segment.remove()?;
-        } else {
-            kept.push(segment);
-        }
-    }
-    *segments = kept;
-    Ok(())
 }
 
 /// Checks the batches of one segment, CRCs too.
