@@ -15,8 +15,6 @@ use std::time::Instant;
 
 /// More bytes of one log than this never go through the journal.
 const JOURNALED_SIZE_MAX: u64 = (ROUND_SIZE_MAX / 2) as u64;
-/// More logs than this are synced by one sync of the whole file system, in the background.
-const SYNC_EACH_MAX: usize = 32;
 
 /// What became durable.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -174,13 +172,25 @@ impl CommitQueue {
     /// Syncs a log's own files.
     fn sync_files(&self, log: &Arc<Log>) -> Result<Option<SyncPlan>, StorageError> {
         let Some(plan) = log.plan_sync() else { return Ok(None) };
-        let sync = || {
-            log.sync_files(&plan)?;
-            if plan.is_new { self.root.sync_names() } else { Ok(()) }
-        };
-        sync().map_err(|error| self.root.fail(error))?;
-        log.on_files_synced(&plan);
+        self.sync_each(std::iter::once((log, &plan))).map_err(|error| self.root.fail(error))?;
         Ok(Some(plan))
+    }
+
+    /// Carries out plans by syncing each log's own files; counts the syncs.
+    fn sync_each<'a>(
+        &self,
+        plans: impl Iterator<Item = (&'a Arc<Log>, &'a SyncPlan)> + Clone,
+    ) -> Result<u64, StorageError> {
+        let mut syncs = 0;
+        for (log, plan) in plans.clone() {
+            syncs += log.sync_files(plan)?;
+        }
+        if plans.clone().any(|(_, plan)| plan.is_new) {
+            self.root.sync_names()?;
+            syncs += 1;
+        }
+        plans.for_each(|(log, plan)| log.on_files_synced(plan));
+        Ok(syncs)
     }
 
     /// Makes a log durable in its own files, and void what the journal says of it. Those who wait for it are
@@ -297,19 +307,12 @@ impl CommitQueue {
         plans: &[(Arc<Log>, SyncPlan)],
         is_journaled: &[bool],
     ) -> Result<(), StorageError> {
-        let rest = || plans.iter().zip(is_journaled).filter(|(_, journaled)| !**journaled).map(|(it, _)| it);
+        let rest = plans.iter().zip(is_journaled).filter(|(_, journaled)| !**journaled);
+        let rest = rest.map(|((log, plan), _)| (log, plan));
         let start = Instant::now();
-        let mut syncs = 0;
-        for (log, plan) in rest() {
-            syncs += log.sync_files(plan)?;
-        }
-        if rest().any(|(_, plan)| plan.is_new) {
-            self.root.sync_names()?;
-            syncs += 1;
-        }
-        let bytes = rest().filter_map(|(_, plan)| plan.bytes()).sum();
+        let syncs = self.sync_each(rest.clone())?;
+        let bytes = rest.filter_map(|(_, plan)| plan.bytes()).sum();
         round.costs.on_syncs(syncs, bytes, start.elapsed().as_nanos() as f64);
-        rest().for_each(|(log, plan)| log.on_files_synced(plan));
         Ok(())
     }
 
@@ -351,20 +354,12 @@ impl CommitQueue {
     fn sync_logs(&self, logs: &[Arc<Log>]) -> Result<(), StorageError> {
         let plans: Vec<(&Arc<Log>, SyncPlan)> =
             logs.iter().filter_map(|log| log.plan_sync().map(|plan| (log, plan))).collect();
-        if plans.len() > SYNC_EACH_MAX
-            && self.root.disk.sync_file_system(&self.root.path).at("sync", &self.root.path)?
-        {
+        if self.root.goes_together(plans.len()) {
+            self.root.sync_all()?;
             plans.iter().for_each(|(log, plan)| log.on_all_synced(plan));
             return Ok(());
         }
-        for (log, plan) in &plans {
-            log.sync_files(plan)?;
-        }
-        if plans.iter().any(|(_, plan)| plan.is_new) {
-            self.root.sync_names()?;
-        }
-        plans.iter().for_each(|(log, plan)| log.on_files_synced(plan));
-        Ok(())
+        self.sync_each(plans.iter().map(|(log, plan)| (*log, plan))).map(|_| ())
     }
 
     /// Whether a replay of the journal could write to a log.

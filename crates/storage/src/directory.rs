@@ -27,11 +27,11 @@ pub(crate) const LOCK: &str = ".lock";
 /// There after a stop in order.
 const CLEAN_SHUTDOWN: &str = ".kafka_cleanshutdown";
 /// The ending of folders that are to be removed.
-const DELETE: &str = "-delete";
+pub(crate) const DELETE: &str = "-delete";
 /// The ending of folders that belong to no partition of this node.
 const STRAY: &str = "-stray";
 /// The longest name of a folder, in bytes.
-const NAME_SIZE_MAX: usize = 255;
+pub(crate) const NAME_SIZE_MAX: usize = 255;
 
 /// So many bytes of all logs of a directory may need to be checked after a crash before recovery points are
 /// advanced: what a restart costs follows from it.
@@ -39,6 +39,7 @@ pub const UNRECOVERABLE_BYTES_MAX: u64 = 64 << 20;
 /// So long after an append the recovery point is advanced, in ms (`log.flush.offset.checkpoint.interval.ms`).
 pub const RECOVERY_POINT_INTERVAL_MS: i64 = 60_000;
 
+pub(crate) use together::EACH_MAX;
 pub use together::Wanted;
 
 /// What a log directory is opened with.
@@ -67,7 +68,7 @@ pub(crate) struct Root {
     appended: Mutex<Vec<Weak<Log>>>,
     /// Where the logs' files are held open; those of the process, but in tests.
     files: OnceLock<Arc<OpenFiles>>,
-    /// See [`together::EACH_MAX`]; tests have another.
+    /// See [`EACH_MAX`]; tests have another.
     each_max: AtomicUsize,
 }
 
@@ -404,7 +405,7 @@ impl LogDirectory {
             room: Room::default(),
             appended: Mutex::default(),
             files: OnceLock::new(),
-            each_max: AtomicUsize::new(together::EACH_MAX),
+            each_max: AtomicUsize::new(EACH_MAX),
         });
         let mut deleted = Vec::new();
         for entry in entries {
@@ -615,9 +616,7 @@ impl LogDirectory {
     }
 
     fn rename_aside(&self, partition: &TopicPartition, ending: &str) -> Result<PathBuf, StorageError> {
-        let bytes = Uuid::random();
-        let id: String = bytes.as_bytes().iter().map(|byte| format!("{byte:02x}")).collect();
-        let rest = format!("-{}.{id}{ending}", partition.partition);
+        let rest = format!("-{}.{}{ending}", partition.partition, random_hex());
         let topic: String = partition.topic.chars().take(NAME_SIZE_MAX.saturating_sub(rest.len())).collect();
         let from = self.root.path.join(partition.to_string());
         let to = self.root.path.join(format!("{topic}{rest}"));
@@ -759,6 +758,11 @@ impl LogDirectory {
         *self.lock.lock() = None;
         Ok(())
     }
+}
+
+/// 32 hex digits that no other folder's name has.
+pub(crate) fn random_hex() -> String {
+    Uuid::random().as_bytes().iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// Creates a folder, and the parents it lacks, so that a power cut does not take it back.

@@ -4,7 +4,6 @@ use crate::config::LogConfig;
 use crate::directory::LogDirectory;
 use crate::error::{Context, StorageError};
 use crate::log::{Known, Log, Opening, can_have_future, parse_future};
-use crate::segment::Folder;
 use crate::summary::LogSummary;
 use ottla_ids::{Offset, TopicId, TopicPartition};
 use std::path::{Path, PathBuf};
@@ -96,11 +95,6 @@ impl LogDirectory {
     ) -> Result<Arc<Log>, StorageError> {
         let root = self.root();
         let known = Known { is_clean: true, ..root.known(partition) };
-        let folder = Folder {
-            disk: root.disk.clone(),
-            path: root.path.join(partition.to_string()),
-            files: root.files(),
-        };
         let opening = Opening {
             root,
             queue: self.commit_queue(),
@@ -111,7 +105,7 @@ impl LogDirectory {
             known,
             unsynced: None,
         };
-        let log = Log::open_in(&opening, Arc::new(folder))?;
+        let log = Log::open(&opening)?;
         self.add_log(&log);
         Ok(log)
     }

@@ -20,12 +20,12 @@ mod costs;
 mod replay;
 mod round;
 
+use crate::directory::{DELETE, random_hex};
 use crate::disk::{Disk, DurableFile};
 use crate::error::{Context, StorageError};
 use crate::log::Log;
 use crate::sync::Mutex;
 pub(crate) use costs::{Costs, Need};
-use ottla_ids::Uuid;
 pub(crate) use replay::{Replayed, replay};
 pub(crate) use round::{BLOCK, Key, Place, ROUND_SIZE_MAX, RoundBuffer};
 use std::collections::VecDeque;
@@ -346,9 +346,8 @@ impl Journal {
 /// Removes the journal's folder, durably and at once or not at all: under a name by which both Ottla and Apache
 /// Kafka know a folder to be deleted, if a power cut leaves it.
 fn remove_folder(disk: &Disk, folder: &Path) -> Result<(), StorageError> {
-    let id: String = Uuid::random().as_bytes().iter().map(|byte| format!("{byte:02x}")).collect();
     let directory = folder.parent().unwrap_or(Path::new("."));
-    let aside = directory.join(format!("{JOURNAL}-0.{id}-delete"));
+    let aside = directory.join(format!("{JOURNAL}-0.{}{DELETE}", random_hex()));
     disk.rename(folder, &aside).at("rename", folder)?;
     disk.sync_folder(directory).at("sync folder", directory)?;
     disk.remove_folder(&aside).at("remove", &aside)

@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 /// More logs than this are made durable together. A sync of the file system also waits for what others have
 /// written to it, so it must save some.
-pub(super) const EACH_MAX: usize = 16;
+pub(crate) const EACH_MAX: usize = 16;
 
 /// A log that is to be opened; see [`LogDirectory::open_log`].
 #[derive(Clone, Debug)]
@@ -28,12 +28,12 @@ pub struct Wanted {
 
 impl Root {
     /// Whether so many logs are made durable together.
-    fn goes_together(&self, count: usize) -> bool {
+    pub(crate) fn goes_together(&self, count: usize) -> bool {
         count > self.each_max.load(Ordering::Relaxed) && self.disk.syncs_file_systems()
     }
 
     /// Makes all that was written durable.
-    fn sync_all(&self) -> Result<(), StorageError> {
+    pub(crate) fn sync_all(&self) -> Result<(), StorageError> {
         if self.disk.sync_file_system(&self.path).at("sync the file system of", &self.path)? {
             return Ok(());
         }

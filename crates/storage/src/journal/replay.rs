@@ -3,6 +3,7 @@
 use super::round::{BLOCK, Entry, Key, Place, Round};
 use super::{JOURNAL, remove_folder};
 use crate::checkpoint::{Offsets, PARTITION_METADATA, partition_metadata, read_partition_metadata};
+use crate::directory::EACH_MAX;
 use crate::disk::Disk;
 use crate::error::{Context, StorageError};
 use crate::open_files::OpenFiles;
@@ -11,9 +12,6 @@ use ottla_ids::TopicPartition;
 use std::collections::BTreeMap;
 use std::io::IoSlice;
 use std::path::{Path, PathBuf};
-
-/// More files than this are synced by one sync of the whole file system.
-const SYNC_EACH_MAX: usize = 32;
 
 /// What a replay did.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -221,7 +219,7 @@ impl Touched {
         if self.files.is_empty() {
             return Ok(());
         }
-        if self.files.len() > SYNC_EACH_MAX && disk.sync_file_system(directory).at("sync", directory)? {
+        if self.files.len() > EACH_MAX && disk.sync_file_system(directory).at("sync", directory)? {
             return Ok(());
         }
         for path in &self.files {

@@ -4,7 +4,7 @@ use super::*;
 use crate::disk::SimulatedDisk;
 use crate::producers::Origin;
 use crate::{AppendInfo, DirectoryOptions, LogConfig, LogDirectory};
-use ottla_ids::{LeaderEpoch, NodeId, Offset, TopicPartition};
+use ottla_ids::{LeaderEpoch, NodeId, Offset, TopicPartition, Uuid};
 use ottla_records::{BatchBuilder, Compression, batches};
 
 const DATA: &str = "/data";

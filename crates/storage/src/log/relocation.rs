@@ -19,13 +19,13 @@
 use super::{Known, Log, Opening};
 use crate::checkpoint::{PARTITION_METADATA, partition_metadata};
 use crate::config::LogConfig;
-use crate::directory::LogDirectory;
+use crate::directory::{LogDirectory, NAME_SIZE_MAX, random_hex};
 use crate::disk::{Disk, File};
 use crate::epochs::LEADER_EPOCHS;
 use crate::error::{Context, StorageError};
 use crate::producers::encode;
 use crate::segment::{Folder, Segment};
-use ottla_ids::{Offset, TopicPartition, Uuid};
+use ottla_ids::{Offset, TopicPartition};
 use std::collections::BTreeMap;
 use std::io::IoSlice;
 use std::path::{Path, PathBuf};
@@ -33,8 +33,6 @@ use std::sync::Arc;
 
 /// The ending of folders that are to take the place of a log in another directory.
 pub(crate) const FUTURE: &str = "-future";
-/// The longest name of a folder, in bytes.
-const NAME_SIZE_MAX: usize = 255;
 /// Copied by one read and one write, in bytes.
 const CHUNK: usize = 1 << 20;
 /// What lies beside a segment's records and is copied with them.
@@ -383,9 +381,7 @@ fn write_synced(disk: &Disk, path: &Path, bytes: &[u8]) -> Result<(), StorageErr
 
 /// A new name for the copy of a partition's log (Kafka's `logFutureDirName`); `None` where it would be too long.
 fn future_name(partition: &TopicPartition) -> Option<String> {
-    let id = Uuid::random();
-    let id: String = id.as_bytes().iter().map(|byte| format!("{byte:02x}")).collect();
-    let name = format!("{partition}.{id}{FUTURE}");
+    let name = format!("{partition}.{}{FUTURE}", random_hex());
     (name.len() <= NAME_SIZE_MAX).then_some(name)
 }
 
