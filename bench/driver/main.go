@@ -314,12 +314,17 @@ func latency(ctx context.Context) (Result, error) {
 	if err := warmUp(ctx, client, values[0]); err != nil {
 		return Result{}, err
 	}
+	return ackLatency(ctx, client, func(i int) *kgo.Record { return &kgo.Record{Value: values[i%len(values)]} })
+}
+
+// Sends records at `-rate` for `-duration`; how long each ack took from the time it was meant to be sent.
+func ackLatency(ctx context.Context, client *kgo.Client, record func(i int) *kgo.Record) (Result, error) {
 	total := int(float64(*rate) * duration.Seconds())
 	waits := make([]time.Duration, total)
 	var failed atomic.Pointer[error]
 	start := time.Now()
 	sent := openLoop(ctx, func(i int, intended time.Time) {
-		client.Produce(ctx, &kgo.Record{Value: values[i%len(values)]}, func(_ *kgo.Record, err error) {
+		client.Produce(ctx, record(i), func(_ *kgo.Record, err error) {
 			if err != nil {
 				failed.CompareAndSwap(nil, &err)
 			}

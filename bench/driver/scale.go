@@ -154,26 +154,10 @@ func busy(ctx context.Context) (Result, error) {
 		return Result{Records: int64(*topics * *partitions), FirstUseSeconds: firstUse}, nil
 	}
 	before := brokerCPUSeconds()
-	total := int(float64(*rate) * duration.Seconds())
-	waits := make([]time.Duration, total)
-	start = time.Now()
-	sent := openLoop(ctx, func(i int, intended time.Time) {
-		client.Produce(ctx, record(i), func(_ *kgo.Record, err error) {
-			note(err)
-			waits[i] = time.Since(intended)
-		})
-	})
-	if err := client.Flush(ctx); err != nil {
-		return Result{}, err
-	}
-	if err := failed.Load(); err != nil {
-		return Result{}, *err
-	}
-	return Result{
-		Records: int64(sent), Bytes: int64(sent) * int64(*size), Seconds: time.Since(start).Seconds(),
-		AckMs: percentiles(waits), FirstUseSeconds: firstUse,
-		BrokerCPUSeconds: brokerCPUSeconds() - before,
-	}, nil
+	result, err := ackLatency(ctx, client, record)
+	result.FirstUseSeconds = firstUse
+	result.BrokerCPUSeconds = brokerCPUSeconds() - before
+	return result, err
 }
 
 // A group of one consumer over all partitions; how long until it has the first record of each, and then

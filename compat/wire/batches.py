@@ -4,6 +4,8 @@ has a form that holds plain bytes."""
 import struct
 import zlib
 
+from schema import uvarint
+
 # A fixed time, so that the bytes of two runs are equal. Topics of the suite keep their records for ever.
 TIME = 1_700_000_000_000
 
@@ -29,13 +31,7 @@ def crc32c(data):
 
 
 def varint(number):
-    number = number << 1 ^ number >> 63
-    out = bytearray()
-    while number >= 0x80:
-        out.append(number & 0x7F | 0x80)
-        number >>= 7
-    out.append(number)
-    return bytes(out)
+    return uvarint(number << 1 ^ number >> 63)
 
 
 def sized(data):

@@ -2,7 +2,7 @@
 //! refuse does not compile until it has its number.
 
 use ottla_partition::{AppendError, DeleteRecordsError, MoveError, OpenError};
-use ottla_protocol::ErrorCode;
+use ottla_protocol::{ErrorCode, Text};
 use ottla_quorum::DecideError;
 use ottla_records::{ProduceError, RecordError};
 use ottla_storage::{ReadError, StorageError};
@@ -22,6 +22,14 @@ impl Refusal {
     /// A refusal with a message for people.
     pub fn new(code: ErrorCode, message: impl Into<String>) -> Refusal {
         Refusal { code, message: Some(message.into()), record_errors: Vec::new() }
+    }
+
+    /// The number and the text of an answer that may be a refusal.
+    pub fn code_and_message(refusal: Option<Refusal>) -> (i16, Option<Text>) {
+        match refusal {
+            None => (0, None),
+            Some(refusal) => (refusal.code.into(), refusal.message.map(Text::from)),
+        }
     }
 }
 

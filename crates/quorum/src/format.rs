@@ -10,6 +10,7 @@
 
 use crate::METADATA_FOLDER;
 use crate::error::QuorumError;
+use crate::frames::error_text;
 use crate::snapshot::{Snapshot, snapshot_bytes};
 use ottla_controller::bootstrap_features;
 use ottla_ids::{NodeId, QuorumEpoch, Uuid};
@@ -66,7 +67,9 @@ pub fn format(
     for folder in &folders {
         match MetaProperties::read(disk, folder) {
             Ok(meta) => found.push(Ok(meta)),
-            Err(error @ StorageError::Io { .. }) if *folder != metadata_dir => found.push(Err(text(&error))),
+            Err(error @ StorageError::Io { .. }) if *folder != metadata_dir => {
+                found.push(Err(error_text(&error)))
+            }
             Err(error) => return Err(error.into()),
         }
     }
@@ -135,7 +138,7 @@ pub fn format(
         match write() {
             Ok(()) => directories.push(Ok(directory_id)),
             Err(error @ (QuorumError::Io { .. } | QuorumError::Storage(_))) if !is_metadata_dir => {
-                directories.push(Err(text(&error)));
+                directories.push(Err(error_text(&error)));
             }
             Err(error) => return Err(error),
         }
@@ -170,17 +173,6 @@ fn check_all_or_none(
         }
     }
     Ok(())
-}
-
-/// An error with its causes.
-fn text(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text.push_str(&format!(": {cause}"));
-        source = cause.source();
-    }
-    text
 }
 
 /// Creates a folder and its parents, where they do not exist; their names survive a power cut.

@@ -119,7 +119,7 @@ fn read_batch(
 }
 
 /// An error with its causes, in one line.
-fn error_text(error: &dyn std::error::Error) -> String {
+pub(crate) fn error_text(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut source = error.source();
     while let Some(cause) = source {

@@ -1,5 +1,6 @@
 //! What the quorum needs of a log: one on disk, or one in memory for tests.
 
+use crate::frames::error_text;
 use bytes::Bytes;
 use ottla_ids::{LeaderEpoch, Offset, QuorumEpoch, TopicId, TopicPartition};
 use ottla_storage::{AppendError, AppendInfo, Log, LogConfig, LogDirectory, Origin, StorageError};
@@ -79,13 +80,7 @@ impl StorageLog {
 }
 
 fn text(error: impl std::error::Error) -> LogError {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text.push_str(&format!(": {cause}"));
-        source = cause.source();
-    }
-    LogError::Failed(text)
+    LogError::Failed(error_text(&error))
 }
 
 impl MetadataLog for StorageLog {

@@ -5,7 +5,7 @@ use crate::errors::Refusal;
 use ottla_protocol::messages::create_partitions::{
     CreatePartitionsRequest, CreatePartitionsResponse, CreatePartitionsTopicResult,
 };
-use ottla_protocol::{ErrorCode, Text};
+use ottla_protocol::Text;
 use ottla_quorum::Quorum;
 
 /// Kafka leaves out a text that only says what the code says.
@@ -37,10 +37,11 @@ pub async fn create_partitions(
         if results.iter().any(|result| result.name == name) {
             continue;
         }
+        let (error_code, error_message) = Refusal::code_and_message(refusal);
         results.push(CreatePartitionsTopicResult {
             name,
-            error_code: refusal.as_ref().map_or(ErrorCode::None, |refusal| refusal.code).into(),
-            error_message: refusal.and_then(|refusal| refusal.message).map(Text::from),
+            error_code,
+            error_message,
             ..CreatePartitionsTopicResult::default()
         });
     }

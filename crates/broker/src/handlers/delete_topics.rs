@@ -49,11 +49,6 @@ fn all_refused(topics: Vec<TopicToDelete>, refusal: &Refusal) -> Vec<DeletableTo
 }
 
 fn result(name: Option<Text>, topic_id: Uuid, refusal: Option<Refusal>) -> DeletableTopicResult {
-    DeletableTopicResult {
-        name,
-        topic_id,
-        error_code: refusal.as_ref().map_or(ErrorCode::None, |refusal| refusal.code).into(),
-        error_message: refusal.and_then(|refusal| refusal.message).map(Text::from),
-        ..DeletableTopicResult::default()
-    }
+    let (error_code, error_message) = Refusal::code_and_message(refusal);
+    DeletableTopicResult { name, topic_id, error_code, error_message, ..DeletableTopicResult::default() }
 }

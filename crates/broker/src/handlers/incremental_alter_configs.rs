@@ -46,10 +46,7 @@ pub async fn incremental_alter_configs(
         .into_iter()
         .zip(answers)
         .map(|((resource_type, resource_name), refusal)| {
-            let (error_code, error_message) = match refusal {
-                None => (0, None),
-                Some(refusal) => (refusal.code.into(), refusal.message.map(Text::from)),
-            };
+            let (error_code, error_message) = Refusal::code_and_message(refusal);
             AlterConfigsResourceResponse {
                 error_code,
                 error_message,
