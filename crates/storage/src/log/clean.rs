@@ -209,7 +209,10 @@ impl Log {
         let until = segments.partition_point(|segment| segment.base < end);
         let dirty = segments.get(from..until).unwrap_or_default();
         let first = dirty.first().map_or(end, |segment| segment.base);
-        let mut transactions = Transactions::new(self.aborted_from(segments, first)?);
+        let mut aborted = self.aborted_from(segments, first)?;
+        // The walk begins behind the markers of the others, which would seem to go on for ever.
+        aborted.retain(|it| start <= it.last_offset);
+        let mut transactions = Transactions::new(aborted);
         let mut is_full = false;
         for (index, segment) in dirty.iter().enumerate() {
             let from = segment.position_near(start)?;
