@@ -2,10 +2,10 @@
 //! partitions are durable; they open at once behind that.
 
 use crate::errors::Refusal;
+use ottla_protocol::Text;
 use ottla_protocol::messages::create_partitions::{
     CreatePartitionsRequest, CreatePartitionsResponse, CreatePartitionsTopicResult,
 };
-use ottla_protocol::Text;
 use ottla_quorum::Quorum;
 
 /// Kafka leaves out a text that only says what the code says.
