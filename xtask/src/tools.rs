@@ -54,9 +54,19 @@ impl Tools {
 
     /// The folder with the jars of Apache Kafka (broker, clients, tools).
     pub fn kafka_jars(&self) -> Result<PathBuf> {
-        let pom = self.compat("kafka/pom.xml");
-        let jars = self.cache.join("kafka");
-        self.once(&jars, &[&pom], "Apache Kafka's jars (Maven)", |jars| {
+        self.jars("kafka", "Apache Kafka's jars (Maven)")
+    }
+
+    /// The folder with the jars of Kafka Connect (workers, file connectors).
+    pub fn connect_jars(&self) -> Result<PathBuf> {
+        self.jars("connect", "Kafka Connect's jars (Maven)")
+    }
+
+    /// What the `pom.xml` in this folder of `compat/` names, with all that it needs in turn.
+    fn jars(&self, name: &str, what: &str) -> Result<PathBuf> {
+        let pom = self.compat(name).join("pom.xml");
+        let jars = self.cache.join(name);
+        self.once(&jars, &[&pom], what, |jars| {
             need(&["java", "mvn"])?;
             run(Command::new("mvn")
                 .args(["-q", "-B", "dependency:copy-dependencies"])

@@ -35,6 +35,7 @@ type Prepare = fn(&Tools) -> Result<Command>;
 const SUITES: &[(&str, Prepare)] = &[
     ("java", |tools| java(tools, "ClientSuite")),
     ("java-tools", |tools| java(tools, "ToolSuite")),
+    ("connect", connect),
     ("java-directories", |tools| java(tools, "DirectorySuite")),
     ("librdkafka", |tools| python(tools, "suite_librdkafka.py")),
     ("aiokafka", |tools| python(tools, "suite_aiokafka.py")),
@@ -54,6 +55,17 @@ fn java(tools: &Tools, class: &str) -> Result<Command> {
 fn python(tools: &Tools, script: &str) -> Result<Command> {
     let mut command = Command::new(tools.python()?);
     command.arg(tools.compat("python").join(script));
+    Ok(command)
+}
+
+/// Kafka Connect's workers, which the suite starts and kills.
+fn connect(tools: &Tools) -> Result<Command> {
+    let mut command = Command::new(tools.python()?);
+    command
+        .arg("-B")
+        .arg(tools.compat("connect/suite_connect.py"))
+        .arg(tools.connect_jars()?)
+        .arg(tools.compat("kafka/log4j2.yaml"));
     Ok(command)
 }
 
