@@ -1,8 +1,10 @@
 //! `cargo xtask test`: everything that tells whether Ottla is right, from the formatting to real
 //! clients while the broker is killed. Progress goes to stderr; the last line of stdout is the count.
 
+mod cleaner;
 mod compat;
 mod crash;
+mod dump;
 mod flights;
 mod hostile;
 mod ottla;
@@ -21,15 +23,15 @@ use crate::tools::{Tools, is_installed, run as run_command};
 
 const USAGE: &str =
     "usage: cargo xtask test [--unit] [--compat] [--oracle [--record]] [--long] [--ottla BINARY] [FILTER]...
-  without options: all of it, except Apache Kafka itself
+  without options: all of it, but for the suites against Apache Kafka
   --unit      formatting, lints, generated files, licences and the unit tests
-  --compat    real clients, kill -9, the hostile client and the flights, against Ottla
+  --compat    real clients, the log cleaner beside Apache Kafka's, kill -9, the hostile client and the flights, against Ottla
   --oracle    the suites of --compat against Apache Kafka too
   --record    with --oracle: keep Apache Kafka's answers in compat/answers.json
   --long      more kills, a longer hostile client, all flights
   --ottla     a binary to test; without it the release build is made first
   FILTER      only steps whose name contains it: fmt clippy codegen deny unit protocol records
-              compat/SUITE swap crash hostile flights";
+              compat/SUITE cleaner swap crash hostile flights";
 
 /// Which steps run, and how.
 #[derive(Debug, Default)]
@@ -256,7 +258,7 @@ fn clients(tools: &Tools, options: &Options, work: &Path, tally: &mut Tally) {
         tally.step("records", || records(tools, work));
     }
     let wants_ottla = !options.oracle || options.compat;
-    let steps = ["compat", "swap", "crash", "hostile", "flights"];
+    let steps = ["compat", "cleaner", "swap", "crash", "hostile", "flights"];
     let any = options.filters.is_empty()
         || options.filters.iter().any(|filter| steps.iter().any(|step| filter.contains(step)));
     if !any {
@@ -270,6 +272,9 @@ fn clients(tools: &Tools, options: &Options, work: &Path, tally: &mut Tally) {
         tally.failed("compat", &format!("{error:#}"));
     }
     let Some(binary) = binary else { return };
+    if options.wants("cleaner") {
+        tally.telling_step("cleaner", || cleaner::run(tools, &binary, &work.join("cleaner"), seed()));
+    }
     if options.long && options.wants("swap") {
         let records = if options.long { 20_000 } else { 300 };
         for quorum in ["dynamic", "static"] {

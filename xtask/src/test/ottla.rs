@@ -1,5 +1,6 @@
 //! Ottla as a test runs it: a process of its own, killed and started again at will.
 
+use std::env;
 use std::fs::{self, File};
 use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
@@ -13,9 +14,11 @@ use crate::kafka::{stop, wait_for_port};
 /// How long Ottla may take to accept its first connection; after a crash it looks through its logs.
 const START_LIMIT: Duration = Duration::from_secs(60);
 
-/// Where tests look for free ports: below the ports that the system hands to outgoing connections,
-/// so that nobody takes a broker's port while it is down.
-const PORTS: std::ops::Range<u16> = 21_700..21_800;
+/// Where tests look for free ports, unless `OTTLA_PORTS` names another first one: below the ports that the system
+/// hands to outgoing connections, so that nobody takes a broker's port while it is down.
+const FIRST_PORT: u16 = 21_700;
+/// Among so many.
+const PORTS: u16 = 100;
 
 /// A running Ottla. Killed when dropped.
 #[derive(Debug)]
@@ -136,9 +139,11 @@ impl Drop for Ottla {
 
 /// The first of `count` neighbouring ports of 127.0.0.1 that nobody listens on.
 pub fn free_ports(count: u16) -> Result<u16> {
+    let given = env::var("OTTLA_PORTS").ok().map(|port| port.parse().context("OTTLA_PORTS")).transpose()?;
+    let first: u16 = given.unwrap_or(FIRST_PORT);
     let free = |port: u16| TcpListener::bind(SocketAddr::from(([127, 0, 0, 1], port))).is_ok();
-    PORTS
-        .step_by(usize::from(count))
-        .find(|first| (*first..first + count).all(free))
-        .context("no free port from 21700 to 21799: stop what listens there")
+    let ports = first..first.saturating_add(PORTS);
+    ports.step_by(usize::from(count)).find(|first| (*first..first + count).all(free)).with_context(|| {
+        format!("none of the {PORTS} ports from {first} on is free: stop what listens there")
+    })
 }

@@ -7,8 +7,9 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, ensure};
 
+use super::dump::{self, files, output};
 use super::ottla::free_ports;
 use crate::kafka::{Kafka, stop, wait_for_port};
 use crate::tools::{Tools, run as run_command};
@@ -17,18 +18,6 @@ use crate::tools::{Tools, run as run_command};
 const START_LIMIT: Duration = Duration::from_secs(60);
 /// Groups begin at once.
 const SETTINGS: &[(&str, &str)] = &[("group.initial.rebalance.delay.ms", "0")];
-/// What `DumpLogSegments` says of what is wrong.
-const COMPLAINTS: &[&str] = &[
-    "mismatch",
-    "corrupt",
-    "exception",
-    "invalid",
-    "isvalid: false",
-    "out of order",
-    "fail",
-    "index sanity check failed",
-];
-
 /// One trip; what was seen.
 pub fn run(tools: &Tools, ottla: &Path, folder: &Path, is_static: bool, records: u32) -> Result<String> {
     fs::create_dir_all(folder)?;
@@ -120,74 +109,18 @@ impl Trip<'_> {
 
     /// Has Kafka's tool read all files; how many.
     fn dump(&self) -> Result<String> {
-        let mut count = 0;
-        let kinds: [(&str, &[&str]); 5] = [
-            (".log", &["--deep-iteration"]),
-            (".index", &["--index-sanity-check"]),
-            (".timeindex", &["--index-sanity-check"]),
-            (".txnindex", &[]),
-            (".snapshot", &[]),
-        ];
         let data = self.folder.join("data");
+        let mut count = 0;
         for (topics, decoder) in [
             ("swap-", None),
             ("__consumer_offsets-", Some("--offsets-decoder")),
             ("__transaction_state-", Some("--transaction-log-decoder")),
             ("__cluster_metadata-", Some("--cluster-metadata-decoder")),
         ] {
-            for (suffix, switches) in kinds {
-                let files = files(&data, topics, suffix)?;
-                if files.is_empty() {
-                    // A log of less than index.interval.bytes has empty indexes.
-                    ensure!(suffix != ".log", "no {suffix} of {topics} in {}", data.display());
-                    continue;
-                }
-                count += files.len();
-                let mut command = self.tools.java("256m", None)?;
-                command.arg("org.apache.kafka.tools.DumpLogSegments").args(switches);
-                command.args(decoder.filter(|_| suffix == ".log"));
-                command.arg("--files").arg(files.join(","));
-                let text = output(&mut command)?;
-                let is_complaint = |line: &&str| {
-                    let line = line.to_lowercase();
-                    COMPLAINTS.iter().any(|complaint| line.contains(complaint))
-                };
-                // The records' own values say nothing of the kind.
-                if let Some(line) = text.lines().find(is_complaint) {
-                    bail!("{topics}*{suffix}: {line}");
-                }
-            }
+            count += dump::check(self.tools, &data, topics, decoder)?;
         }
         let indexes = files(&data, "swap-transactions-", ".txnindex")?.len();
         ensure!(0 < indexes, "no index of aborted transactions");
         Ok(format!("{count} files, none with a complaint"))
     }
-}
-
-/// The files of these topics that end in `suffix` and are not empty, with their paths.
-fn files(data: &Path, topics: &str, suffix: &str) -> Result<Vec<String>> {
-    let mut files = Vec::new();
-    for folder in fs::read_dir(data)? {
-        let folder = folder?;
-        if !folder.file_name().to_string_lossy().starts_with(topics) {
-            continue;
-        }
-        for file in fs::read_dir(folder.path())? {
-            let file = file?;
-            let path = file.path().display().to_string();
-            if path.ends_with(suffix) && 0 < file.metadata()?.len() {
-                files.push(path);
-            }
-        }
-    }
-    files.sort();
-    Ok(files)
-}
-
-/// What a command prints; fails with it when the command does.
-fn output(command: &mut Command) -> Result<String> {
-    let output = command.stdin(Stdio::null()).output().context("cannot start java")?;
-    let text = String::from_utf8_lossy(&output.stdout).into_owned();
-    ensure!(output.status.success(), "{}\n{text}{}", output.status, String::from_utf8_lossy(&output.stderr));
-    Ok(text)
 }
