@@ -1,6 +1,7 @@
 //! `cargo xtask test`: everything that tells whether Ottla is right, from the formatting to real
 //! clients while the broker is killed. Progress goes to stderr; the last line of stdout is the count.
 
+mod churn;
 mod cleaner;
 mod compat;
 mod crash;
@@ -18,6 +19,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, Result, bail, ensure};
 
+use self::churn::Churn;
 use crate::codegen;
 use crate::tools::{Tools, is_installed, run as run_command};
 
@@ -31,7 +33,7 @@ const USAGE: &str =
   --long      more kills, a longer hostile client, all flights
   --ottla     a binary to test; without it the release build is made first
   FILTER      only steps whose name contains it: fmt clippy codegen deny unit protocol records
-              compat/SUITE cleaner swap crash hostile flights";
+              compat/SUITE cleaner swap crash churn hostile flights";
 
 /// Which steps run, and how.
 #[derive(Debug, Default)]
@@ -258,7 +260,7 @@ fn clients(tools: &Tools, options: &Options, work: &Path, tally: &mut Tally) {
         tally.step("records", || records(tools, work));
     }
     let wants_ottla = !options.oracle || options.compat;
-    let steps = ["compat", "cleaner", "swap", "crash", "hostile", "flights"];
+    let steps = ["compat", "cleaner", "swap", "crash", "churn", "hostile", "flights"];
     let any = options.filters.is_empty()
         || options.filters.iter().any(|filter| steps.iter().any(|step| filter.contains(step)));
     if !any {
@@ -287,6 +289,14 @@ fn clients(tools: &Tools, options: &Options, work: &Path, tally: &mut Tally) {
     if options.wants("crash") {
         let rounds = if options.long { 60 } else { 5 };
         tally.telling_step("crash", || crash::run(tools, &binary, &work.join("crash"), rounds));
+    }
+    if options.wants("churn") {
+        let churn = match options.long {
+            true => Churn { kills: 6, between: Duration::from_secs(90), pause: Duration::from_secs(180) },
+            false => Churn { kills: 2, between: Duration::from_secs(15), pause: Duration::from_secs(12) },
+        };
+        let seed = seed();
+        tally.telling_step("churn", || churn::run(tools, &binary, &work.join("churn"), seed, &churn));
     }
     if options.wants("hostile") {
         let duration = Duration::from_secs(if options.long { 300 } else { 20 });

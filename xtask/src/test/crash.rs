@@ -20,7 +20,7 @@ const PARTITIONS: &str = "6";
 /// How long a step of the client may take, from a start of the broker to the next acks.
 const STEP_LIMIT: Duration = Duration::from_secs(60);
 
-/// A producer and a consumer at work, in a process of their own (`compat/go/crash`).
+/// Clients at work in a process of their own, which tells how much is acked (`compat/go/crash`, `compat/go/churn`).
 pub struct Work {
     process: Child,
     acked: Arc<AtomicU64>,
@@ -30,14 +30,17 @@ pub struct Work {
 impl Work {
     /// Starts to produce to `topic` and to read it.
     pub fn start(program: &Path, bootstrap: &str, topic: &str, acks: &Path) -> Result<Work> {
-        let mut process = Command::new(program)
-            .args(["work", bootstrap, topic, PARTITIONS])
-            .arg(acks)
+        Work::spawn(Command::new(program).args(["work", bootstrap, topic, PARTITIONS]).arg(acks))
+    }
+
+    /// Starts a command that prints `acked N` now and then, and ends its work when its stdin ends.
+    pub fn spawn(command: &mut Command) -> Result<Work> {
+        let mut process = command
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::inherit())
             .spawn()
-            .context("cannot start the crash test's client")?;
+            .context("cannot start the test's client")?;
         let lines = BufReader::new(process.stdout.take().context("its output is piped")?).lines();
         let acked = Arc::new(AtomicU64::new(0));
         let count = Arc::clone(&acked);

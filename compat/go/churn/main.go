@@ -1,0 +1,142 @@
+// Groups whose members join, leave, crash and pause all the time, while a producer runs and the broker is killed.
+//
+//	churn work BOOTSTRAP TOPIC FOLDER PYTHON SCRIPTS SEED PAUSE   until stdin ends; then it looks at what it has seen
+//	churn member KIND BOOTSTRAP TOPIC GROUP OUTPUT                one of the members
+//
+// Each member is a process of its own, so that `kill -9` and SIGSTOP do to it what they do to a real one. What is checked,
+// for each group: every acked record is consumed; no partition has two owners in one generation; committed offsets never
+// go back, and end where the log does. PAUSE is the longest pause, in seconds.
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	. "ottla/compat/report"
+)
+
+const (
+	partitions = 24
+	// Records a second, and how many of them wait for their ack at once.
+	rate     = 2000
+	inFlight = 2000
+	// How long the groups may take for what is left when nothing is disturbed any more.
+	settleLimit = 3 * time.Minute
+)
+
+var ctx = context.Background()
+
+// The groups, and how many members of which kind each has. All of a group's members know one assignor.
+var groups = []struct {
+	name    string
+	members []kind
+}{
+	{"eager", []kind{{"franz-eager", 8}, {"sarama", 5}, {"python:roundrobin", 4}, {"node", 3}}},
+	{"cooperative", []kind{{"franz-cooperative", 8}, {"python:cooperative-sticky", 7}}},
+}
+
+type kind struct {
+	name  string
+	count int
+}
+
+func client(bootstrap string, options ...kgo.Opt) *kgo.Client {
+	base := []kgo.Opt{kgo.SeedBrokers(bootstrap), kgo.MetadataMinAge(100 * time.Millisecond), kgo.RetryBackoffFn(func(int) time.Duration { return 100 * time.Millisecond })}
+	return Get(kgo.NewClient(append(base, options...)...))
+}
+
+func main() {
+	switch os.Args[1] {
+	case "member":
+		member(os.Args[2], os.Args[3], os.Args[4], os.Args[5], os.Args[6])
+	case "work":
+		seed := Get(strconv.ParseUint(os.Args[7], 10, 64))
+		pause := time.Duration(Get(strconv.Atoi(os.Args[8]))) * time.Second
+		work(os.Args[2], os.Args[3], os.Args[4], starter{os.Args[5], os.Args[6], os.Args[2], os.Args[3]}, seed, pause)
+	default:
+		panic("no such command: " + os.Args[1])
+	}
+}
+
+func work(bootstrap, topic, folder string, start starter, seed uint64, pause time.Duration) {
+	admin := kadm.NewClient(client(bootstrap))
+	Must(Get(admin.CreateTopic(ctx, partitions, 1, nil, topic)).Err)
+	stop := make(chan struct{})
+	go func() {
+		io.Copy(io.Discard, os.Stdin)
+		close(stop)
+	}()
+
+	var acked atomic.Int64
+	producing := make(chan int64)
+	go func() { producing <- produce(bootstrap, topic, &acked, stop) }()
+
+	var all []*group
+	var churning sync.WaitGroup
+	watching, unwatch := context.WithCancel(ctx)
+	var watchers sync.WaitGroup
+	for number, it := range groups {
+		group := &group{name: it.name, topic: topic, folder: filepath.Join(folder, it.name)}
+		Must(os.MkdirAll(group.folder, 0o755))
+		all = append(all, group)
+		churning.Go(func() { group.churn(start, it.members, rand.New(rand.NewPCG(seed, uint64(number))), pause, stop) })
+		watchers.Go(func() { group.watch(watching, kadm.NewClient(client(bootstrap))) })
+	}
+	for running := true; running; {
+		select {
+		case <-stop:
+			running = false
+		case <-time.After(100 * time.Millisecond):
+			fmt.Println("acked", acked.Load())
+		}
+	}
+	total := <-producing
+	churning.Wait()
+	summary := fmt.Sprint("acked ", total)
+	for _, group := range all {
+		group.settle(admin, total)
+		group.stop()
+		summary += "; " + group.told()
+	}
+	unwatch()
+	watchers.Wait()
+	for _, group := range all {
+		Require(len(group.complaints) == 0, "%s: %v", group.name, group.complaints)
+	}
+	fmt.Println(summary)
+}
+
+// produce sends the numbers from 0 on, and returns how many there are when all of them are acked.
+func produce(bootstrap, topic string, acked *atomic.Int64, stop <-chan struct{}) int64 {
+	producer := client(bootstrap, kgo.RecordPartitioner(kgo.ManualPartitioner()), kgo.MaxBufferedRecords(inFlight), kgo.RecordDeliveryTimeout(2*time.Minute))
+	defer producer.Close()
+	ticks := time.NewTicker(10 * time.Millisecond)
+	defer ticks.Stop()
+	for sent := int64(0); ; {
+		select {
+		case <-stop:
+			Must(producer.Flush(ctx))
+			return sent
+		case <-ticks.C:
+			for range rate / 100 {
+				record := &kgo.Record{Topic: topic, Partition: int32(sent % partitions), Value: fmt.Append(nil, sent)}
+				sent++
+				producer.Produce(ctx, record, func(_ *kgo.Record, err error) {
+					Must(err)
+					acked.Add(1)
+				})
+			}
+		}
+	}
+}
