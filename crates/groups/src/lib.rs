@@ -27,6 +27,7 @@ mod time;
 mod timers;
 
 pub mod classic;
+pub mod consumer;
 
 #[cfg(test)]
 mod tests;
