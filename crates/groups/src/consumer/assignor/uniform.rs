@@ -36,15 +36,16 @@ pub(super) fn assign(
         unassigned.extend(free.map(|(partition, _)| (*topic, partition)));
     }
 
-    // Everybody gets the share; the first `extra` members may have one more.
+    // Everybody gets the share, and `extra` members one more: rather those that have it already.
     let share = total / group.members.len();
-    let extra = total % group.members.len();
+    let mut extra = total % group.members.len();
 
     let mut assignment = Assignment::new();
     // Members with less than their quota, and how much less.
     let mut unfilled = Vec::new();
     for (index, (id, member)) in group.members.iter().enumerate() {
-        let mut quota = share + usize::from(index < extra);
+        let mut may_have_extra = extra > 0;
+        let mut quota = share + usize::from(may_have_extra);
         let mut kept = Partitions::new();
         for (topic, partitions) in &member.owned {
             let Some(owners) = owners.get(topic) else { continue };
@@ -61,6 +62,12 @@ pub(super) fn assign(
                 kept.entry(*topic).or_default().insert(*partition);
             }
         }
+        if quota > 0 && may_have_extra && group.members.len() - index > extra {
+            // It does not have the extra one, and enough members come after it that might.
+            may_have_extra = false;
+            quota -= 1;
+        }
+        extra -= usize::from(may_have_extra);
         if quota > 0 {
             unfilled.push((id, quota));
         }
