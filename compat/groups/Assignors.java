@@ -7,7 +7,7 @@ import org.apache.kafka.coordinator.group.modern.*;
 /**
  * Random histories of consumer groups, and what Apache Kafka's assignors make of each of their rounds.
  *
- *   java -cp 'JARS/*' compat/assignors/Assignors.java [SEED [HISTORIES]] > crates/groups/testdata/assignors.txt
+ *   java -cp 'JARS/*' compat/groups/Assignors.java [SEED [HISTORIES]] > crates/groups/testdata/assignors.txt
  *
  * Members are handed over in the order of their ids, and ids of topics are chosen so that a hash set of
  * them is in their order too: so there is one answer. See crates/groups/testdata/README.md for the format.
