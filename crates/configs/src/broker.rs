@@ -382,7 +382,7 @@ keys! {
     "log.segment.bytes", Int, Value("1073741824"), AtLeast(1048576), ClusterWide, High, Honoured,
         "Default of `segment.bytes`.";
     "log.segment.delete.delay.ms", Long, Value("60000"), AtLeast(0), ClusterWide, High, Honoured,
-        "Default of `file.delete.delay.ms`.";
+        "Default of `file.delete.delay.ms`, and how long the folder of a deleted partition stays on disk.";
     "max.connection.creation.rate", Int, Value("2147483647"), AtLeast(0), ClusterWide, Medium, Honoured,
         "Most connections that are accepted in a second; more wait.";
     "max.connections", Int, Value("2147483647"), AtLeast(0), ClusterWide, Medium, Honoured,

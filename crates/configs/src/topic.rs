@@ -27,7 +27,7 @@ inherited_keys! {
     "delete.retention.ms", Long, Value("86400000"), AtLeast(0), Honoured, [same("log.cleaner.delete.retention.ms")],
         "How long the tombstones of deleted keys stay in a compacted topic.";
     "file.delete.delay.ms", Long, Value("60000"), AtLeast(0), Honoured, [same("log.segment.delete.delay.ms")],
-        "How long a file that is no longer part of the log stays on disk before it is removed.";
+        "How long a file that is no longer part of the log stays on disk before it is removed. Of a deleted topic the broker's `log.segment.delete.delay.ms` counts.";
     "flush.messages", Long, Value("1"), AtLeast(1), Honoured, [same("log.flush.interval.messages")], kafka Value("9223372036854775807"),
         "After how many records a write is made durable before it is answered. Ottla's default is 1; Apache Kafka's is 9223372036854775807, which answers from the page cache.";
     "flush.ms", Long, Value("9223372036854775807"), AtLeast(0), Honoured, [same("log.flush.interval.ms"), same("log.flush.scheduler.interval.ms")],

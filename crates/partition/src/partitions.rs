@@ -520,7 +520,9 @@ impl Partitions {
         }
         let (tag, old_tag) = (self.tag_next.fetch_add(1, Ordering::Relaxed), partition.log().tag());
         self.by_tag.pin().insert(tag, Arc::clone(partition));
-        let log = relocation.finish(tag, (cluster.clock)()).inspect_err(|_| partition.fail())?;
+        let log = relocation
+            .finish(tag, self.folders_due_ms((cluster.clock)()))
+            .inspect_err(|_| partition.fail())?;
         self.directories.set_home(partition.name(), &destination);
         partition.set_log(log);
         self.by_tag.pin().remove(&old_tag);
@@ -632,6 +634,12 @@ impl Partitions {
         failed
     }
 
+    /// When folders that are deleted now are to be removed: as in Apache Kafka by the broker's setting, whatever
+    /// `file.delete.delay.ms` of the topic says.
+    fn folders_due_ms(&self, now_ms: i64) -> i64 {
+        now_ms.saturating_add(self.configs.load().broker.long("log.segment.delete.delay.ms"))
+    }
+
     /// The folders of a topic that is gone are renamed at once and removed later.
     fn delete(&self, topic: &Topic, now_ms: i64) -> Result<(), (TopicPartition, StorageError)> {
         let _changing = self.changing.lock().unwrap_or_else(PoisonError::into_inner);
@@ -668,7 +676,7 @@ impl Partitions {
         }
         for (directory, names) in by_directory.into_values() {
             let first = names.first().cloned().unwrap_or_else(|| TopicPartition::new(&topic.name, 0));
-            directory.delete_logs(&names, now_ms).map_err(|error| (first, error))?;
+            directory.delete_logs(&names, self.folders_due_ms(now_ms)).map_err(|error| (first, error))?;
             names.iter().for_each(|name| self.directories.forget(name));
         }
         Ok(())

@@ -343,7 +343,8 @@ async fn a_failed_disk_takes_all_partitions_offline() {
 
 #[test]
 fn following_the_cluster_opens_changes_and_deletes() {
-    let partitions = start(&SimulatedDisk::new(9));
+    let disk = SimulatedDisk::new(9);
+    let partitions = start(&disk);
     let empty = Image::default();
     let one = image(&[topic(1, "t"), led_by(1, 0, NODE.0, 3), led_by(1, 1, 2, 0)]);
     let follow = |before: &Image, now: &Image| partitions.follow(now, &now.changes_since(before), NOW_MS);
@@ -356,7 +357,13 @@ fn following_the_cluster_opens_changes_and_deletes() {
     assert!(matches!(elsewhere, Err(OpenError::NotHere { .. })));
 
     let mut two = one.clone();
-    [led_by(1, 0, NODE.0, 4), setting("t", "max.message.bytes", "80")].iter().for_each(|it| two.replay(it));
+    [
+        led_by(1, 0, NODE.0, 4),
+        setting("t", "max.message.bytes", "80"),
+        setting("t", "file.delete.delay.ms", "1"),
+    ]
+    .iter()
+    .for_each(|it| two.replay(it));
     assert!(follow(&one, &two).is_empty());
     assert_eq!(partition.leader_epoch(), LeaderEpoch(4));
     append(&partition, &["small"]).unwrap();
@@ -374,6 +381,12 @@ fn following_the_cluster_opens_changes_and_deletes() {
     assert_eq!(again.log_end_offset(), Offset::ZERO);
     assert!(append(&partition, &["into what is deleted"]).is_err());
     append(&again, &["a"]).unwrap();
+    let folders = |now_ms| {
+        partitions.remove_deleted(now_ms);
+        let entries = Disk::Simulated(disk.clone()).list(Path::new("/data")).unwrap();
+        entries.iter().filter(|entry| entry.name.ends_with("-delete")).count()
+    };
+    assert_eq!((folders(NOW_MS + 59_999), folders(NOW_MS + 60_000)), (1, 0), "by the broker's setting");
     partitions.close(1).unwrap();
 }
 

@@ -315,7 +315,7 @@ pub struct LogDirectory {
     logs: RwLock<BTreeMap<TopicPartition, Arc<Log>>>,
     /// Logs that lack what was durable, and what.
     damaged: BTreeMap<TopicPartition, String>,
-    /// Folders to be removed, and since when.
+    /// Folders to be removed, and from when on.
     deleted: Mutex<Vec<(PathBuf, i64)>>,
     /// Copies of logs that move here, which grow now.
     pub(crate) growing: Mutex<BTreeMap<TopicPartition, Future>>,
@@ -555,34 +555,31 @@ impl LogDirectory {
     }
 
     /// Deletes a partition's log: its folder has another name at once, and is removed by
-    /// [`LogDirectory::remove_deleted`] when `file.delete.delay.ms` is over.
+    /// [`LogDirectory::remove_deleted`] from `due_ms` on.
     ///
     /// # Errors
     /// Where the folder cannot be renamed.
-    pub fn delete_log(&self, partition: &TopicPartition, now_ms: i64) -> Result<(), StorageError> {
-        self.delete_logs(std::slice::from_ref(partition), now_ms)
+    pub fn delete_log(&self, partition: &TopicPartition, due_ms: i64) -> Result<(), StorageError> {
+        self.delete_logs(std::slice::from_ref(partition), due_ms)
     }
 
     /// As [`LogDirectory::delete_log`], of many partitions: what is written and synced for it is written once.
     ///
     /// # Errors
     /// Where a folder cannot be renamed; those behind it have their names still.
-    pub fn delete_logs(&self, partitions: &[TopicPartition], now_ms: i64) -> Result<(), StorageError> {
-        let mut delays = Vec::with_capacity(partitions.len());
+    pub fn delete_logs(&self, partitions: &[TopicPartition], due_ms: i64) -> Result<(), StorageError> {
         let mut closed = Vec::with_capacity(partitions.len());
         for partition in partitions {
             let log = self.logs.write().remove(partition);
-            delays.push(log.as_ref().map_or(0, |log| log.config().file_delete_delay_ms));
             if let Some(log) = log {
                 log.close_for_deletion();
                 self.queue.forget(&log)?;
                 closed.push(log);
             }
         }
-        let due = delays.into_iter().map(|delay| now_ms.saturating_add(delay));
         let paths = self.set_aside(partitions, DELETE)?;
         closed.iter().for_each(|log| log.close_files());
-        self.deleted.lock().extend(paths.into_iter().zip(due));
+        self.deleted.lock().extend(paths.into_iter().map(|path| (path, due_ms)));
         Ok(())
     }
 

@@ -562,6 +562,16 @@ fn every_damage_has_its_answer() {
     assert!(wrong.is_empty(), "answers that differ:\n{wrong}");
 }
 
+/// `ottla log check` once said of every empty partition that its `leader-epoch-checkpoint` was missing.
+#[test]
+fn a_log_without_records_lacks_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let directory = open(folder.path());
+    (0..3).for_each(|number| drop(open_log(&directory, number).unwrap()));
+    directory.close(5).unwrap();
+    assert_eq!(check(folder.path()), "");
+}
+
 #[test]
 fn whole_batches_that_a_recovery_cuts_off_are_kept() {
     let folder = tempfile::tempdir().unwrap();

@@ -211,6 +211,8 @@ struct Walk<'a> {
     snapshots: BTreeSet<Offset>,
     epochs: Option<Vec<EpochStart>>,
     epochs_differ: bool,
+    /// There is no file of epochs, and no batch with an epoch was met yet.
+    lacks_epochs: bool,
     producers: HashMap<ProducerId, LastBatch>,
     open_transactions: HashMap<ProducerId, Offset>,
     /// The offset behind the last good batch.
@@ -254,6 +256,7 @@ impl<'a> Walk<'a> {
             snapshots,
             epochs: None,
             epochs_differ: false,
+            lacks_epochs: false,
             producers: HashMap::new(),
             open_transactions: HashMap::new(),
             end: first,
@@ -280,8 +283,9 @@ impl<'a> Walk<'a> {
             // A running server writes it with its first recovery point.
             Err(StorageError::Io { source, .. })
                 if expected.is_live && source.kind() == std::io::ErrorKind::NotFound => {}
+            // A log without records has none either: the first one that bears an epoch tells.
             Err(StorageError::Io { source, .. }) if source.kind() == std::io::ErrorKind::NotFound => {
-                walk.add(Finding::about(path, Answer::Rebuilt, "is missing").advise(NOTHING_REBUILT));
+                walk.lacks_epochs = true;
             }
             Err(error) => return Err(error),
         }
@@ -579,6 +583,10 @@ impl<'a> Walk<'a> {
     }
 
     fn epoch(&mut self, epoch: LeaderEpoch, base: Offset) {
+        if 0 <= epoch.0 && std::mem::take(&mut self.lacks_epochs) {
+            let path = self.folder.join(LEADER_EPOCHS);
+            self.add(Finding::about(path, Answer::Rebuilt, "is missing").advise(NOTHING_REBUILT));
+        }
         let Some(epochs) = &self.epochs else { return };
         // Entries of what is deleted are gone.
         let is_deleted = self.expected.log_start.is_some_and(|start| base < start);

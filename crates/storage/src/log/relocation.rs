@@ -319,18 +319,18 @@ impl Relocation {
         self.destination.discard_futures(self.log.partition())
     }
 
-    /// Puts the copy in place of the log, which is removed later as a deleted one is. The metadata says already
-    /// that the partition lies in the destination.
+    /// Puts the copy in place of the log, whose folder is removed from `due_ms` on. The metadata says already that the
+    /// partition lies in the destination.
     ///
     /// `tag` is how [`crate::Synced`] names the log from now on.
     ///
     /// # Errors
     /// Where folders cannot be renamed, or the copy not opened: then the next start of the node goes on here.
-    pub fn finish(self, tag: u64, now_ms: i64) -> Result<Arc<Log>, StorageError> {
+    pub fn finish(self, tag: u64, due_ms: i64) -> Result<Arc<Log>, StorageError> {
         let partition = self.log.partition();
         let config = self.log.config();
         // First and durably: two folders of one name would be refused by the next start.
-        self.source.delete_log(partition, now_ms)?;
+        self.source.delete_log(partition, due_ms)?;
         self.destination.adopt_future(partition)?;
         self.destination.open_moved(partition, self.log.topic_id(), config, tag)
     }

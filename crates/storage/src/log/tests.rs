@@ -525,7 +525,7 @@ fn a_topic_deleted_and_created_again_begins_anew() {
     fixture.sync();
     log.delete_records(Offset(1), 0).unwrap();
     fixture.directory.checkpoint(i64::MAX).unwrap();
-    fixture.directory.delete_log(&partition(), 1000).unwrap();
+    fixture.directory.delete_log(&partition(), 1001).unwrap();
     assert!(matches!(
         log.append(&batch(2, 0), &INFO),
         Err(AppendError::Storage(StorageError::Closed { .. }))
