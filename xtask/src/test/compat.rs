@@ -26,12 +26,24 @@ const AT_ONCE: usize = 2;
 /// No suite takes nearly as long.
 const SUITE_LIMIT: Duration = Duration::from_secs(300);
 
-/// Groups begin at once, as in a benchmark: the tests would wait three seconds for each otherwise.
-const SETTINGS: &[(&str, &str)] = &[("group.initial.rebalance.delay.ms", "0")];
+/// Suites that run against one broker.
+struct Round {
+    /// What this broker's folder and its steps are called.
+    name: &'static str,
+    /// What differs from Kafka's defaults.
+    settings: &'static [(&'static str, &'static str)],
+    /// The longest first, so that the others run beside it.
+    suites: &'static [(&'static str, Prepare)],
+}
+
+const ROUNDS: &[Round] = &[
+    // Groups begin at once, as in a benchmark: the tests would wait three seconds for each otherwise.
+    Round { name: "compat", settings: &[("group.initial.rebalance.delay.ms", "0")], suites: SUITES },
+    Round { name: "scenarios", settings: &[], suites: &[("scenarios", scenarios)] },
+];
 
 type Prepare = fn(&Tools) -> Result<Command>;
 
-/// The longest first, so that the others run beside it.
 const SUITES: &[(&str, Prepare)] = &[
     ("java", |tools| java(tools, "ClientSuite")),
     ("java-tools", |tools| java(tools, "ToolSuite")),
@@ -76,6 +88,13 @@ fn wire(tools: &Tools) -> Result<Command> {
     Ok(command)
 }
 
+/// The scenarios of the group coordinator's own tests, through sockets.
+fn scenarios(tools: &Tools) -> Result<Command> {
+    let mut command = Command::new(tools.python()?);
+    command.arg("-B").arg(tools.compat("groups/suite_scenarios.py"));
+    Ok(command)
+}
+
 fn go(tools: &Tools, package: &str) -> Result<Command> {
     Ok(Command::new(tools.go_program(&tools.compat("go"), package)?))
 }
@@ -107,8 +126,22 @@ pub fn run(
     work: &Path,
     tally: &mut Tally,
 ) -> Result<()> {
+    for round in ROUNDS {
+        run_round(round, tools, options, ottla, &work.join(round.name), tally)?;
+    }
+    Ok(())
+}
+
+fn run_round(
+    round: &Round,
+    tools: &Tools,
+    options: &Options,
+    ottla: Option<&Path>,
+    work: &Path,
+    tally: &mut Tally,
+) -> Result<()> {
     let mut commands = Vec::new();
-    for (name, prepare) in SUITES {
+    for (name, prepare) in round.suites {
         if !options.wants(&format!("compat/{name}")) {
             continue;
         }
@@ -124,11 +157,11 @@ pub fn run(
     let answers = tools.compat("answers.json");
     let mut expected = read_answers(&answers)?;
     if options.oracle {
-        eprintln!("==== compat: Apache Kafka");
+        eprintln!("==== {}: Apache Kafka", round.name);
         let port = free_ports(2)?;
         let folder = work.join("kafka");
         let log_dirs = log_dirs(&folder)?;
-        let settings = [SETTINGS, &[("log.dirs", log_dirs.as_str())]].concat();
+        let settings = [round.settings, &[("log.dirs", log_dirs.as_str())]].concat();
         let kafka = Kafka::start(tools, &folder, port, "1g", &settings)?;
         let found = suites(&mut commands, &kafka.bootstrap(), "kafka")?;
         kafka.stop()?;
@@ -144,16 +177,16 @@ pub fn run(
         }
     }
     if let Some(binary) = ottla {
-        eprintln!("==== compat: Ottla");
-        let folder = work.join("compat");
+        eprintln!("==== {}: Ottla", round.name);
+        let folder = work.join("ottla");
         let log_dirs = log_dirs(&folder)?;
-        let settings = [SETTINGS, &[("log.dirs", log_dirs.as_str())]].concat();
+        let settings = [round.settings, &[("log.dirs", log_dirs.as_str())]].concat();
         let settings: Vec<String> = settings.iter().map(|(key, value)| format!("{key}={value}")).collect();
         let settings: Vec<&str> = settings.iter().map(String::as_str).collect();
         let mut ottla = Ottla::start(binary, &folder, &settings)?;
         let found = suites(&mut commands, &ottla.bootstrap(), "ottla")?;
         judge("ottla", &found, Some(&expected), tally);
-        tally.step("compat/ottla-goes-on", || {
+        tally.step(&format!("{}/ottla-goes-on", round.name), || {
             ottla.check_alive()?;
             let complaints = ottla.complaints();
             anyhow::ensure!(
