@@ -51,6 +51,37 @@ pub fn contradictions(broker: &BrokerConfig) -> Vec<String> {
     if let Err(problem) = connection_overrides(&overrides) {
         require(false, &problem);
     }
+    problems.extend(contradictions_of_groups(broker));
+    problems
+}
+
+/// Bounds of what consumer groups are told (`GroupCoordinatorConfig`).
+fn contradictions_of_groups(broker: &BrokerConfig) -> Vec<String> {
+    let mut problems = Vec::new();
+    let mut require = |left: &str, holds: fn(i32, i32) -> bool, words: &str, right: &str| {
+        if !holds(broker.int(left), broker.int(right)) {
+            problems.push(format!("{left} must be {words} {right}"));
+        }
+    };
+    let at_least = |left, right| right <= left;
+    let at_most = |left, right| left <= right;
+    let (heartbeat, session) = ("group.consumer.heartbeat.interval.ms", "group.consumer.session.timeout.ms");
+    for (value, least, most) in [
+        (heartbeat, "group.consumer.min.heartbeat.interval.ms", "group.consumer.max.heartbeat.interval.ms"),
+        (session, "group.consumer.min.session.timeout.ms", "group.consumer.max.session.timeout.ms"),
+        (
+            "group.consumer.assignment.interval.ms",
+            "group.consumer.min.assignment.interval.ms",
+            "group.consumer.max.assignment.interval.ms",
+        ),
+    ] {
+        require(most, at_least, "greater than or equal to", least);
+        require(value, at_least, "greater than or equal to", least);
+        require(value, at_most, "less than or equal to", most);
+        if value == session {
+            require(heartbeat, |left, right| left < right, "less than", session);
+        }
+    }
     problems
 }
 
@@ -81,6 +112,24 @@ fn parse_override(entry: &str) -> Option<(&str, u32)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn bounds_of_consumer_groups_must_hold_what_groups_are_told() {
+        assert_eq!(contradictions(&BrokerConfig::default()), Vec::<String>::new());
+        let broker = BrokerConfig::new([
+            ("group.consumer.session.timeout.ms", "4000"),
+            ("group.consumer.min.session.timeout.ms", "3000"),
+            ("group.consumer.max.assignment.interval.ms", "500"),
+        ]);
+        assert_eq!(
+            contradictions(&broker.expect("each is valid")),
+            [
+                "group.consumer.heartbeat.interval.ms must be less than group.consumer.session.timeout.ms",
+                "group.consumer.assignment.interval.ms must be less than or equal to \
+                 group.consumer.max.assignment.interval.ms",
+            ]
+        );
+    }
 
     #[test]
     fn connection_overrides_are_hosts_with_counts() {

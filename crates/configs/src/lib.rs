@@ -4,7 +4,7 @@
 //! The tables [`topic::KEYS`] and [`broker::KEYS`] (and two small ones for groups and client metrics) say
 //! everything; [`key`] is their notation.
 //! [`BrokerConfig`] holds what a broker was told, [`TopicConfig`] what counts for a topic as plain
-//! fields, [`validate_topic`] and [`validate_dynamic`] refuse what Kafka refuses in Kafka's words, and
+//! fields, [`validate_topic`], [`validate_group`] and [`validate_dynamic`] refuse what Kafka refuses in Kafka's words, and
 //! [`describe`] answers DescribeConfigs. The crate knows no files, no requests and no metadata: settings come in as texts.
 
 pub mod broker;
@@ -18,6 +18,7 @@ pub mod topic;
 mod broker_config;
 mod contradictions;
 mod dynamic;
+mod group_config;
 mod nearest;
 mod support;
 mod topic_config;
@@ -27,6 +28,7 @@ mod value;
 pub use crate::broker_config::{BrokerConfig, Source};
 pub use crate::contradictions::{connection_overrides, contradictions};
 pub use crate::dynamic::{Scope, key as dynamic_key, validate_dynamic};
+pub use crate::group_config::{check_group_support, validate_group};
 pub use crate::key::{Key, Kind, Support};
 pub use crate::nearest::{nearest_name, nearest_topic_name};
 pub use crate::topic_config::{

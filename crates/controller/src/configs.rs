@@ -1,16 +1,17 @@
 //! IncrementalAlterConfigs and AlterConfigs (Kafka's `ConfigAdminManager`, `ConfigurationControlManager` and
 //! `ControllerConfigurationValidator`).
 //!
-//! Each resource stands or falls alone; what can be changed is written as one batch. Topics and brokers can
-//! be changed. What a group or a subscription to client metrics would be told is refused, since nothing would
-//! act on it yet; loggers are the node's own and do not come here.
+//! Each resource stands or falls alone; what can be changed is written as one batch. Topics, brokers and groups
+//! can be changed. What a subscription to client metrics would be told is refused, since nothing would act on
+//! it yet; loggers are the node's own and do not come here.
 
 use crate::controller::{Controller, check_record_count};
 use crate::features::ELR_VERSION;
 use crate::refusal::Refusal;
 use crate::topic_name::validate_topic_name;
 use ottla_configs::{
-    BrokerConfig, Key, Kind, Scope, TopicConfig, dynamic_key, topic, validate_dynamic, validate_topic,
+    BrokerConfig, InvalidConfig, Key, Kind, Scope, TopicConfig, check_group_support, dynamic_key, topic,
+    validate_dynamic, validate_group, validate_topic,
 };
 use ottla_metadata::{ConfigResource, MetadataRecord, ResourceType, Topic};
 use ottla_protocol::messages::alter_configs::AlterConfigsRequest;
@@ -158,11 +159,7 @@ impl Controller<'_> {
             ResourceType::Group if wanted.target.name.is_empty() => {
                 invalid("Default group resources are not allowed.".to_owned())
             }
-            ResourceType::Group => Err(Refusal::new(
-                ErrorCode::InvalidConfig,
-                "Configurations of single groups are not honoured yet: they act on the newer group protocols \
-                 (KIP-848, KIP-932, KIP-1071), which are not served",
-            )),
+            ResourceType::Group => self.alter_group(wanted, configs),
             // Nothing is kept of them: whoever asks changes its own, once it knows that the request is in order.
             ResourceType::BrokerLogger if !wanted.replaces => Ok(Vec::new()),
             kind @ (ResourceType::BrokerLogger | ResourceType::Other(_)) => {
@@ -256,6 +253,27 @@ impl Controller<'_> {
             let all = planned.all.iter().map(|(key, value)| (key.as_str(), value.as_str()));
             let config = TopicConfig::resolve(all, &defaults);
             planned.records.extend(self.elections(topic, self.node, &config));
+        }
+        Ok(planned.records)
+    }
+
+    fn alter_group(
+        &self,
+        wanted: &Wanted<'_>,
+        configs: &BrokerConfig,
+    ) -> Result<Vec<MetadataRecord>, Refusal> {
+        let planned = self.plan(wanted, |operation, name| {
+            // No key of a group is a list.
+            let word = if operation == Operation::Append { "APPEND" } else { "SUBTRACT" };
+            Err(format!("Can't {word} to key {name} because its type is not LIST."))
+        })?;
+        let all = planned.all.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+        let refusal = |error: InvalidConfig| Refusal::new(ErrorCode::InvalidConfig, error.message);
+        validate_group(all, configs).map_err(refusal)?;
+        for change in &wanted.changes {
+            if let Some(value) = planned.all.get(change.name) {
+                check_group_support(change.name, value).map_err(refusal)?;
+            }
         }
         Ok(planned.records)
     }
@@ -586,7 +604,11 @@ mod tests {
             (4, "x", "set log.retention.ms=5", "42 Node id must be an integer, but it is: x"),
             (8, "1", "set kafka=INFO", "[Ok(())]"),
             (16, "m", "set interval.ms=5", "42 Subscriptions to client metrics are not honoured yet"),
-            (32, "g", "set consumer.session.timeout.ms=5", "40 Configurations of single groups are not"),
+            (32, "g", "set consumer.session.timeout.ms=5", "40 consumer.session.timeout.ms must be greater"),
+            (32, "g", "set foo=5", "40 Unknown group config name: foo"),
+            (32, "g", "append consumer.session.timeout.ms=5", "40 Can't APPEND to key consumer.session."),
+            (32, "g", "set share.session.timeout.ms=46000", "40 Invalid value 46000 for configuration share"),
+            (32, "g", "delete foo", "[Ok(())]"),
             (32, "", "set consumer.session.timeout.ms=5", "42 Default group resources are not allowed."),
             (0, "x", "set a=5", "42 Unknown resource type 0"),
             (99, "x", "set a=5", "42 Unknown resource type 99"),
