@@ -39,6 +39,15 @@ struct Round {
 const ROUNDS: &[Round] = &[
     // Groups begin at once, as in a benchmark: the tests would wait three seconds for each otherwise.
     Round { name: "compat", settings: &[("group.initial.rebalance.delay.ms", "0")], suites: SUITES },
+    // Two consumers at once have a fetch session, the others are refused one.
+    Round {
+        name: "few-sessions",
+        settings: &[
+            ("group.initial.rebalance.delay.ms", "0"),
+            ("max.incremental.fetch.session.cache.slots", "2"),
+        ],
+        suites: &[("java", |tools| java(tools, "ClientSuite")), ("franz-go", |tools| go(tools, "franz"))],
+    },
     Round { name: "scenarios", settings: &[], suites: &[("scenarios", scenarios)] },
 ];
 
@@ -165,7 +174,7 @@ fn run_round(
         let kafka = Kafka::start(tools, &folder, port, "1g", &settings)?;
         let found = suites(&mut commands, &kafka.bootstrap(), "kafka")?;
         kafka.stop()?;
-        judge("kafka", &found, None, tally);
+        judge(&format!("{}: kafka", round.name), &found, None, tally);
         if options.record {
             for ((client, check), finding) in found.iter().filter(|(_, finding)| finding.ok) {
                 expected.entry(client.clone()).or_default().insert(check.clone(), finding.answer.clone());
@@ -173,7 +182,7 @@ fn run_round(
             fs::write(&answers, serde_json::to_string_pretty(&expected)? + "\n")?;
             eprintln!("      recorded in {}", answers.display());
         } else {
-            judge_answers("kafka", &found, &expected, tally);
+            judge_answers(&format!("{}: kafka", round.name), &found, &expected, tally);
         }
     }
     if let Some(binary) = ottla {
@@ -185,7 +194,7 @@ fn run_round(
         let settings: Vec<&str> = settings.iter().map(String::as_str).collect();
         let mut ottla = Ottla::start(binary, &folder, &settings)?;
         let found = suites(&mut commands, &ottla.bootstrap(), "ottla")?;
-        judge("ottla", &found, Some(&expected), tally);
+        judge(&format!("{}: ottla", round.name), &found, Some(&expected), tally);
         tally.step(&format!("{}/ottla-goes-on", round.name), || {
             ottla.check_alive()?;
             let complaints = ottla.complaints();
