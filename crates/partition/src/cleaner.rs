@@ -4,11 +4,12 @@
 use crate::partition::Partition;
 use crate::partitions::Partitions;
 use crate::retention::Clock;
+use crate::rules::Rules;
 use crate::worker::{Stop, Worker};
 use ottla_configs::BrokerConfig;
 use ottla_ids::TopicId;
 use ottla_storage::{CleanError, Cleanable, Cleaned, Cleaning, StorageError};
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::ops::ControlFlow;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
@@ -17,6 +18,9 @@ use std::time::{Duration, Instant};
 const NAP: Duration = Duration::from_millis(100);
 /// How often a thread that is one too many looks whether it is needed.
 const IDLE: Duration = Duration::from_secs(1);
+/// After so long a log that could not be compacted is tried again, if no configuration has changed before: each try
+/// reads all that is new in it.
+const UNCLEANABLE_RETRY: Duration = Duration::from_secs(600);
 
 /// What the threads share.
 #[derive(Debug, Default)]
@@ -30,14 +34,33 @@ struct Shared {
     threads: usize,
     /// What is being cleaned.
     in_progress: HashSet<(TopicId, i32)>,
-    /// What failed in a way that will not change by itself; tried again after a restart.
-    uncleanable: HashSet<(TopicId, i32)>,
+    /// What failed in a way that will not change by itself (Kafka's `uncleanable-partitions-count`). None of them is
+    /// of a partition that is gone.
+    uncleanable: HashMap<(TopicId, i32), Failed>,
     /// Until when the bytes that were read and written take, at the rate that is allowed.
     busy_until: Option<Instant>,
 }
 
+/// What there was when a log could not be compacted.
+#[derive(Debug)]
+struct Failed {
+    at: Instant,
+    /// The topic's configuration.
+    rules: Arc<Rules>,
+    settings: Settings,
+}
+
+impl Failed {
+    /// Whether something has changed since that may help.
+    fn is_to_be_tried(&self, partition: &Partition, settings: &Settings, now: Instant) -> bool {
+        now.saturating_duration_since(self.at) >= UNCLEANABLE_RETRY
+            || !Arc::ptr_eq(&self.rules, &partition.rules())
+            || self.settings != *settings
+    }
+}
+
 /// `log.cleaner.*` as it counts now.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 struct Settings {
     threads: usize,
     backoff: Duration,
@@ -104,8 +127,8 @@ impl Partitions {
     }
 
     /// Cleans the log that wants it most; whether there was one. Blocks.
-    fn clean_one(&self, settings: &Settings, clock: Clock, stop: &Stop) -> bool {
-        let Some((partition, cleanable)) = self.filthiest(clock()) else { return false };
+    fn clean_one(&self, settings: &Settings, clock: Clock, now: Instant, stop: &Stop) -> bool {
+        let Some((partition, cleanable)) = self.filthiest(settings, clock(), now) else { return false };
         let id = (partition.topic_id(), partition.name().partition);
         let cleaning = Cleaning {
             delete_retention_ms: 0,
@@ -128,28 +151,39 @@ impl Partitions {
         };
         let started = Instant::now();
         let result = partition.clean(&cleanable, cleaning, clock(), &mut pace);
-        let is_lasting = result.as_ref().is_err_and(CleanError::is_lasting);
-        {
-            let mut shared = self.cleaner().lock();
-            shared.in_progress.remove(&id);
-            if is_lasting {
-                shared.uncleanable.insert(id);
-            }
+        let mut shared = self.cleaner().lock();
+        shared.in_progress.remove(&id);
+        match &result {
+            Ok(_) => drop(shared.uncleanable.remove(&id)),
+            Err(error) if error.is_lasting() => shared.give_up(&partition, settings, now, error),
+            Err(_) => {}
         }
+        drop(shared);
         tell(&partition, &result, started.elapsed());
         result.is_ok()
     }
 
     /// Takes the log with the greatest part to be cleaned, among those that are due.
-    fn filthiest(&self, now_ms: i64) -> Option<(Arc<Partition>, Cleanable)> {
+    fn filthiest(
+        &self,
+        settings: &Settings,
+        now_ms: i64,
+        now: Instant,
+    ) -> Option<(Arc<Partition>, Cleanable)> {
         let mut shared = self.cleaner().lock();
         let mut best: Option<(Arc<Partition>, Cleanable)> = None;
-        for partition in self.all() {
+        let all = self.all();
+        if !shared.uncleanable.is_empty() {
+            let ids: HashSet<_> = all.iter().map(|it| (it.topic_id(), it.name().partition)).collect();
+            shared.uncleanable.retain(|id, _| ids.contains(id));
+        }
+        for partition in all {
             let id = (partition.topic_id(), partition.name().partition);
+            let failed = shared.uncleanable.get(&id);
             if !partition.is_compacted()
                 || partition.is_offline()
                 || shared.in_progress.contains(&id)
-                || shared.uncleanable.contains(&id)
+                || failed.is_some_and(|failed| !failed.is_to_be_tried(&partition, settings, now))
             {
                 continue;
             }
@@ -160,16 +194,33 @@ impl Partitions {
                     best = Some((partition, cleanable));
                 }
                 Ok(_) | Err(StorageError::Closed { .. }) => {}
-                Err(error) => {
-                    tracing::error!(partition = %partition.name(), %error, "the log is not compacted");
-                    shared.uncleanable.insert(id);
-                }
+                Err(error) => shared.give_up(&partition, settings, now, &error),
             }
         }
         if let Some((partition, _)) = &best {
             shared.in_progress.insert((partition.topic_id(), partition.name().partition));
         }
         best
+    }
+}
+
+impl Shared {
+    /// Leaves a log alone until something changes, and says so: it grows from now on.
+    fn give_up(
+        &mut self,
+        partition: &Partition,
+        settings: &Settings,
+        now: Instant,
+        error: &dyn std::error::Error,
+    ) {
+        let failed = Failed { at: now, rules: partition.rules(), settings: settings.clone() };
+        self.uncleanable.insert((partition.topic_id(), partition.name().partition), failed);
+        tracing::error!(
+            partition = %partition.name(), %error, uncleanable_partitions = self.uncleanable.len(),
+            retry_minutes = UNCLEANABLE_RETRY.as_secs() / 60,
+            "the log cannot be compacted and grows until it can: see what `ottla log check` says of it; it is tried \
+             again after that time, or when a configuration of the topic or of the log cleaner changes"
+        );
     }
 }
 
@@ -185,7 +236,7 @@ fn run(partitions: &Weak<Partitions>, number: usize, clock: Clock, stop: &Stop) 
             }
             if settings.threads <= number {
                 IDLE
-            } else if partitions.clean_one(&settings, clock, stop) {
+            } else if partitions.clean_one(&settings, clock, Instant::now(), stop) {
                 Duration::ZERO
             } else {
                 settings.backoff
@@ -204,34 +255,13 @@ fn tell(partition: &Partition, result: &Result<Cleaned, CleanError>, time: Durat
             bytes_after = cleaned.bytes_after, ms = time.as_millis(), "the log was compacted"
         ),
         Err(CleanError::Interrupted) => {}
+        // It was told of already.
+        Err(error) if error.is_lasting() => {}
         Err(error) => {
-            tracing::error!(partition = %partition.name(), %error, "compaction of the log failed")
+            tracing::error!(partition = %partition.name(), %error, "compaction of the log failed for now")
         }
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn all_threads_together_keep_to_the_rate() {
-        let cleaner = Cleaner::default();
-        let now = Instant::now();
-        assert_eq!(cleaner.pause(500, 1000.0, now), Duration::from_millis(500));
-        assert_eq!(cleaner.pause(500, 1000.0, now), Duration::from_secs(1));
-        assert_eq!(cleaner.pause(100, 1000.0, now + Duration::from_secs(2)), Duration::from_millis(100));
-        assert_eq!(cleaner.pause(usize::MAX, f64::MAX, now + Duration::from_secs(9)), Duration::ZERO);
-    }
-
-    #[test]
-    fn threads_share_the_memory() {
-        let settings = |pairs: &[(&str, &str)]| {
-            Settings::of(&BrokerConfig::new(pairs.iter().copied()).expect("valid settings"))
-        };
-        let one = settings(&[]);
-        assert_eq!((one.threads, one.map_bytes, one.buffer_bytes), (1, 128 << 20, 256 << 10));
-        let four = settings(&[("log.cleaner.threads", "4")]);
-        assert_eq!((four.threads, four.map_bytes, four.buffer_bytes), (4, 32 << 20, 64 << 10));
-    }
-}
+mod tests;

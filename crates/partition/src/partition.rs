@@ -244,6 +244,11 @@ impl Partition {
         self.rules.store(rules);
     }
 
+    /// The topic's configuration as it counts now: another [`Arc`] when it was changed.
+    pub(crate) fn rules(&self) -> Arc<Rules> {
+        self.rules.load_full()
+    }
+
     /// The log, for those who keep it: shut it down, delete it.
     pub(crate) fn log(&self) -> arc_swap::Guard<Arc<Log>> {
         self.log.load()

@@ -81,7 +81,7 @@ pub(crate) fn led_by(topic: u128, index: i32, leader: i32, leader_epoch: i32) ->
     })
 }
 
-fn setting(topic: &'static str, name: &'static str, value: &'static str) -> MetadataRecord {
+pub(crate) fn setting(topic: &'static str, name: &'static str, value: &'static str) -> MetadataRecord {
     MetadataRecord::Config(ConfigRecord {
         resource_type: 2,
         resource_name: Text::from_static(topic),
@@ -308,7 +308,7 @@ fn a_read_committed_consumer_sees_what_is_stable_and_is_told_what_was_aborted() 
 }
 
 /// All partitions of a node, with the thread that commits.
-fn start(disk: &SimulatedDisk) -> Arc<Partitions> {
+pub(crate) fn start(disk: &SimulatedDisk) -> Arc<Partitions> {
     Partitions::start(NODE, Directories::one(open(disk)).unwrap(), BrokerConfig::default()).unwrap()
 }
 
