@@ -36,7 +36,11 @@ type Result struct {
 	AckedUnixNano int64 `json:"acked_unix_nano,omitempty"`
 	// Until every partition had its first record (busy).
 	FirstUseSeconds float64 `json:"first_use_seconds,omitempty"`
-	// The broker's, while what is measured went on (busy, group; with -pid).
+	// How a group settles when all members but one come, when the last comes, and when one goes (rebalance).
+	First *Rebalance `json:"first,omitempty"`
+	Join  *Rebalance `json:"join,omitempty"`
+	Leave *Rebalance `json:"leave,omitempty"`
+	// The broker's, while what is measured went on (busy, group, rebalance; with -pid).
 	BrokerCPUSeconds float64 `json:"broker_cpu_seconds,omitempty"`
 	// The driver's own, to tell when it is the bottleneck.
 	DriverCPUSeconds float64 `json:"driver_cpu_seconds"`
@@ -51,19 +55,21 @@ type Percentiles struct {
 }
 
 var (
-	broker     = flag.String("broker", "127.0.0.1:9092", "HOST:PORT of the broker")
-	topic      = flag.String("topic", "bench", "topic to write or read")
-	size       = flag.Int("size", 1024, "bytes of a record's value")
-	records    = flag.Int64("records", 1_000_000, "records to write or read")
-	batch      = flag.Int("batch", 1_000_012, "largest batch, bytes")
-	linger     = flag.Duration("linger", 5*time.Millisecond, "how long a batch waits for more records")
-	rate       = flag.Int("rate", 1000, "records per second (latency, round-trip)")
-	duration   = flag.Duration("duration", 10*time.Second, "how long (latency, round-trip)")
-	partitions = flag.Int("partitions", 1, "partitions (create)")
-	topics     = flag.Int("topics", 1, "topics, numbered when there are several (create, served, busy, group)")
-	pid        = flag.Int("pid", 0, "the broker's process, whose CPU time is told (busy, group)")
-	flush      = flag.String("flush-messages", "", "the topic's flush.messages (create); the broker's default when empty")
-	limit      = flag.Duration("limit", 5*time.Minute, "give up after this long")
+	broker       = flag.String("broker", "127.0.0.1:9092", "HOST:PORT of the broker")
+	topic        = flag.String("topic", "bench", "topic to write or read")
+	size         = flag.Int("size", 1024, "bytes of a record's value")
+	records      = flag.Int64("records", 1_000_000, "records to write or read")
+	batch        = flag.Int("batch", 1_000_012, "largest batch, bytes")
+	linger       = flag.Duration("linger", 5*time.Millisecond, "how long a batch waits for more records")
+	rate         = flag.Int("rate", 1000, "records per second (latency, round-trip)")
+	duration     = flag.Duration("duration", 10*time.Second, "how long (latency, round-trip)")
+	partitions   = flag.Int("partitions", 1, "partitions (create, rebalance)")
+	members      = flag.Int("members", 10, "members of the group (rebalance)")
+	protocolName = flag.String("protocol", "classic", "the group's protocol, classic or consumer (rebalance)")
+	topics       = flag.Int("topics", 1, "topics, numbered when there are several (create, served, busy, group)")
+	pid          = flag.Int("pid", 0, "the broker's process, whose CPU time is told (busy, group, rebalance)")
+	flush        = flag.String("flush-messages", "", "the topic's flush.messages (create); the broker's default when empty")
+	limit        = flag.Duration("limit", 5*time.Minute, "give up after this long")
 )
 
 func main() {
@@ -79,13 +85,14 @@ func main() {
 		"metadata":   metadata,
 		"busy":       busy,
 		"group":      group,
+		"rebalance":  rebalance,
 	}
 	var run func(context.Context) (Result, error)
 	if len(os.Args) > 1 {
 		run = workloads[os.Args[1]]
 	}
 	if run == nil {
-		fmt.Fprintln(os.Stderr, "usage: driver create|delete|produce|consume|latency|round-trip|first-ack|served|metadata|busy|group [flags]")
+		fmt.Fprintln(os.Stderr, "usage: driver create|delete|produce|consume|latency|round-trip|first-ack|served|metadata|busy|group|rebalance [flags]")
 		flag.PrintDefaults()
 		os.Exit(2)
 	}

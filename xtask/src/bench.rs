@@ -7,6 +7,7 @@
 //! what the other one left to be written.
 
 mod broker;
+mod groups;
 mod machine;
 mod report;
 mod scale;
@@ -32,7 +33,7 @@ const USAGE: &str =
   --only NAME       one side alone, for work on the benchmark itself
   --workload NAME   only this one (and what it needs): start, produce-1k, produce-100, produce-small,
                     consume-1k, consume-100, latency-1000, latency-5000, round-trip, kill,
-                    scale (many partitions; minutes)
+                    groups (a group over 900 partitions), scale (many partitions; minutes)
   --ottla BINARY    the binary to measure; by default it is built with `cargo build --release`
   --data FOLDER     where both keep their data (target/bench)
   --port PORT       the first of the ports used (21310)
@@ -318,6 +319,9 @@ impl Bench {
         }
         if self.wants("start") {
             self.measure_starts()?;
+        }
+        if self.wants("groups") {
+            self.measure_groups()?;
         }
         if self.wants("scale") {
             self.measure_scale()?;

@@ -103,7 +103,7 @@ Made by `cargo xtask bench{flag}` at commit {commit}, in {minutes} minutes. All 
         let [kafka, ottla, page_cache] = sides.map(|numbers| cell(&numbers));
         let _ = writeln!(page, "| {} | {kafka} | {ottla} | {page_cache} | {ratio} |", row.title);
     }
-    page + &super::scale::table(measured)
+    page + &super::groups::table(measured) + &super::scale::table(measured)
 }
 
 fn rows(workloads: &[Workload]) -> Vec<Row> {
