@@ -57,6 +57,7 @@ const SUITES: &[(&str, Prepare)] = &[
     ("java", |tools| java(tools, "ClientSuite")),
     ("java-tools", |tools| java(tools, "ToolSuite")),
     ("connect", connect),
+    ("java-election", |tools| java(tools, "ElectionSuite")),
     ("java-directories", |tools| java(tools, "DirectorySuite")),
     ("librdkafka", |tools| python(tools, "suite_librdkafka.py")),
     ("aiokafka", |tools| python(tools, "suite_aiokafka.py")),
