@@ -5,6 +5,7 @@ mod churn;
 mod cleaner;
 mod compat;
 mod crash;
+mod disks;
 mod dump;
 mod flights;
 mod hostile;
@@ -27,13 +28,13 @@ const USAGE: &str =
     "usage: cargo xtask test [--unit] [--compat] [--oracle [--record]] [--long] [--ottla BINARY] [FILTER]...
   without options: all of it, but for the suites against Apache Kafka
   --unit      formatting, lints, generated files, licences and the unit tests
-  --compat    real clients, the log cleaner beside Apache Kafka's, kill -9, the hostile client and the flights, against Ottla
+  --compat    real clients, the log cleaner beside Apache Kafka's, full and failing disks, kill -9, the hostile client and the flights, against Ottla
   --oracle    the suites of --compat against Apache Kafka too
   --record    with --oracle: keep Apache Kafka's answers in compat/answers.json
   --long      more kills, a longer hostile client, all flights
   --ottla     a binary to test; without it the release build is made first
   FILTER      only steps whose name contains it: fmt clippy codegen deny unit protocol records
-              compat/SUITE cleaner swap crash churn hostile flights";
+              compat/SUITE cleaner disks swap crash churn hostile flights";
 
 /// Which steps run, and how.
 #[derive(Debug, Default)]
@@ -260,7 +261,7 @@ fn clients(tools: &Tools, options: &Options, work: &Path, tally: &mut Tally) {
         tally.step("records", || records(tools, work));
     }
     let wants_ottla = !options.oracle || options.compat;
-    let steps = ["compat", "cleaner", "swap", "crash", "churn", "hostile", "flights"];
+    let steps = ["compat", "cleaner", "disks", "swap", "crash", "churn", "hostile", "flights"];
     let any = options.filters.is_empty()
         || options.filters.iter().any(|filter| steps.iter().any(|step| filter.contains(step)));
     if !any {
@@ -276,6 +277,9 @@ fn clients(tools: &Tools, options: &Options, work: &Path, tally: &mut Tally) {
     let Some(binary) = binary else { return };
     if options.wants("cleaner") {
         tally.telling_step("cleaner", || cleaner::run(tools, &binary, &work.join("cleaner"), seed()));
+    }
+    if options.wants("disks") {
+        tally.telling_step("disks", || disks::run(tools, &binary, &work.join("disks")));
     }
     if options.long && options.wants("swap") {
         let records = if options.long { 20_000 } else { 300 };
