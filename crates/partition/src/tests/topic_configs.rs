@@ -4,8 +4,10 @@
 use super::*;
 use crate::partition::DeleteRecordsError;
 use ottla_configs::{Support, topic};
-use ottla_records::{BatchView, ProduceError, TimestampType};
+use ottla_records::{BatchView, ProduceError, TimestampType, batches};
+use ottla_storage::Cleaning;
 use std::collections::BTreeSet;
+use std::ops::ControlFlow;
 
 /// The keys whose effect is shown here.
 const HERE: &[(&str, fn())] = &[
@@ -14,16 +16,22 @@ const HERE: &[(&str, fn())] = &[
     ("compression.lz4.level", || a_level_changes_what_is_stored("lz4", "1", "6")),
     ("compression.type", batches_are_stored_in_the_topics_codec),
     ("compression.zstd.level", || a_level_changes_what_is_stored("zstd", "-50", "19")),
+    ("delete.retention.ms", tombstones_stay_for_the_time),
     ("file.delete.delay.ms", deleted_files_stay_for_the_delay),
     ("flush.messages", so_many_records_cause_a_sync),
     ("flush.ms", a_sync_comes_after_the_time),
     ("index.interval.bytes", the_index_has_an_entry_for_so_many_bytes),
+    ("max.compaction.lag.ms", records_wait_no_longer_to_be_compacted),
     ("max.message.bytes", a_batch_may_be_so_large),
     ("message.timestamp.after.max.ms", || timestamps_are_within("message.timestamp.after.max.ms", 1)),
     ("message.timestamp.before.max.ms", || timestamps_are_within("message.timestamp.before.max.ms", -1)),
     ("message.timestamp.type", records_bear_the_time_of_the_append),
+    ("min.cleanable.dirty.ratio", such_a_part_must_be_new),
+    ("min.compaction.lag.ms", records_wait_so_long_to_be_compacted),
     ("min.insync.replicas", so_many_replicas_must_be_in_sync),
     ("preallocate", a_segment_has_its_room_at_once),
+    ("retention.bytes", the_oldest_segments_go_while_the_rest_is_enough),
+    ("retention.ms", segments_go_when_they_are_so_old),
     ("segment.bytes", a_segment_becomes_so_large),
     ("segment.index.bytes", a_full_index_closes_its_segment),
     ("segment.jitter.ms", a_segment_is_closed_earlier_by_the_jitter),
@@ -32,13 +40,7 @@ const HERE: &[(&str, fn())] = &[
 
 /// The keys whose effect is shown elsewhere, and where.
 const ELSEWHERE: &[(&str, &str)] = &[
-    ("delete.retention.ms", "the log cleaner, in ottla-storage"),
-    ("max.compaction.lag.ms", "the log cleaner, in ottla-storage"),
-    ("min.cleanable.dirty.ratio", "the log cleaner, in ottla-storage"),
-    ("min.compaction.lag.ms", "the log cleaner, in ottla-storage"),
     ("remote.storage.enable", "refused: ottla-configs, tests/golden.rs"),
-    ("retention.bytes", "retention, in ottla-storage"),
-    ("retention.ms", "retention, in ottla-storage"),
     (
         "unclean.leader.election.enable",
         "a_replica_that_lacks_records_leads_only_where_the_topic_says_so, in ottla-controller",
@@ -335,4 +337,97 @@ fn a_segment_becomes_so_old() {
 fn a_segment_is_closed_earlier_by_the_jitter() {
     let after = rolled_after_ms(&with(&[("segment.ms", "1000"), ("segment.jitter.ms", "900")]), 10, 10);
     assert!((100..1000).contains(&after), "{after}");
+}
+
+/// A segment of one record of `key`, a second younger than the one before; `None` deletes the key.
+fn add_segment(it: &ByHand, key: &str, value: Option<&[u8]>) {
+    let now_ms = NOW_MS + 1000 * it.partition.log_end_offset().0;
+    let mut builder = BatchBuilder::new(Offset::ZERO, Compression::None);
+    builder.append(now_ms, Some(key.as_bytes()), value, &[]).unwrap();
+    produce(it, &builder.finish().unwrap(), now_ms).unwrap();
+    it.commit();
+    // Only what the recovery point has passed is compacted.
+    it.directory.checkpoint(now_ms).unwrap();
+}
+
+/// Five segments of one record each, by the clock at [`NOW_MS`] and 1, 2, 3 and 4 s later.
+fn five_segments(settings: &[(&str, &str)]) -> ByHand {
+    let it = with(&[settings, &[("segment.ms", "1")]].concat());
+    (0..5).for_each(|_| add_segment(&it, "k", Some(b"v")));
+    it
+}
+
+/// Whether the log is to be compacted so many ms after [`NOW_MS`].
+fn is_due(it: &ByHand, ms: i64) -> bool {
+    it.partition.cleanable(NOW_MS + ms).unwrap().is_some()
+}
+
+fn compact(it: &ByHand, ms: i64) {
+    let cleanable = it.partition.cleanable(NOW_MS + ms).unwrap().expect("it is to be compacted");
+    let cleaning =
+        Cleaning { delete_retention_ms: 0, map_bytes: 10_000, load_factor: 0.9, buffer_bytes: 10_000 };
+    it.partition.clean(&cleanable, cleaning, NOW_MS + ms, &mut |_| ControlFlow::Continue(())).unwrap();
+}
+
+fn records_wait_so_long_to_be_compacted() {
+    let it = five_segments(&[("cleanup.policy", "compact"), ("min.compaction.lag.ms", "10000")]);
+    assert_eq!((is_due(&it, 9_999), is_due(&it, 10_000)), (false, true));
+}
+
+fn records_wait_no_longer_to_be_compacted() {
+    let never = [("cleanup.policy", "compact"), ("min.cleanable.dirty.ratio", "1")];
+    let it = five_segments(&[&never[..], &[("max.compaction.lag.ms", "10000")]].concat());
+    assert_eq!((is_due(&it, 10_000), is_due(&it, 10_001)), (false, true));
+}
+
+fn such_a_part_must_be_new() {
+    // One segment of what is compacted, and one that is new.
+    let is_due_with = |ratio: &str| {
+        let it = five_segments(&[("cleanup.policy", "compact"), ("min.cleanable.dirty.ratio", ratio)]);
+        compact(&it, 0);
+        assert!(!is_due(&it, 0));
+        add_segment(&it, "k", Some(b"v"));
+        is_due(&it, 0)
+    };
+    assert_eq!((is_due_with("0.4"), is_due_with("0.6")), (true, false));
+}
+
+fn tombstones_stay_for_the_time() {
+    let it = with(&[
+        ("cleanup.policy", "compact"),
+        ("segment.ms", "1"),
+        ("min.cleanable.dirty.ratio", "0.01"),
+        ("delete.retention.ms", "1000"),
+    ]);
+    // The first compaction says until when the tombstone stays, and those after it look at that.
+    let mut has_tombstone_at = |ms| {
+        (0..2).for_each(|_| add_segment(&it, "another", Some(b"v")));
+        compact(&it, ms);
+        it.directory.remove_deleted(i64::MAX).unwrap();
+        batches(&stored(&it)).any(|batch| {
+            let records = batch.unwrap().records(1000).unwrap();
+            records.iter().any(|record| record.unwrap().value.is_none())
+        })
+    };
+    add_segment(&it, "k", None);
+    assert_eq!([0, 999, 1000].map(&mut has_tombstone_at), [true, true, false]);
+}
+
+fn segments_go_when_they_are_so_old() {
+    let it = five_segments(&[("retention.ms", "10000")]);
+    let start_at = |ms| it.partition.retain(NOW_MS + ms).unwrap().log_start;
+    assert_eq!([10_000, 10_001, 12_001].map(start_at), [Offset(0), Offset(1), Offset(3)]);
+}
+
+fn the_oldest_segments_go_while_the_rest_is_enough() {
+    let size = stored(&five_segments(&[])).len() / 5;
+    let start_with = |bytes: usize| {
+        let it = five_segments(&[("retention.bytes", &bytes.to_string())]);
+        it.partition.retain(NOW_MS).unwrap().log_start
+    };
+    assert_eq!(
+        [5 * size, 3 * size, 3 * size + 1].map(start_with),
+        [Offset(0), Offset(2), Offset(1)],
+        "segments of {size} bytes"
+    );
 }
