@@ -43,7 +43,9 @@ public final class Clean {
     private static final Map<String, Map<String, String>> TOPICS = new TreeMap<>(Map.of(
             "cleaned-keys", Map.of("delete.retention.ms", "1"),
             "cleaned-tombstones", Map.of("delete.retention.ms", "86400000"),
-            "cleaned-recompressed", Map.of("delete.retention.ms", "1", "compression.type", "zstd"),
+            // Here it is not segment.ms that closes segments.
+            "cleaned-recompressed", Map.of("delete.retention.ms", "1", "compression.type", "zstd",
+                    "segment.ms", "604800000", "max.compaction.lag.ms", "1000"),
             "cleaned-late", Map.of("delete.retention.ms", "86400000", "min.compaction.lag.ms", LAG_MS)));
 
     private final Side side;

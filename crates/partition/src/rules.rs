@@ -43,7 +43,11 @@ impl Rules {
         Rules {
             log: LogConfig {
                 segment_bytes: non_negative(config.segment_bytes),
-                segment_ms: config.segment_ms,
+                // Only closed segments are compacted (Kafka's `LogConfig.maxSegmentMs`).
+                segment_ms: match config.cleanup_policy.compact && config.max_compaction_lag_ms > 0 {
+                    true => config.segment_ms.min(config.max_compaction_lag_ms),
+                    false => config.segment_ms,
+                },
                 segment_jitter_ms: config.segment_jitter_ms,
                 segment_index_bytes: non_negative(config.segment_index_bytes),
                 index_interval_bytes: non_negative(config.index_interval_bytes),

@@ -29,15 +29,15 @@ const KINDS: [(&str, &[&str]); 5] = [
     (".snapshot", &[]),
 ];
 
-/// Has Kafka's tool read all files of the topics whose names begin with `topics`; how many there are. Their records
+/// Has Kafka's tool read all files of the topics whose names begin with one of `topics`; how many there are. Their records
 /// must not hold any of [`COMPLAINTS`]. `decoder` is the switch for records of an internal topic.
-pub fn check(tools: &Tools, data: &Path, topics: &str, decoder: Option<&str>) -> Result<usize> {
+pub fn check(tools: &Tools, data: &Path, topics: &[&str], decoder: Option<&str>) -> Result<usize> {
     let mut count = 0;
     for (suffix, switches) in KINDS {
         let files = files(data, topics, suffix)?;
         if files.is_empty() {
             // A log of less than index.interval.bytes has empty indexes.
-            ensure!(suffix != ".log", "no {suffix} of {topics} in {}", data.display());
+            ensure!(suffix != ".log", "no {suffix} of {topics:?} in {}", data.display());
             continue;
         }
         count += files.len();
@@ -51,18 +51,19 @@ pub fn check(tools: &Tools, data: &Path, topics: &str, decoder: Option<&str>) ->
             COMPLAINTS.iter().any(|complaint| line.contains(complaint))
         };
         if let Some(line) = text.lines().find(is_complaint) {
-            bail!("{topics}*{suffix}: {line}");
+            bail!("{topics:?} {suffix}: {line}");
         }
     }
     Ok(count)
 }
 
 /// The files of these topics that end in `suffix` and are not empty, with their paths.
-pub fn files(data: &Path, topics: &str, suffix: &str) -> Result<Vec<String>> {
+pub fn files(data: &Path, topics: &[&str], suffix: &str) -> Result<Vec<String>> {
     let mut files = Vec::new();
     for folder in fs::read_dir(data)? {
         let folder = folder?;
-        if !folder.file_name().to_string_lossy().starts_with(topics) {
+        let name = folder.file_name().to_string_lossy().into_owned();
+        if !topics.iter().any(|topic| name.starts_with(topic)) {
             continue;
         }
         for file in fs::read_dir(folder.path())? {

@@ -117,9 +117,9 @@ impl Trip<'_> {
             ("__transaction_state-", Some("--transaction-log-decoder")),
             ("__cluster_metadata-", Some("--cluster-metadata-decoder")),
         ] {
-            count += dump::check(self.tools, &data, topics, decoder)?;
+            count += dump::check(self.tools, &data, &[topics], decoder)?;
         }
-        let indexes = files(&data, "swap-transactions-", ".txnindex")?.len();
+        let indexes = files(&data, &["swap-transactions-"], ".txnindex")?.len();
         ensure!(0 < indexes, "no index of aborted transactions");
         Ok(format!("{count} files, none with a complaint"))
     }

@@ -378,6 +378,14 @@ fn records_wait_no_longer_to_be_compacted() {
     let never = [("cleanup.policy", "compact"), ("min.cleanable.dirty.ratio", "1")];
     let it = five_segments(&[&never[..], &[("max.compaction.lag.ms", "10000")]].concat());
     assert_eq!((is_due(&it, 10_000), is_due(&it, 10_001)), (false, true));
+
+    // A segment that is not closed could not be compacted.
+    let segments = |policy| {
+        let it = with(&[("cleanup.policy", policy), ("max.compaction.lag.ms", "999")]);
+        (0..3).for_each(|_| add_segment(&it, "k", Some(b"v")));
+        files(&it, ".log").len()
+    };
+    assert_eq!((segments("delete"), segments("compact")), (1, 3));
 }
 
 fn such_a_part_must_be_new() {
