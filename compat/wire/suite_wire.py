@@ -8,6 +8,7 @@ import sys
 import checks_configs
 import checks_fetch
 import checks_frames
+import checks_group_offsets
 import checks_groups
 import checks_metadata
 import checks_offsets
@@ -35,6 +36,7 @@ SECTIONS = [
     checks_metadata.topics,
     checks_configs.configs,
     checks_groups.groups,
+    checks_group_offsets.group_offsets,
 ]
 
 

@@ -21,6 +21,10 @@ PATIENCE_S = 10
 UNORDERED = {
     "Produce": [(["Responses", "PartitionResponses"], "Index")],
     "ListOffsets": [(["Topics", "Partitions"], "PartitionIndex")],
+    "OffsetCommit": [(["Topics", "Partitions"], "PartitionIndex")],
+    "DeleteGroups": [(["Results"], "GroupId")],
+    "OffsetDelete": [(["Topics", "Partitions"], "PartitionIndex")],
+    "OffsetFetch": [(["Topics", "Partitions"], "PartitionIndex"), (["Groups", "Topics", "Partitions"], "PartitionIndex")],
     "Metadata": [(["Topics"], "Name"), (["Topics", "Partitions"], "PartitionIndex")],
 }
 
@@ -28,7 +32,7 @@ UNORDERED = {
 def sort(value, path, key):
     """Sorts the arrays at the end of `path`."""
     if len(path) == 1:
-        value.get(path[0], []).sort(key=lambda it: it.get(key) or ("" if key == "Name" else 0))
+        value.get(path[0], []).sort(key=lambda it: it.get(key) or ("" if key in ("Name", "GroupId") else 0))
     else:
         for it in value.get(path[0], []):
             sort(it, path[1:], key)

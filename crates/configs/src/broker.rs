@@ -193,7 +193,7 @@ keys! {
         "How often subscriptions by regular expression are resolved again.";
     "group.consumer.session.timeout.ms", Int, Value("45000"), AtLeast(1), ReadOnly, Medium, Refused(CONSUMER),
         "How long a member of a consumer group may be silent before it is removed.";
-    "group.coordinator.append.linger.ms", Int, Value("-1"), AtLeast(-1), ReadOnly, Medium, Refused(COORDINATOR),
+    "group.coordinator.append.linger.ms", Int, Value("-1"), AtLeast(-1), ReadOnly, Medium, Honoured,
         "How long the group coordinator collects records before it writes them; -1 adapts to the load.";
     "group.coordinator.background.threads", Int, Value("2"), AtLeast(1), ReadOnly, High, NoCounterpart(WORKERS),
         "Threads that compute assignments and resolve regular expressions.";
@@ -439,7 +439,7 @@ keys! {
         "Connections to each other broker for replication.";
     "offset.metadata.max.bytes", Int, Value("4096"), Any, ReadOnly, High, Honoured,
         "Most bytes of the text that a consumer may attach to a committed offset.";
-    "offsets.commit.timeout.ms", Int, Value("5000"), AtLeast(1), ReadOnly, High, Refused(COORDINATOR),
+    "offsets.commit.timeout.ms", Int, Value("5000"), AtLeast(1), ReadOnly, High, Honoured,
         "How long an offset commit may take to reach all replicas.";
     "offsets.load.buffer.size", Int, Value("5242880"), AtLeast(1), ReadOnly, High, NoCounterpart(BUFFERS),
         "Bytes read at once when a partition of `__consumer_offsets` is loaded.";
@@ -447,7 +447,7 @@ keys! {
         "How often expired offsets are looked for.";
     "offsets.retention.minutes", Int, Value("10080"), AtLeast(1), ReadOnly, High, Honoured,
         "How long offsets are kept after their group became empty or stopped using the topic.";
-    "offsets.topic.compression.codec", Int, Value("0"), Any, ReadOnly, High, Refused(COORDINATOR),
+    "offsets.topic.compression.codec", Int, Value("0"), Any, ReadOnly, High, Honoured,
         "The codec of batches in `__consumer_offsets`, by number: 0 is none.";
     "offsets.topic.num.partitions", Int, Value("50"), AtLeast(1), ReadOnly, High, Honoured,
         "Partitions of `__consumer_offsets`; must not change once it exists.";

@@ -51,6 +51,8 @@ pub fn contradictions(broker: &BrokerConfig) -> Vec<String> {
     if let Err(problem) = connection_overrides(&overrides) {
         require(false, &problem);
     }
+    let codec = broker.int("offsets.topic.compression.codec");
+    require((0..=4).contains(&codec), &format!("Unknown compression type id: {codec}"));
     problems.extend(contradictions_of_groups(broker));
     problems
 }
@@ -114,16 +116,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn bounds_of_consumer_groups_must_hold_what_groups_are_told() {
+    fn settings_of_groups_must_fit_together() {
         assert_eq!(contradictions(&BrokerConfig::default()), Vec::<String>::new());
         let broker = BrokerConfig::new([
             ("group.consumer.session.timeout.ms", "4000"),
             ("group.consumer.min.session.timeout.ms", "3000"),
             ("group.consumer.max.assignment.interval.ms", "500"),
+            ("offsets.topic.compression.codec", "5"),
         ]);
         assert_eq!(
             contradictions(&broker.expect("each is valid")),
             [
+                "Unknown compression type id: 5",
                 "group.consumer.heartbeat.interval.ms must be less than group.consumer.session.timeout.ms",
                 "group.consumer.assignment.interval.ms must be less than or equal to \
                  group.consumer.max.assignment.interval.ms",

@@ -9,8 +9,6 @@ pub(crate) const CHECKPOINTS: &str = "the intervals of checkpoints cannot be set
 /// KIP-848.
 pub(crate) const CONSUMER: &str =
     "the newer consumer group protocol (KIP-848) is not served yet; clients use the classic one";
-/// Details of the coordinator's own writes.
-pub(crate) const COORDINATOR: &str = "the group coordinator cannot be tuned in this way yet";
 /// Internal keys of Apache Kafka.
 pub(crate) const INTERNAL: &str = "it is internal to Apache Kafka and has no meaning here";
 /// Plug-ins.

@@ -11,6 +11,7 @@ use ottla_groups::{
 };
 use ottla_ids::LeaderEpoch;
 use ottla_protocol::Text;
+use ottla_records::Compression;
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicI32, Ordering};
 use std::time::Duration;
@@ -33,7 +34,13 @@ impl GroupCoordinator {
         commit_timeout: Duration,
         wall_ms: fn() -> i64,
     ) -> GroupCoordinator {
-        let options = Options { topic: OFFSETS_TOPIC, commit_timeout, wall_ms };
+        let compression = Compression::None;
+        let linger = Duration::ZERO;
+        let options = Options { topic: OFFSETS_TOPIC, commit_timeout, linger, compression, wall_ms };
+        GroupCoordinator::with_options(settings, partitions, options)
+    }
+
+    pub(crate) fn with_options(settings: Settings, partitions: i32, options: Options) -> GroupCoordinator {
         let coordinator = Coordinator::new(options, move || Groups::new(settings.clone()));
         GroupCoordinator { coordinator, partitions: AtomicI32::new(partitions.max(1)) }
     }
@@ -51,9 +58,17 @@ impl GroupCoordinator {
             offsets_retention_ms: i64::from(config.int("offsets.retention.minutes")) * minute_ms,
             offsets_retention_check_interval_ms: config.long("offsets.retention.check.interval.ms"),
         };
-        let timeout = u64::try_from(config.int("offsets.commit.timeout.ms")).unwrap_or_default();
-        let partitions = config.int("offsets.topic.num.partitions");
-        GroupCoordinator::new(settings, partitions, Duration::from_millis(timeout), wall_ms)
+        let codec = Compression::ALL
+            .get(size("offsets.topic.compression.codec"))
+            .expect("a broker does not start with a codec that does not exist");
+        let options = Options {
+            topic: OFFSETS_TOPIC,
+            commit_timeout: millis(config.int("offsets.commit.timeout.ms")),
+            linger: millis(config.int("group.coordinator.append.linger.ms")),
+            compression: *codec,
+            wall_ms,
+        };
+        GroupCoordinator::with_options(settings, config.int("offsets.topic.num.partitions"), options)
     }
 
     /// How many partitions the topic has, once that is known: it may have been made with another number than this
@@ -238,6 +253,11 @@ impl GroupCoordinator {
         }
         by_partition
     }
+}
+
+/// A negative time is none.
+fn millis(ms: i32) -> Duration {
+    Duration::from_millis(u64::try_from(ms).unwrap_or_default())
 }
 
 /// The refusal, or that of an answer to another question, which cannot be.

@@ -2,8 +2,9 @@
 
 use crate::core::{Core, Unavailable};
 use crate::log::PartitionLog;
-use crate::shard::{self, Message, Setup};
+use crate::shard::{self, Message, Phase, Setup};
 use ottla_ids::LeaderEpoch;
+use ottla_records::Compression;
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
@@ -20,6 +21,11 @@ pub struct Options {
     pub topic: &'static str,
     /// How long an answer may wait for its records to be committed (`offsets.commit.timeout.ms`).
     pub commit_timeout: Duration,
+    /// How long what does not depend on others waits for more to be written with it
+    /// (`group.coordinator.append.linger.ms`). With zero, what has arrived is written at once.
+    pub linger: Duration,
+    /// How batches are compressed (`offsets.topic.compression.codec`).
+    pub compression: Compression,
     /// The time, in ms since 1970.
     pub wall_ms: fn() -> i64,
 }
@@ -38,7 +44,7 @@ pub struct Coordinator<C: Core> {
 struct Shard<C: Core> {
     epoch: LeaderEpoch,
     queue: mpsc::Sender<Message<C>>,
-    loaded: watch::Receiver<bool>,
+    phase: watch::Receiver<Phase>,
     _stop: watch::Sender<()>,
 }
 
@@ -57,25 +63,25 @@ impl<C: Core> Coordinator<C> {
     /// epoch gone by, changes nothing. Must be called within a tokio runtime.
     pub fn lead(&self, partition: i32, epoch: LeaderEpoch, log: impl PartitionLog) {
         let mut shards = self.shards.write().unwrap_or_else(PoisonError::into_inner);
-        if shards.get(&partition).is_some_and(|shard| epoch <= shard.epoch && !shard.queue.is_closed()) {
+        let serves = |shard: &Shard<C>| !shard.queue.is_closed() && *shard.phase.borrow() != Phase::Failed;
+        if shards.get(&partition).is_some_and(|shard| epoch <= shard.epoch && serves(shard)) {
             return;
         }
         let (queue, requests) = mpsc::channel(QUEUE_MAX);
         let (stop, stopped) = watch::channel(());
-        let (loaded_sender, loaded) = watch::channel(false);
+        let (phase_sender, phase) = watch::channel(Phase::Loading);
         let setup = Setup {
             name: format!("{}-{partition}", self.options.topic),
             log,
-            commit_timeout: self.options.commit_timeout,
-            wall_ms: self.options.wall_ms,
-            loaded: loaded_sender,
+            options: self.options.clone(),
+            phase: phase_sender,
             requests,
             stopped,
         };
         let new_core = self.new_core.clone();
         tokio::spawn(shard::own(setup, move || new_core()));
         // The owner before, if any, ends as its entry is replaced.
-        shards.insert(partition, Shard { epoch, queue, loaded, _stop: stop });
+        shards.insert(partition, Shard { epoch, queue, phase, _stop: stop });
         self.leading.send_replace(());
     }
 
@@ -107,13 +113,13 @@ impl<C: Core> Coordinator<C> {
         let wait = async {
             let mut leading = self.leading.subscribe();
             loop {
-                let loaded = {
+                let phase = {
                     let shards = self.shards.read().unwrap_or_else(PoisonError::into_inner);
-                    shards.get(&partition).map(|shard| shard.loaded.clone())
+                    shards.get(&partition).map(|shard| shard.phase.clone())
                 };
-                match loaded {
+                match phase {
                     // The sender goes when the partition cannot be loaded.
-                    Some(mut loaded) => return loaded.wait_for(|loaded| *loaded).await.is_ok(),
+                    Some(mut phase) => return phase.wait_for(|it| *it == Phase::Loaded).await.is_ok(),
                     None => drop(leading.changed().await),
                 }
             }
@@ -129,8 +135,10 @@ impl<C: Core> Coordinator<C> {
             if shard.queue.is_closed() {
                 return Err(Unavailable::NotCoordinator);
             }
-            if !*shard.loaded.borrow() {
-                return Err(Unavailable::Loading);
+            match *shard.phase.borrow() {
+                Phase::Loading => return Err(Unavailable::Loading),
+                Phase::Failed => return Err(Unavailable::NotCoordinator),
+                Phase::Loaded => {}
             }
             shard.queue.clone()
         };

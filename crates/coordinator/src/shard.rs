@@ -1,8 +1,9 @@
 //! The owner of one partition: the only one who touches its core.
 
 use crate::core::{Core, Effects, EncodedRecord, Now, Unavailable};
-use crate::load::load;
+use crate::load::{LoadError, load};
 use crate::log::{LogError, PartitionLog};
+use crate::runtime::Options;
 use bytes::Bytes;
 use ottla_ids::Offset;
 use ottla_records::{BatchBuilder, Compression};
@@ -48,8 +49,24 @@ struct Pending<C: Core> {
     effects: Vec<Effects<C>>,
 }
 
-/// The partition cannot be served here any more.
-struct Over;
+/// Why the partition cannot be served any more.
+enum Over {
+    /// This node does not lead it, or its log is damaged: time alone changes nothing.
+    Gone,
+    /// Its log could not be read or written. That may be over later.
+    Failed,
+}
+
+/// Whether a partition answers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Phase {
+    /// Its log is being replayed.
+    Loading,
+    /// It answers.
+    Loaded,
+    /// Its log failed, and is tried again after a while.
+    Failed,
+}
 
 /// The requests for one partition; held by its owner.
 type Requests<C> = Arc<Mutex<mpsc::Receiver<Message<C>>>>;
@@ -59,45 +76,70 @@ pub(crate) struct Setup<C: Core, L> {
     /// The partition's name, for the log.
     pub name: String,
     pub log: L,
-    pub commit_timeout: Duration,
-    pub wall_ms: fn() -> i64,
-    pub loaded: watch::Sender<bool>,
+    pub options: Options,
+    pub phase: watch::Sender<Phase>,
     pub requests: mpsc::Receiver<Message<C>>,
     /// Closed when the owner is to stop.
     pub stopped: watch::Receiver<()>,
 }
 
-/// How long an owner that failed by a bug of ours stays away before it loads the partition again.
+/// How long after a failure a partition is loaded again; twice as long after each further one.
 const RESTART_DELAY: Duration = Duration::from_secs(1);
+/// The longest such time.
+const RESTART_DELAY_MAX: Duration = Duration::from_secs(30);
 
-/// Owns a partition until told to stop or until it is lost. Should a request reveal a bug, those who wait are told
-/// to look for the coordinator again, and the partition is loaded anew.
+/// Owns a partition until told to stop or until it is lost. Should its log fail, or a request reveal a bug, those
+/// who wait are told to look for the coordinator again, and so is who asks until the partition is loaded anew.
 pub(crate) async fn own<C: Core, L: PartitionLog>(setup: Setup<C, L>, new_core: impl Fn() -> C) {
-    let Setup { name, log, commit_timeout, wall_ms, loaded, requests, stopped } = setup;
-    let (log, loaded) = (Arc::new(log), Arc::new(loaded));
+    let Setup { name, log, options, phase, requests, mut stopped } = setup;
+    let (log, phase) = (Arc::new(log), Arc::new(phase));
     let requests = Arc::new(Mutex::new(requests));
+    let mut delay = RESTART_DELAY;
     loop {
         let owner = Owner {
             name: name.clone(),
             core: new_core(),
             log: log.clone(),
-            commit_timeout,
-            wall_ms,
-            loaded: loaded.clone(),
+            options: options.clone(),
+            phase: phase.clone(),
             started: Instant::now(),
             calls: 0,
             waiting: HashMap::new(),
+            pending: Pending::default(),
+            write_at: None,
             parked: VecDeque::new(),
             written: Offset::ZERO,
         };
         match tokio::spawn(owner.run(requests.clone(), stopped.clone())).await {
+            Ok(Err(Over::Failed)) => warn!("{name} is loaded again in {} s", delay.as_secs()),
             Err(failure) if failure.is_panic() => {
-                error!("the coordinator of {name} failed by a bug; it is loaded again");
-                loaded.send_replace(false);
-                tokio::time::sleep(RESTART_DELAY).await;
+                error!(
+                    "the coordinator of {name} failed by a bug; it is loaded again in {} s",
+                    delay.as_secs()
+                );
             }
-            _ => return,
+            Ok(Err(Over::Gone)) => return warn!("{name} is not served here any more"),
+            Ok(Ok(())) | Err(_) => return,
         }
+        if phase.send_replace(Phase::Failed) == Phase::Loaded {
+            delay = RESTART_DELAY;
+        }
+        tokio::select! {
+            biased;
+            _ = stopped.changed() => return,
+            () = tokio::time::sleep(delay) => {}
+            () = refuse_all(&requests) => return,
+        }
+        delay = (delay * 2).min(RESTART_DELAY_MAX);
+        phase.send_replace(Phase::Loading);
+    }
+}
+
+/// Answers whoever asks while nothing is loaded; returns when nobody can ask any more.
+async fn refuse_all<C: Core>(requests: &Requests<C>) {
+    let mut requests = requests.lock().await;
+    while let Some(message) = requests.recv().await {
+        drop(message.reply.send(Err(Unavailable::NotCoordinator)));
     }
 }
 
@@ -107,14 +149,18 @@ struct Owner<C: Core, L> {
     name: String,
     core: C,
     log: Arc<L>,
-    commit_timeout: Duration,
-    wall_ms: fn() -> i64,
-    loaded: Arc<watch::Sender<bool>>,
+    options: Options,
+    phase: Arc<watch::Sender<Phase>>,
     /// When [`Now::tick_ms`] was 0.
     started: Instant,
     calls: u64,
     /// Calls that the core has not answered. As many as there are clients that wait.
     waiting: HashMap<u64, Reply<C>>,
+    /// Decided and not written yet: decisions that do not depend on each other, of one turn or of the time that
+    /// they linger. No more than fits one batch.
+    pending: Pending<C>,
+    /// When `pending` is to be written, at the latest; set when something lingers.
+    write_at: Option<Instant>,
     /// Answers by what they wait for, ascending. As many as there are clients that wait.
     parked: VecDeque<Parked<C>>,
     /// The end of what was written: an answer may depend on all of it.
@@ -124,14 +170,12 @@ struct Owner<C: Core, L> {
 impl<C: Core, L: PartitionLog> Owner<C, L> {
     /// Loads, then serves until told to stop or until the partition is lost. Whatever is not answered then is
     /// dropped, which those who wait take for "not the coordinator".
-    async fn run(mut self, requests: Requests<C>, mut stopped: watch::Receiver<()>) {
+    async fn run(mut self, requests: Requests<C>, mut stopped: watch::Receiver<()>) -> Result<(), Over> {
         let mut requests = requests.lock_owned().await;
         tokio::select! {
             biased;
-            _ = stopped.changed() => {}
-            served = self.load_and_serve(&mut requests) => if let Err(Over) = served {
-                warn!("{} is not served here any more", self.name);
-            },
+            _ = stopped.changed() => Ok(()),
+            served = self.load_and_serve(&mut requests) => served,
         }
     }
 
@@ -153,13 +197,17 @@ impl<C: Core, L: PartitionLog> Owner<C, L> {
             }
             Err(failure) => {
                 error!("{} cannot be loaded and is not served: {}", self.name, chain(&failure));
-                return Err(Over);
+                return Err(match failure {
+                    LoadError::Log(LogError::NotLeader) => Over::Gone,
+                    LoadError::Log(_) => Over::Failed,
+                    LoadError::Batch { .. } | LoadError::Record { .. } | LoadError::Gap { .. } => Over::Gone,
+                });
             }
         }
         self.written = self.log.end();
         let effects = self.core.loaded(self.now());
         self.make_true(effects).await?;
-        self.loaded.send_replace(true);
+        self.phase.send_replace(Phase::Loaded);
         // Kept across turns: a wait that is begun anew each time would leave its place in the partition's list of
         // those who wait behind.
         let mut commit: Option<(Offset, Waiting)> = None;
@@ -202,21 +250,21 @@ impl<C: Core, L: PartitionLog> Owner<C, L> {
         first: Message<C>,
         requests: &mut mpsc::Receiver<Message<C>>,
     ) -> Result<(), Over> {
-        let mut pending = Pending::default();
         let mut next = Some(first);
         let mut left = TURN_MAX;
         while let Some(Message { request, reply }) = next.take() {
             let independent = C::is_independent(&request);
             if !independent {
                 // It may see what was decided before it, so that must be true first.
-                self.write(std::mem::take(&mut pending)).await?;
+                self.write_pending().await?;
             }
             self.calls += 1;
             self.waiting.insert(self.calls, reply);
             let effects = self.core.handle(self.calls, request, self.now());
             if independent && effects.then.is_none() && !effects.divisible {
-                self.add(&mut pending, effects).await?;
+                self.add(effects).await?;
             } else {
+                self.write_pending().await?;
                 self.make_true(effects).await?;
             }
             left -= 1;
@@ -224,12 +272,28 @@ impl<C: Core, L: PartitionLog> Owner<C, L> {
                 next = requests.try_recv().ok();
             }
         }
+        if self.options.linger.is_zero() || self.pending.records.is_empty() {
+            self.write_pending().await?;
+        } else if self.write_at.is_none() {
+            self.write_at = Some(Instant::now() + self.options.linger);
+        }
+        Ok(())
+    }
+
+    /// Writes what was decided and lingers.
+    async fn write_pending(&mut self) -> Result<(), Over> {
+        self.write_at = None;
+        let pending = std::mem::take(&mut self.pending);
         self.write(pending).await?;
         Ok(())
     }
 
     async fn on_time(&mut self) -> Result<(), Over> {
         self.give_up_late_answers();
+        let core_is_due = self.core.deadline().is_some_and(|at| at <= self.now().tick_ms);
+        if core_is_due || self.write_at.is_some_and(|at| at <= Instant::now()) {
+            self.write_pending().await?;
+        }
         for _ in 0..TIMERS_MAX {
             let now = self.now();
             if self.core.deadline().is_none_or(|at| at > now.tick_ms) {
@@ -267,17 +331,17 @@ impl<C: Core, L: PartitionLog> Owner<C, L> {
     }
 
     /// Adds a decision to those that are to be written together, which are written first if they fill a batch.
-    async fn add(&mut self, pending: &mut Pending<C>, effects: Effects<C>) -> Result<(), Over> {
+    async fn add(&mut self, effects: Effects<C>) -> Result<(), Over> {
         match encode_all::<C>(&effects.records) {
             Ok((records, size)) => {
-                if !pending.records.is_empty()
-                    && pending.size + size + BATCH_OVERHEAD > self.log.batch_size_max()
+                if !self.pending.records.is_empty()
+                    && self.pending.size + size + BATCH_OVERHEAD > self.log.batch_size_max()
                 {
-                    self.write(std::mem::take(pending)).await?;
+                    self.write_pending().await?;
                 }
-                pending.records.extend(records);
-                pending.size += size;
-                pending.effects.push(effects);
+                self.pending.records.extend(records);
+                self.pending.size += size;
+                self.pending.effects.push(effects);
             }
             Err(failure) => {
                 error!("{} cannot write what was decided: {failure}", self.name);
@@ -362,14 +426,14 @@ impl<C: Core, L: PartitionLog> Owner<C, L> {
         if records.is_empty() {
             return Ok(Ok(()));
         }
-        let batch = match build(records, self.now().wall_ms) {
+        let batch = match build(records, self.options.compression, self.now().wall_ms) {
             Ok(batch) => batch,
             Err(failure) => {
                 error!("{} cannot write a batch: {failure}", self.name);
                 return Ok(Err(Unavailable::NotWritable));
             }
         };
-        match self.log.append(batch, (self.wall_ms)()).await {
+        match self.log.append(batch, (self.options.wall_ms)()).await {
             Ok(written) => {
                 assert!(self.written <= written.base, "only the owner writes to the partition's log");
                 self.written = written.end;
@@ -389,7 +453,10 @@ impl<C: Core, L: PartitionLog> Owner<C, L> {
 
     fn lost(&self, failure: &LogError) -> Over {
         error!("{} is lost: {}", self.name, chain(failure));
-        Over
+        match failure {
+            LogError::NotLeader => Over::Gone,
+            _ => Over::Failed,
+        }
     }
 
     /// Holds answers back until everything written so far is committed.
@@ -397,7 +464,7 @@ impl<C: Core, L: PartitionLog> Owner<C, L> {
         if answers.is_empty() {
             return;
         }
-        let deadline = Instant::now() + self.commit_timeout;
+        let deadline = Instant::now() + self.options.commit_timeout;
         match self.parked.back_mut() {
             Some(last) if last.until == self.written => last.answers.extend(answers),
             _ => self.parked.push_back(Parked { until: self.written, deadline, answers }),
@@ -433,13 +500,13 @@ impl<C: Core, L: PartitionLog> Owner<C, L> {
             .deadline()
             .map(|tick_ms| self.started + Duration::from_millis(u64::try_from(tick_ms).unwrap_or_default()));
         let parked = self.parked.front().map(|parked| parked.deadline);
-        core.into_iter().chain(parked).min()
+        core.into_iter().chain(parked).chain(self.write_at).min()
     }
 
     fn now(&self) -> Now {
         Now {
             tick_ms: i64::try_from(self.started.elapsed().as_millis()).unwrap_or(i64::MAX),
-            wall_ms: (self.wall_ms)(),
+            wall_ms: (self.options.wall_ms)(),
         }
     }
 }
@@ -480,8 +547,12 @@ fn size_of(record: &EncodedRecord) -> usize {
     RECORD_OVERHEAD + record.key.len() + record.value.as_ref().map_or(0, Bytes::len)
 }
 
-fn build(records: &[EncodedRecord], timestamp_ms: i64) -> Result<Bytes, ottla_records::BuildError> {
-    let mut batch = BatchBuilder::new(Offset::ZERO, Compression::None);
+fn build(
+    records: &[EncodedRecord],
+    compression: Compression,
+    timestamp_ms: i64,
+) -> Result<Bytes, ottla_records::BuildError> {
+    let mut batch = BatchBuilder::new(Offset::ZERO, compression);
     for record in records {
         batch.append(timestamp_ms, Some(&record.key), record.value.as_deref(), &[])?;
     }

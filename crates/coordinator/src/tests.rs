@@ -2,7 +2,7 @@
 
 mod memory;
 
-use crate::{GroupCoordinator, LogError};
+use crate::{GroupCoordinator, LogError, Options};
 use bytes::Bytes;
 use memory::MemoryLog;
 use ottla_groups::{
@@ -402,4 +402,131 @@ async fn groups_of_other_partitions_are_coordinated_elsewhere() {
     assert!(refusals.contains(&("g".into(), Some(Refusal::GroupIdNotFound))), "{refusals:?}");
     assert!(refusals.contains(&("h".into(), Some(Refusal::NotCoordinator))), "{refusals:?}");
     assert!(!groups.wait_loaded(groups.partition_for("h"), TIMEOUT).await);
+}
+
+/// A coordinator with these options that has loaded `log`.
+async fn leading_with(log: &MemoryLog, change: impl FnOnce(&mut Options)) -> Arc<GroupCoordinator> {
+    let mut options = Options {
+        topic: "__consumer_offsets",
+        commit_timeout: TIMEOUT,
+        linger: Duration::ZERO,
+        compression: Compression::None,
+        wall_ms: now_ms,
+    };
+    change(&mut options);
+    let groups = Arc::new(GroupCoordinator::with_options(Settings::default(), 1, options));
+    groups.lead(0, LeaderEpoch(1), log.clone());
+    assert!(groups.wait_loaded(0, TIMEOUT).await);
+    groups
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_lingers_is_written_together() {
+    let log = MemoryLog::default();
+    let linger = Duration::from_millis(20);
+    let groups = leading_with(&log, |options| options.linger = linger).await;
+    let started = tokio::time::Instant::now();
+    let mut asked = Vec::new();
+    for partition in 0..3 {
+        let groups = groups.clone();
+        asked.push(tokio::spawn(async move { groups.commit_offsets(commit(partition, 5)).await }));
+        settle().await;
+        assert_eq!(log.batches(), 0, "more may come");
+        tokio::time::advance(Duration::from_millis(5)).await;
+    }
+    for (partition, asked) in (0..).zip(asked) {
+        assert_eq!(asked.await.unwrap(), committed(partition));
+    }
+    assert_eq!(log.batches(), 1);
+    assert_eq!(started.elapsed(), linger, "the first waits no longer");
+    assert_eq!(offsets(&groups).await.unwrap(), "t-0=5 t-1=5 t-2=5");
+}
+
+#[tokio::test(start_paused = true)]
+async fn nothing_is_seen_before_what_lingers() {
+    let log = MemoryLog::default();
+    let groups = leading_with(&log, |options| options.linger = Duration::from_secs(3)).await;
+    let asked = tokio::spawn({
+        let groups = groups.clone();
+        async move { groups.commit_offsets(commit(0, 5)).await }
+    });
+    settle().await;
+    assert_eq!(offsets(&groups).await.unwrap(), "t-0=5", "who asks sees what was decided before");
+    assert_eq!(log.batches(), 1);
+    assert_eq!(asked.await.unwrap(), committed(0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_lingers_fills_one_batch_at_most() {
+    let log = MemoryLog::default();
+    log.batch_size_max(1_000);
+    let groups = leading_with(&log, |options| options.linger = Duration::from_secs(3)).await;
+    let asked: Vec<_> = (0..30)
+        .map(|partition| {
+            let groups = groups.clone();
+            tokio::spawn(async move { groups.commit_offsets(commit(partition, 5)).await })
+        })
+        .collect();
+    for (partition, asked) in (0..).zip(asked) {
+        assert_eq!(asked.await.unwrap(), committed(partition));
+    }
+    assert!(log.batches() > 1);
+    assert!(log.largest_batch() <= 1_000);
+}
+
+#[tokio::test(start_paused = true)]
+async fn batches_are_compressed_as_configured() {
+    for compression in Compression::ALL {
+        let log = MemoryLog::default();
+        let groups = leading_with(&log, |options| options.compression = compression).await;
+        assert_eq!(groups.commit_offsets(commit(0, 5)).await, committed(0));
+        assert_eq!(log.compressions(), [compression]);
+        let again = leading(&log).await;
+        assert_eq!(offsets(&again).await.unwrap(), "t-0=5", "it is read again");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_waits_no_longer_for_its_commit_than_configured() {
+    let log = MemoryLog::default();
+    let timeout = Duration::from_millis(700);
+    let groups = leading_with(&log, |options| options.commit_timeout = timeout).await;
+    log.hold_commits(true);
+    let started = tokio::time::Instant::now();
+    assert_eq!(groups.commit_offsets(commit(0, 5)).await, Err(Refusal::CoordinatorNotAvailable));
+    assert_eq!(started.elapsed(), timeout);
+    log.hold_commits(false);
+    assert_eq!(offsets(&groups).await.unwrap(), "t-0=5", "what was decided stays decided");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_log_that_failed_is_coordinated_again_when_it_works_again() {
+    let log = MemoryLog::default();
+    let groups = leading(&log).await;
+    assert_eq!(groups.commit_offsets(commit(0, 5)).await, committed(0));
+    log.refuse(LogError::Storage("it is broken".into()));
+    assert_eq!(groups.commit_offsets(commit(0, 6)).await, Err(Refusal::NotCoordinator));
+    log.fail_reads(true);
+    for _ in 0..5 {
+        tokio::time::advance(Duration::from_secs(31)).await;
+        settle().await;
+        assert_eq!(offsets(&groups).await, Err(Refusal::NotCoordinator), "it cannot be read");
+    }
+    log.fail_reads(false);
+    assert!(groups.wait_loaded(0, Duration::from_secs(31)).await);
+    assert_eq!(offsets(&groups).await.unwrap(), "t-0=5");
+    assert_eq!(groups.commit_offsets(commit(0, 7)).await, committed(0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_waits_for_a_log_that_failed_ends_when_it_is_led_elsewhere() {
+    let log = MemoryLog::default();
+    let groups = leading(&log).await;
+    log.refuse(LogError::Storage("it is broken".into()));
+    assert_eq!(groups.commit_offsets(commit(0, 6)).await, Err(Refusal::NotCoordinator));
+    settle().await;
+    let before = log.holders();
+    groups.resign(0, LeaderEpoch(2));
+    settle().await;
+    assert!(log.holders() < before, "nothing goes on trying");
 }

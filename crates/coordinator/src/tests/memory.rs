@@ -3,7 +3,7 @@
 use crate::log::{LogError, PartitionLog, Written};
 use bytes::Bytes;
 use ottla_ids::Offset;
-use ottla_records::batches;
+use ottla_records::{Compression, batches};
 use std::sync::{Arc, Mutex, MutexGuard};
 use tokio::sync::watch;
 
@@ -21,6 +21,7 @@ struct Inner {
     committed: Offset,
     hold_commits: bool,
     hold_reads: bool,
+    fail_reads: bool,
     read_size: Option<usize>,
     refuse: Option<LogError>,
     batch_size_max: usize,
@@ -35,6 +36,7 @@ impl Default for MemoryLog {
             committed: Offset::ZERO,
             hold_commits: false,
             hold_reads: false,
+            fail_reads: false,
             read_size: None,
             refuse: None,
             batch_size_max: 1 << 20,
@@ -60,6 +62,15 @@ impl MemoryLog {
         self.changed.send_replace(());
     }
 
+    pub fn fail_reads(&self, fail: bool) {
+        self.inner().fail_reads = fail;
+    }
+
+    /// How many have hold of it.
+    pub fn holders(&self) -> usize {
+        Arc::strong_count(&self.inner)
+    }
+
     pub fn read_one_batch_at_a_time(&self) {
         self.inner().read_size = Some(1);
     }
@@ -83,6 +94,13 @@ impl MemoryLog {
 
     pub fn largest_batch(&self) -> usize {
         self.inner().largest
+    }
+
+    /// How the batches are compressed.
+    pub fn compressions(&self) -> Vec<Compression> {
+        let inner = self.inner();
+        let all = inner.batches.iter().flat_map(|(_, _, batch)| batches(batch));
+        all.map(|batch| batch.unwrap().compression()).collect()
     }
 
     /// Appends what somebody else wrote, whatever it is.
@@ -133,6 +151,9 @@ impl PartitionLog for MemoryLog {
     async fn read(&self, from: Offset, size_max: usize) -> Result<Bytes, LogError> {
         self.wait_until(|inner| !inner.hold_reads).await;
         let inner = self.inner();
+        if inner.fail_reads {
+            return Err(LogError::Storage("it is broken".into()));
+        }
         let size_max = inner.read_size.unwrap_or(size_max);
         let mut read = Vec::new();
         for (_, end, bytes) in &inner.batches {
