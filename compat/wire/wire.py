@@ -21,9 +21,7 @@ PATIENCE_S = 10
 UNORDERED = {
     "Produce": [(["Responses", "PartitionResponses"], "Index")],
     "ListOffsets": [(["Topics", "Partitions"], "PartitionIndex")],
-    "OffsetCommit": [(["Topics", "Partitions"], "PartitionIndex")],
     "DeleteGroups": [(["Results"], "GroupId")],
-    "OffsetDelete": [(["Topics", "Partitions"], "PartitionIndex")],
     "OffsetFetch": [(["Topics", "Partitions"], "PartitionIndex"), (["Groups", "Topics", "Partitions"], "PartitionIndex")],
     "Metadata": [(["Topics"], "Name"), (["Topics", "Partitions"], "PartitionIndex")],
 }
