@@ -56,9 +56,6 @@ def group_offsets(world):
     world.versions("OffsetCommit by a static member of a simple group", "OffsetCommit", lambda version: commit(
         version, generation=3, member="m", GroupInstanceId="i"), (7, 10))
     world.versions("OffsetCommit of nothing", "OffsetCommit", {"GroupId": it.group, "GenerationIdOrMemberEpoch": -1}, (2, 10))
-    world.versions("OffsetCommit of the empty group", "OffsetCommit", lambda version: {**commit(version), "GroupId": ""}, (2, 10))
-    world.versions("OffsetFetch of the empty group", "OffsetFetch", lambda version: (
-        {"Groups": [{"GroupId": "", "Topics": None}]} if version >= 8 else {"GroupId": "", "Topics": None}), (2, 10))
     for what, text in {"no metadata": None, "as much metadata as may be": "x" * 4096, "too much metadata": "x" * 4097,
                        "metadata of two bytes a character": "é" * 2049}.items():
         world.versions(f"OffsetCommit with {what}", "OffsetCommit", lambda version: commit(version, second, metadata=text), (8, 9))
@@ -103,5 +100,3 @@ def group_offsets(world):
     tell("one of the same name has none", it.ask("OffsetFetch", 9, fetch(9, ((other, (0,)),), (it, second))))
     world.versions("DeleteGroups of several", "DeleteGroups", {"GroupsNames": [missing.group, second.group, missing.group]}, (2, 2))
     tell("fetched when deleted", it.ask("OffsetFetch", 9, fetch(9, None, (second,))))
-    # The offsets of the empty group go with the topic, as it cannot be deleted.
-    it.ask("DeleteTopics", 5, {"TopicNames": [world.name(name), world.name(other)], "TimeoutMs": 10_000})
