@@ -2,6 +2,7 @@
 //! read: the same records must be at the same offsets, also after kill -9. Then both delete, by time, by size and when
 //! told to. Kafka's `DumpLogSegments` and `ottla log check` have no complaint about what is left.
 
+use std::fs;
 use std::path::Path;
 use std::process::Command;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -80,13 +81,19 @@ impl<'a> Both<'a> {
         Ok(())
     }
 
-    /// kill -9 of both, and a start on the same folders.
+    /// kill -9 of both, and a start on the same folders, but for the snapshots of producers: their state must be in
+    /// what was compacted.
     fn kill_and_start(&mut self) -> Result<()> {
         self.ottla.kill()?;
-        self.ottla.start_again()?;
         let kafka = self.kafka.take().context("Apache Kafka runs")?;
         let port = kafka.port;
         kafka.kill()?;
+        for folder in ["ottla", "kafka"] {
+            let snapshots = dump::files(&self.folder.join(folder).join("data"), &["cleaned-"], ".snapshot")?;
+            ensure!(!snapshots.is_empty(), "no snapshot of producers");
+            snapshots.iter().try_for_each(fs::remove_file)?;
+        }
+        self.ottla.start_again()?;
         self.start_kafka(port)
     }
 
