@@ -58,6 +58,7 @@ public final class ToolSuite {
         report.check("kafka-get-offsets", ToolSuite::getOffsets);
         report.check("kafka-delete-records", ToolSuite::deleteRecords);
         report.check("kafka-consumer-groups", ToolSuite::groups);
+        report.check("kafka-consumer-groups-offsets", ToolSuite::groupOffsets);
         report.check("kafka-groups", ToolSuite::listGroups);
         report.check("kafka-cluster", ToolSuite::cluster);
         report.check("kafka-perf-test", ToolSuite::performance);
@@ -283,6 +284,43 @@ public final class ToolSuite {
         answer.append(groupTool("--describe", "--group", group, "--offsets")).append('\n');
         answer.append(groupTool("--reset-offsets", "--group", group, "--topic", topic, "--shift-by", "2", "--execute")).append('\n');
         answer.append("unknown: ").append(groupTool("--describe", "--group", prefix + "nobody"));
+        return answer.toString();
+    }
+
+    /** Every way to reset offsets, and to be rid of them. */
+    private static String groupOffsets() throws Exception {
+        String topic = prefix + "tool-resets";
+        String group = prefix + "tool-reset";
+        createTopic("--create", "--topic", topic, "--partitions", "1");
+        produce(topic, "a\nb\nc\nd\n");
+        consume("--topic", topic, "--group", group, "--from-beginning", "--max-messages", "3", "--timeout-ms", "20000");
+        Path file = Files.createTempFile("resets", ".csv");
+        Files.writeString(file, topic + ",0,1\n");
+        StringBuilder answer = new StringBuilder();
+        List<List<String>> ways = List.of(
+            List.of("--to-earliest", "--dry-run"), List.of("--to-current"), List.of("--to-latest"), List.of("--shift-by", "-3"), List.of("--shift-by", "-9"),
+            List.of("--to-offset", "2"), List.of("--to-offset", "99"), List.of("--by-duration", "P1D"), List.of("--by-duration", "PT0S"),
+            List.of("--to-datetime", "2000-01-01T00:00:00.000"), List.of("--to-datetime", "2100-01-01T00:00:00.000"),
+            List.of("--from-file", file.toString()), List.of("--to-offset", "3", "--export"));
+        try {
+            for (List<String> way : ways) {
+                List<String> arguments = new ArrayList<>(List.of("--reset-offsets", "--group", group, "--topic", way.contains("--export") ? topic : topic + ":0"));
+                arguments.addAll(way);
+                if (!way.contains("--dry-run")) arguments.add("--execute");
+                answer.append(String.join(" ", way).replace(file.toString(), "FILE")).append(": ").append(groupTool(arguments.toArray(new String[0]))).append('\n');
+            }
+        } finally {
+            Files.delete(file);
+        }
+        answer.append("all topics: ").append(groupTool("--reset-offsets", "--group", group, "--all-topics", "--to-earliest", "--execute")).append('\n');
+        answer.append("no topic: ").append(groupTool("--reset-offsets", "--group", group, "--topic", topic + "-none", "--to-earliest", "--execute")).append('\n');
+        answer.append("without offsets: ").append(groupTool("--reset-offsets", "--group", group + "-new", "--topic", topic, "--to-offset", "2", "--execute")).append('\n');
+        answer.append("delete offsets: ").append(groupTool("--delete-offsets", "--group", group, "--topic", topic)).append('\n');
+        answer.append("delete offsets of no topic: ").append(groupTool("--delete-offsets", "--group", group, "--topic", topic + "-none")).append('\n');
+        answer.append(groupTool("--describe", "--group", group, "--offsets")).append('\n');
+        answer.append("delete: ").append(groupTool("--delete", "--group", group)).append('\n');
+        answer.append("again: ").append(groupTool("--delete", "--group", group)).append('\n');
+        answer.append("described: ").append(groupTool("--describe", "--group", group));
         return answer.toString();
     }
 
