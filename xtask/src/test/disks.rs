@@ -91,7 +91,13 @@ fn full(tools: &Tools, binary: &Path, folder: &Path, mount: &Mount) -> Result<St
     let data = mount.folder.join("data").display().to_string();
     let acks = folder.join("acks-full");
     let log_dirs = format!("log.dirs={data}");
-    let settings = [log_dirs.as_str(), "log.segment.delete.delay.ms=0", "offsets.topic.num.partitions=1"];
+    let settings = [
+        log_dirs.as_str(),
+        "log.segment.delete.delay.ms=0",
+        "log.initial.task.delay.ms=100",
+        "log.retention.check.interval.ms=100",
+        "offsets.topic.num.partitions=1",
+    ];
     let mut ottla = Ottla::start(binary, &folder.join("full"), &settings)?;
     let mut told = client(tools, &ottla, &acks, &["full", &data])?;
     ottla.kill()?;
