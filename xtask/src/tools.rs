@@ -97,6 +97,13 @@ impl Tools {
         Ok(command)
     }
 
+    /// As [`Tools::java`], for a program that ends within seconds: compiling it well would take longer than it runs.
+    pub fn short_java(&self, heap: &str, classes: Option<&Path>) -> Result<Command> {
+        let mut command = self.java(heap, classes)?;
+        command.args(["-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC"]);
+        Ok(command)
+    }
+
     /// Compiles every `.java` file under `sources`; returns the folder of classes.
     pub fn java_classes(&self, name: &str, sources: &Path) -> Result<PathBuf> {
         let jars = self.kafka_jars()?;

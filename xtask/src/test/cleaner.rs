@@ -39,7 +39,7 @@ pub fn run(tools: &Tools, ottla: &Path, folder: &Path, seed: u64) -> Result<Stri
     let seed = seed.to_string();
     let mut both = Both::start(tools, ottla, folder)?;
     let compact = |both: &Both<'_>, action: &str| {
-        let mut command = tools.java("128m", Some(&classes))?;
+        let mut command = tools.short_java("128m", Some(&classes))?;
         command.arg("Clean").args(both.names()).args([action, &seed, &now_ms]);
         output(&mut command).with_context(|| format!("seed {seed} ({action})"))
     };
@@ -48,7 +48,7 @@ pub fn run(tools: &Tools, ottla: &Path, folder: &Path, seed: u64) -> Result<Stri
     both.kill_and_start()?;
     let read = compact(&both, "read")?;
     both.sequence("again")?;
-    let mut retain = tools.java("128m", Some(&classes))?;
+    let mut retain = tools.short_java("128m", Some(&classes))?;
     let retained = output(retain.arg("Retain").args(both.names())).context("retention")?;
     both.kafka.take().map(Kafka::stop).transpose()?;
     both.ottla.stop()?;

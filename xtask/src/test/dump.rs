@@ -41,7 +41,7 @@ pub fn check(tools: &Tools, data: &Path, topics: &[&str], decoder: Option<&str>)
             continue;
         }
         count += files.len();
-        let mut command = tools.java("256m", None)?;
+        let mut command = tools.short_java("256m", None)?;
         command.arg("org.apache.kafka.tools.DumpLogSegments").args(switches);
         command.args(decoder.filter(|_| suffix == ".log"));
         command.arg("--files").arg(files.join(","));
