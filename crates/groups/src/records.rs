@@ -138,7 +138,7 @@ impl Record {
             // Groups of kinds that are not served here.
             _ => return Ok(None),
         };
-        let (group, topic) = (group.detached(), topic.detached());
+        // Slices of this record's own copy of the key.
         Ok(Some(match (batch, commit) {
             (Batch::Transactional(producer), Some(commit)) => {
                 Record::PendingOffset { producer, group, topic, partition, commit }

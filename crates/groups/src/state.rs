@@ -70,8 +70,11 @@ impl StoredGroup {
         self.offsets.get_key_value(topic).map(|(name, _)| name)
     }
 
-    fn put(&mut self, topic: Text, partition: i32, stored: Stored) {
-        self.offsets.entry(topic).or_default().insert(partition, stored);
+    fn put(&mut self, topic: &Text, partition: i32, stored: Stored) {
+        match self.offsets.get_mut(topic) {
+            Some(partitions) => drop(partitions.insert(partition, stored)),
+            None => drop(self.offsets.insert(topic.clone(), BTreeMap::from([(partition, stored)]))),
+        }
     }
 
     fn remove(&mut self, topic: &str, partition: i32) {
@@ -162,7 +165,11 @@ impl Machine for State {
             }
             Record::Offset { group, topic, partition, commit: Some(commit) } => {
                 let stored = Stored { commit: commit.clone(), sequence };
-                self.groups.entry(group.clone()).or_default().put(topic.clone(), *partition, stored);
+                // A million of them are replayed at a start: nothing is cloned that is there already.
+                match self.groups.get_mut(group) {
+                    Some(known) => known.put(topic, *partition, stored),
+                    None => self.groups.entry(group.clone()).or_default().put(topic, *partition, stored),
+                }
             }
             Record::Offset { group, topic, partition, commit: None } => {
                 if let Some(stored) = self.groups.get_mut(group) {
@@ -192,7 +199,7 @@ impl Machine for State {
                     let before = into.offsets.get(&topic).and_then(|partitions| partitions.get(&partition));
                     // Compaction keeps the record written last, so that one must win here too.
                     if before.is_none_or(|before| before.sequence < stored.sequence) {
-                        into.put(topic, partition, stored);
+                        into.put(&topic, partition, stored);
                     }
                 }
             }
