@@ -12,7 +12,9 @@ import java.util.TreeMap;
 import java.util.concurrent.Future;
 import java.util.stream.Collectors;
 import org.apache.kafka.clients.admin.Admin;
+import org.apache.kafka.clients.admin.AlterConfigOp;
 import org.apache.kafka.clients.admin.Config;
+import org.apache.kafka.clients.admin.ConfigEntry;
 import org.apache.kafka.clients.admin.NewTopic;
 import org.apache.kafka.clients.consumer.ConsumerGroupMetadata;
 import org.apache.kafka.clients.consumer.ConsumerRecord;
@@ -38,6 +40,9 @@ public final class Swap {
     private static final String GROUP = "swap-group";
     private static final String TRANSACTIONAL_GROUP = "swap-transactional-group";
     private static final int PARTITIONS = 3;
+    private static final ConfigResource ALL_BROKERS = new ConfigResource(ConfigResource.Type.BROKER, "");
+    private static final String BROKER_CONFIG = "log.retention.ms";
+    private static final String BROKER_VALUE = "604800123";
     private static final Map<String, Map<String, String>> CONFIGS = Map.of(
             PLAIN, Map.of("segment.bytes", "1048576", "retention.ms", "-1", "index.interval.bytes", "1000"),
             COMPACTED, Map.of("cleanup.policy", "compact", "min.cleanable.dirty.ratio", "0.01"),
@@ -56,18 +61,20 @@ public final class Swap {
         this.records = records;
     }
 
-    /** BOOTSTRAP NOTES ACTION STEP RECORDS */
+    /** BOOTSTRAP NOTES ACTION,… STEP RECORDS */
     public static void main(String[] arguments) throws Exception {
         Swap swap = new Swap(arguments[0], Path.of(arguments[1]), Integer.parseInt(arguments[3]),
                 Integer.parseInt(arguments[4]));
-        switch (arguments[2]) {
-            case "begin" -> swap.begin();
-            case "write" -> swap.write();
-            case "transact" -> swap.transact();
-            case "check" -> swap.check();
-            default -> throw new IllegalArgumentException(arguments[2]);
+        for (String action : arguments[2].split(",")) {
+            switch (action) {
+                case "begin" -> swap.begin();
+                case "write" -> swap.write();
+                case "transact" -> swap.transact();
+                case "check" -> swap.check();
+                default -> throw new IllegalArgumentException(action);
+            }
+            swap.save();
         }
-        swap.save();
     }
 
     private void note(Object... words) {
@@ -76,6 +83,7 @@ public final class Swap {
 
     private void save() throws IOException {
         Files.write(notes, noted, StandardOpenOption.CREATE, StandardOpenOption.APPEND);
+        noted.clear();
     }
 
     private Admin admin() {
@@ -92,6 +100,8 @@ public final class Swap {
             // For idempotent.py.
             topics.add(new NewTopic("swap-sequence", 1, (short) 1));
             admin.createTopics(topics).all().get();
+            AlterConfigOp set = new AlterConfigOp(new ConfigEntry(BROKER_CONFIG, BROKER_VALUE), AlterConfigOp.OpType.SET);
+            admin.incrementalAlterConfigs(Map.of(ALL_BROKERS, List.of(set))).all().get();
             cluster(admin).forEach((name, value) -> note("cluster", name, value));
         }
     }
@@ -247,7 +257,12 @@ public final class Swap {
             Map<String, String> inTransactions = new TreeMap<>();
             admin.listConsumerGroupOffsets(TRANSACTIONAL_GROUP).partitionsToOffsetAndMetadata().get()
                     .forEach((partition, it) -> inTransactions.put(partition.toString(), "" + it.offset()));
-            same("offsets committed in transactions", Map.of(PLAIN + "-0", transactional), inTransactions);
+            Map<String, String> expected =
+                    transactional.isEmpty() ? Map.of() : Map.of(PLAIN + "-0", transactional);
+            same("offsets committed in transactions", expected, inTransactions);
+            Config brokers = admin.describeConfigs(List.of(ALL_BROKERS)).all().get().get(ALL_BROKERS);
+            same("configs of all brokers", Map.of(BROKER_CONFIG, BROKER_VALUE),
+                    Map.of(BROKER_CONFIG, String.valueOf(brokers.get(BROKER_CONFIG).value())));
             for (Map.Entry<String, Map<String, String>> topic : CONFIGS.entrySet()) {
                 ConfigResource resource = new ConfigResource(ConfigResource.Type.TOPIC, topic.getKey());
                 Config config = admin.describeConfigs(List.of(resource)).all().get().get(resource);

@@ -45,10 +45,23 @@ impl Kafka {
         let folder = folder.canonicalize()?;
         let file = folder.join("server.properties");
         fs::write(&file, server_properties(&folder, port, properties))?;
+        let is_static = properties.iter().any(|(name, _)| *name == "controller.quorum.voters");
+        Kafka::start_as_configured(tools, &folder, port, heap, is_static)
+    }
+
+    /// Starts a broker as `server.properties` in `folder` says, which names `data/` in the folder and `port`.
+    /// `is_static` says whether it names the voters.
+    pub fn start_as_configured(
+        tools: &Tools,
+        folder: &Path,
+        port: u16,
+        heap: &str,
+        is_static: bool,
+    ) -> Result<Kafka> {
+        let file = folder.join("server.properties");
         let log = folder.join("server.log");
         if !folder.join("data/meta.properties").exists() {
             // A static quorum is named in the properties, a dynamic one by formatting.
-            let is_static = properties.iter().any(|(name, _)| *name == "controller.quorum.voters");
             let standalone: &[&str] = if is_static { &[] } else { &["--standalone"] };
             let status = tools
                 .java("256m", None)?

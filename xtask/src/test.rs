@@ -10,6 +10,7 @@ mod dump;
 mod flights;
 mod hostile;
 mod ottla;
+mod stock;
 mod swap;
 
 use std::env;
@@ -34,7 +35,7 @@ const USAGE: &str =
   --long      more kills, a longer hostile client, all flights
   --ottla     a binary to test; without it the release build is made first
   FILTER      only steps whose name contains it: fmt clippy codegen deny unit protocol records
-              compat/SUITE cleaner disks swap crash churn hostile flights";
+              compat/SUITE cleaner disks swap stock crash churn hostile flights";
 
 /// Which steps run, and how.
 #[derive(Debug, Default)]
@@ -261,7 +262,7 @@ fn clients(tools: &Tools, options: &Options, work: &Path, tally: &mut Tally) {
         tally.step("records", || records(tools, work));
     }
     let wants_ottla = !options.oracle || options.compat;
-    let steps = ["compat", "cleaner", "disks", "swap", "crash", "churn", "hostile", "flights"];
+    let steps = ["compat", "cleaner", "disks", "swap", "stock", "crash", "churn", "hostile", "flights"];
     let any = options.filters.is_empty()
         || options.filters.iter().any(|filter| steps.iter().any(|step| filter.contains(step)));
     if !any {
@@ -281,12 +282,20 @@ fn clients(tools: &Tools, options: &Options, work: &Path, tally: &mut Tally) {
     if options.wants("disks") {
         tally.telling_step("disks", || disks::run(tools, &binary, &work.join("disks")));
     }
-    if options.long && options.wants("swap") {
+    if options.wants("swap") {
         let records = if options.long { 20_000 } else { 300 };
         for quorum in ["dynamic", "static"] {
             let folder = work.join("swap").join(quorum);
             tally.telling_step(&format!("swap with a {quorum} quorum"), || {
                 swap::run(tools, &binary, &folder, quorum == "static", records)
+            });
+        }
+    }
+    if options.wants("stock") {
+        for (file, is_static) in stock::FILES {
+            let folder = work.join("stock").join(file);
+            tally.telling_step(&format!("stock {file}"), || {
+                stock::run(tools, &binary, &folder, file, is_static)
             });
         }
     }

@@ -18,43 +18,38 @@ const COMPLAINTS: &[&str] = &[
     "out of order",
     "fail",
     "index sanity check failed",
+    "not found",
+    "ignoring unknown file",
 ];
 
-/// The kinds of files, and how the tool is to look at each.
-const KINDS: [(&str, &[&str]); 5] = [
-    (".log", &["--deep-iteration"]),
-    (".index", &["--index-sanity-check"]),
-    (".timeindex", &["--index-sanity-check"]),
-    (".txnindex", &[]),
-    (".snapshot", &[]),
-];
+/// The kinds of files that the tool reads.
+const KINDS: [&str; 6] = [".log", ".index", ".timeindex", ".txnindex", ".snapshot", ".checkpoint"];
 
 /// Has Kafka's tool read all files of the topics whose names begin with one of `topics`; how many there are. Their records
 /// must not hold any of [`COMPLAINTS`]. `decoder` is the switch for records of an internal topic.
 pub fn check(tools: &Tools, data: &Path, topics: &[&str], decoder: Option<&str>) -> Result<usize> {
-    let mut count = 0;
-    for (suffix, switches) in KINDS {
+    let mut all = Vec::new();
+    for suffix in KINDS {
         let files = files(data, topics, suffix)?;
-        if files.is_empty() {
-            // A log of less than index.interval.bytes has empty indexes.
-            ensure!(suffix != ".log", "no {suffix} of {topics:?} in {}", data.display());
-            continue;
-        }
-        count += files.len();
-        let mut command = tools.short_java("256m", None)?;
-        command.arg("org.apache.kafka.tools.DumpLogSegments").args(switches);
-        command.args(decoder.filter(|_| suffix == ".log"));
-        command.arg("--files").arg(files.join(","));
-        let text = output(&mut command)?;
-        let is_complaint = |line: &&str| {
-            let line = line.to_lowercase();
-            COMPLAINTS.iter().any(|complaint| line.contains(complaint))
-        };
-        if let Some(line) = text.lines().find(is_complaint) {
-            bail!("{topics:?} {suffix}: {line}");
-        }
+        // A log of less than index.interval.bytes has empty indexes.
+        ensure!(!files.is_empty() || suffix != ".log", "no {suffix} of {topics:?} in {}", data.display());
+        all.extend(files);
     }
-    Ok(count)
+    let mut command = tools.short_java("256m", None)?;
+    command.arg("org.apache.kafka.tools.DumpLogSegments").args(["--deep-iteration", "--verify-index-only"]);
+    command.args(decoder).arg("--files").arg(all.join(","));
+    // It names the file it reads; what is wrong with indexes it says at the end, to stderr.
+    let (stdout, stderr) = outputs(&mut command)?;
+    let text = stdout + &stderr;
+    let is_complaint = |line: &&str| {
+        let line = line.to_lowercase();
+        COMPLAINTS.iter().any(|complaint| line.contains(complaint))
+    };
+    if let Some(place) = text.lines().position(|line| is_complaint(&line)) {
+        let lines: Vec<&str> = text.lines().skip(place.saturating_sub(2)).take(6).collect();
+        bail!("{topics:?}: {}", lines.join("\n"));
+    }
+    Ok(all.len())
 }
 
 /// The files of these topics that end in `suffix` and are not empty, with their paths.
@@ -80,9 +75,15 @@ pub fn files(data: &Path, topics: &[&str], suffix: &str) -> Result<Vec<String>> 
 
 /// What a command prints; fails with it when the command does.
 pub fn output(command: &mut Command) -> Result<String> {
+    Ok(outputs(command)?.0)
+}
+
+/// What a command prints to stdout, and what to stderr; fails with both when the command does.
+fn outputs(command: &mut Command) -> Result<(String, String)> {
     let name = command.get_program().display().to_string();
     let output = command.stdin(Stdio::null()).output().with_context(|| format!("cannot start {name}"))?;
-    let text = String::from_utf8_lossy(&output.stdout).into_owned();
-    ensure!(output.status.success(), "{}\n{text}{}", output.status, String::from_utf8_lossy(&output.stderr));
-    Ok(text)
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    let (stdout, stderr) = (text(&output.stdout), text(&output.stderr));
+    ensure!(output.status.success(), "{}\n{stdout}{stderr}", output.status);
+    Ok((stdout, stderr))
 }

@@ -18,6 +18,9 @@ use crate::tools::{Tools, run as run_command};
 const START_LIMIT: Duration = Duration::from_secs(60);
 /// Groups begin at once.
 const SETTINGS: &[(&str, &str)] = &[("group.initial.rebalance.delay.ms", "0")];
+/// What Ottla prints goes to this file.
+pub const LOG: &str = "ottla.log";
+
 /// One trip; what was seen.
 pub fn run(tools: &Tools, ottla: &Path, folder: &Path, is_static: bool, records: u32) -> Result<String> {
     fs::create_dir_all(folder)?;
@@ -30,8 +33,7 @@ pub fn run(tools: &Tools, ottla: &Path, folder: &Path, is_static: bool, records:
             ("controller.quorum.voters", voters.as_str()),
         ]);
     }
-    let trip =
-        Trip { tools, folder, port, records, classes: tools.java_classes("swap", &tools.compat("swap"))? };
+    let trip = Trip { tools, folder, port, records };
     let mut told = String::new();
     for step in 0..4 {
         let is_kafka = step % 2 == 0;
@@ -42,13 +44,16 @@ pub fn run(tools: &Tools, ottla: &Path, folder: &Path, is_static: bool, records:
             kafka.stop()?;
             seen
         } else {
-            let mut process = trip.start(ottla)?;
+            let mut process = start(ottla, folder, port)?;
             let seen = trip.step(step);
             stop(&mut process)?;
             seen
         };
         told += &format!("{name}: {}", seen.with_context(|| format!("in step {step}, with {name}"))?);
     }
+    let notes = fs::read_to_string(trip.notes())?;
+    let is_dynamic = notes.lines().any(|line| line == "cluster kraft.version 1");
+    ensure!(is_dynamic != is_static, "not the kind of quorum that was to be tested");
     Ok(format!("{told}DumpLogSegments: {}", trip.dump()?))
 }
 
@@ -57,54 +62,26 @@ struct Trip<'a> {
     folder: &'a Path,
     port: u16,
     records: u32,
-    classes: PathBuf,
 }
 
 impl Trip<'_> {
     /// What one broker is asked to do; what it had in the end.
     fn step(&self, step: u32) -> Result<String> {
-        if step == 0 {
-            self.swap("begin", step)?;
-        } else {
-            self.swap("check", step)?;
-        }
-        self.swap("write", step)?;
+        let first = if step == 0 { "begin" } else { "check" };
         // Transactions are written by Apache Kafka, and read by both.
-        if step.is_multiple_of(2) {
-            self.swap("transact", step)?;
-        }
-        let script = self.tools.compat("swap/idempotent.py");
+        let writes = if step.is_multiple_of(2) { "write,transact" } else { "write" };
+        let act = |actions: &str| act(self.tools, self.port, &self.notes(), actions, step, self.records);
+        act(&format!("{first},{writes}"))?;
         let mut idempotent = Command::new("python3");
-        idempotent.arg("-B").arg(script).arg(self.port.to_string()).arg(step.to_string());
+        idempotent.arg("-B").arg(self.tools.compat("swap/idempotent.py"));
+        idempotent.arg(self.port.to_string()).arg(step.to_string()).arg(self.notes());
         run_command(&mut idempotent)?;
-        self.swap("check", step)
+        act("check")
     }
 
-    /// Runs `compat/swap/Swap.java`.
-    fn swap(&self, action: &str, step: u32) -> Result<String> {
-        let mut command = self.tools.java("256m", Some(&self.classes))?;
-        command.arg("Swap").arg(format!("127.0.0.1:{}", self.port)).arg(self.folder.join("notes"));
-        command.args([action, &step.to_string(), &self.records.to_string()]);
-        output(&mut command).with_context(|| format!("Swap {action}"))
-    }
-
-    fn start(&self, ottla: &Path) -> Result<Child> {
-        let log = self.folder.join("ottla.log");
-        let file = File::options().create(true).append(true).open(&log)?;
-        let mut process = Command::new(ottla)
-            .args(["serve", "--config"])
-            .arg(self.folder.join("server.properties"))
-            .stdin(Stdio::null())
-            .stdout(file.try_clone()?)
-            .stderr(file)
-            .spawn()
-            .with_context(|| format!("cannot start {}", ottla.display()))?;
-        if let Err(error) = wait_for_port(self.port, &mut process, START_LIMIT) {
-            process.kill().ok();
-            process.wait().ok();
-            return Err(error.context(fs::read_to_string(&log).unwrap_or_default()));
-        }
-        Ok(process)
+    /// Where the programs note what they wrote.
+    fn notes(&self) -> PathBuf {
+        self.folder.join("notes")
     }
 
     /// Has Kafka's tool read all files; how many.
@@ -123,4 +100,34 @@ impl Trip<'_> {
         ensure!(0 < indexes, "no index of aborted transactions");
         Ok(format!("{count} files, none with a complaint"))
     }
+}
+
+/// Starts Ottla as `server.properties` in `folder` says; what it prints goes to [`LOG`] in the folder.
+pub fn start(ottla: &Path, folder: &Path, port: u16) -> Result<Child> {
+    let log = folder.join(LOG);
+    let file = File::options().create(true).append(true).open(&log)?;
+    let mut process = Command::new(ottla)
+        .args(["serve", "--config"])
+        .arg(folder.join("server.properties"))
+        .stdin(Stdio::null())
+        .stdout(file.try_clone()?)
+        .stderr(file)
+        .spawn()
+        .with_context(|| format!("cannot start {}", ottla.display()))?;
+    if let Err(error) = wait_for_port(port, &mut process, START_LIMIT) {
+        process.kill().ok();
+        process.wait().ok();
+        return Err(error.context(fs::read_to_string(&log).unwrap_or_default()));
+    }
+    Ok(process)
+}
+
+/// Runs actions of `compat/swap/Swap.java` against what listens on `port`; what it tells. It notes in `notes` what it
+/// writes.
+pub fn act(tools: &Tools, port: u16, notes: &Path, actions: &str, step: u32, records: u32) -> Result<String> {
+    let classes = tools.java_classes("swap", &tools.compat("swap"))?;
+    let mut command = tools.short_java("256m", Some(&classes))?;
+    command.arg("Swap").arg(format!("127.0.0.1:{port}")).arg(notes);
+    command.args([actions, &step.to_string(), &records.to_string()]);
+    output(&mut command).with_context(|| format!("Swap {actions}"))
 }
