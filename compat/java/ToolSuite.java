@@ -8,9 +8,11 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Map;
 import java.util.TreeSet;
 import java.util.stream.Collectors;
 
+import org.apache.kafka.clients.admin.Admin;
 import org.apache.kafka.common.utils.Exit;
 
 /**
@@ -57,6 +59,7 @@ public final class ToolSuite {
         report.check("kafka-configs-brokers", ToolSuite::brokerConfigs);
         report.check("kafka-get-offsets", ToolSuite::getOffsets);
         report.check("kafka-delete-records", ToolSuite::deleteRecords);
+        report.check("kafka-reassign-partitions", ToolSuite::reassignPartitions);
         report.check("kafka-consumer-groups", ToolSuite::groups);
         report.check("kafka-consumer-groups-offsets", ToolSuite::groupOffsets);
         report.check("kafka-groups", ToolSuite::listGroups);
@@ -263,6 +266,52 @@ public final class ToolSuite {
         } finally {
             Files.delete(file);
         }
+    }
+
+    /** What the tool prints, with the names of log directories in place of their paths. */
+    private static String reassignTool(String... arguments) throws Exception {
+        String printed = tool("", org.apache.kafka.tools.reassign.ReassignPartitionsCommand::main, with(arguments));
+        return printed.replaceAll("/[^\" ]*/(data[0-9-]*)", "$1");
+    }
+
+    /** Moves a partition to another log directory of the one broker, and asks for what it cannot have. */
+    private static String reassignPartitions() throws Exception {
+        String topic = prefix + "tool-reassign";
+        createTopic("--create", "--topic", topic, "--partitions", "1");
+        produce(topic, "a\nb\nc\n");
+        List<String> directories;
+        try (Admin admin = Admin.create(Map.of("bootstrap.servers", bootstrap))) {
+            directories = List.copyOf(new TreeSet<>(admin.describeLogDirs(List.of(1)).allDescriptions().get().get(1).keySet()));
+        }
+        Path file = Files.createTempFile("reassign", ".json");
+        StringBuilder answer = new StringBuilder();
+        try {
+            // Where it begins is the broker's choice.
+            for (int i = 0; i < 2; i++) {
+                String plan = "{\"version\":1,\"partitions\":[{\"topic\":\"%s\",\"partition\":0,\"replicas\":[1],\"log_dirs\":[\"%s\"]}]}";
+                Files.writeString(file, plan.formatted(topic, directories.get(i)));
+                String executed = reassignTool("--reassignment-json-file", file.toString(), "--execute");
+                if (i == 1) answer.append("execute: ").append(executed).append('\n');
+                Report.require(executed.contains("Successfully started partition reassignment"), executed);
+                String verified = "";
+                for (int tries = 0; tries < 100 && !verified.contains("completed successfully"); tries++) {
+                    verified = reassignTool("--reassignment-json-file", file.toString(), "--verify", "--preserve-throttles");
+                }
+                answer.append("verify: ").append(verified).append('\n');
+            }
+            answer.append("verify, throttles cleared: ")
+                    .append(reassignTool("--reassignment-json-file", file.toString(), "--verify")).append('\n');
+            answer.append("cancel: ").append(reassignTool("--reassignment-json-file", file.toString(), "--cancel")).append('\n');
+            answer.append("list: ").append(reassignTool("--list")).append('\n');
+            Files.writeString(file, "{\"topics\":[{\"topic\":\"" + topic + "\"}],\"version\":1}");
+            answer.append("generate: ").append(reassignTool(
+                    "--topics-to-move-json-file", file.toString(), "--broker-list", "1", "--generate")).append('\n');
+            Files.writeString(file, "{\"version\":1,\"partitions\":[{\"topic\":\"" + topic + "\",\"partition\":0,\"replicas\":[1,9]}]}");
+            answer.append("unknown broker: ").append(reassignTool("--reassignment-json-file", file.toString(), "--execute")).append('\n');
+        } finally {
+            Files.delete(file);
+        }
+        return answer + "read: " + consume("--topic", topic, "--from-beginning", "--max-messages", "3", "--timeout-ms", "20000");
     }
 
     private static String groupTool(String... arguments) throws Exception {

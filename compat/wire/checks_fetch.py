@@ -51,7 +51,7 @@ def fetch_shapes(world):
     world.versions("Fetch by a follower that is none", "Fetch", lambda version: {
         **body()(version), **({"ReplicaId": 77} if version < 15 else {"ReplicaState": {"ReplicaId": 77, "ReplicaEpoch": 1}})})
     world.versions("Fetch with a rack", "Fetch", body(offset=8, RackId="r1"), (11, 18))
-    world.tell("DeleteRecords to 3", world.ask("DeleteRecords", 2, delete(world, "fetch", 3)))
+    world.tell("DeleteRecords to 3 of what is fetched", world.ask("DeleteRecords", 2, delete(world, "fetch", 3)))
     world.versions("Fetch below the start", "Fetch", body(offset=2))
     world.versions("Fetch at the start", "Fetch", body(offset=3), (11, 13))
     world.versions("Fetch with the last fetched epoch below the start", "Fetch", body(LastFetchedEpoch=0, offset=1), (12, 13))

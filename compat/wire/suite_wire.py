@@ -6,6 +6,7 @@ A line of JSON for each check. The answers of two brokers are compared by whoeve
 import sys
 
 import checks_configs
+import checks_directories
 import checks_fetch
 import checks_frames
 import checks_group_offsets
@@ -35,6 +36,8 @@ SECTIONS = [
     checks_metadata.metadata,
     checks_metadata.topics,
     checks_configs.configs,
+    checks_directories.log_dirs,
+    checks_directories.reassignments,
     checks_groups.groups,
     checks_group_offsets.group_offsets,
 ]

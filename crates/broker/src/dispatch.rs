@@ -6,11 +6,12 @@
 use crate::call::Call;
 use crate::handlers::produce::Produced;
 use crate::handlers::{
-    alter_configs, alter_replica_log_dirs, api_versions, create_partitions, create_topics, delete_groups,
-    delete_records, delete_topics, describe_cluster, describe_configs, describe_groups, describe_log_dirs,
-    describe_topic_partitions, fetch, find_coordinator, heartbeat, incremental_alter_configs,
-    init_producer_id, join_group, leave_group, list_config_resources, list_groups, list_offsets, metadata,
-    offset_commit, offset_delete, offset_fetch, offset_for_leader_epoch, produce, sync_group,
+    alter_configs, alter_partition_reassignments, alter_replica_log_dirs, api_versions, create_partitions,
+    create_topics, delete_groups, delete_records, delete_topics, describe_cluster, describe_configs,
+    describe_groups, describe_log_dirs, describe_topic_partitions, fetch, find_coordinator, heartbeat,
+    incremental_alter_configs, init_producer_id, join_group, leave_group, list_config_resources, list_groups,
+    list_offsets, list_partition_reassignments, metadata, offset_commit, offset_delete, offset_fetch,
+    offset_for_leader_epoch, produce, sync_group,
 };
 use crate::topics::may_block;
 use crate::{Broker, SERVED, Shared};
@@ -182,6 +183,14 @@ impl Broker {
                 to.reply(
                     &incremental_alter_configs::incremental_alter_configs(request, quorum, log_levels).await,
                 )
+            }
+            ApiKey::AlterPartitionReassignments => {
+                let request = to.decode(reader)?;
+                to.reply(&alter_partition_reassignments::alter_partition_reassignments(request, quorum).await)
+            }
+            ApiKey::ListPartitionReassignments => {
+                let request = to.decode(reader)?;
+                to.reply(&list_partition_reassignments::list_partition_reassignments(&request, &image))
             }
             ApiKey::OffsetDelete => {
                 to.reply(&offset_delete::offset_delete(to.decode(reader)?, &image, groups).await)

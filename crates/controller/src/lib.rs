@@ -21,6 +21,7 @@ mod features;
 mod placement;
 mod producer_ids;
 mod random;
+mod reassignments;
 mod refusal;
 mod topic_name;
 

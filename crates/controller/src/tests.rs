@@ -8,6 +8,9 @@ use ottla_configs::BrokerConfig;
 use ottla_ids::{BrokerEpoch, NodeId, Offset, Uuid};
 use ottla_metadata::{Endpoint, Image, MetadataRecord, VersionRange};
 use ottla_protocol::Text;
+use ottla_protocol::messages::alter_partition_reassignments::{
+    AlterPartitionReassignmentsRequest, ReassignablePartition, ReassignableTopic,
+};
 use ottla_protocol::messages::create_partitions::{
     CreatePartitionsAssignment, CreatePartitionsRequest, CreatePartitionsTopic,
 };
@@ -815,4 +818,83 @@ fn what_lies_in_a_failed_directory_has_no_leader_until_the_directory_is_back() {
     assert_eq!(start(10, vec![directory(1)]), "0=1* 1=1", "without the disk");
     assert_eq!(start(11, both.to_vec()), "0=1* 1=1*", "with it");
     assert_eq!(start(12, vec![directory(2)]), "0=1 1=1*", "without the other one");
+}
+
+/// Asks for partition 0 of topic `t` on `replicas` (`cancel` gives its reassignment up): what the topic is then, with
+/// those on their way in as `+` and out as `-`, or the refusal.
+#[track_caller]
+fn check_reassign(cluster: &mut Cluster, replicas: &str, may_change_count: bool, expected: &str) {
+    let partition = ReassignablePartition {
+        partition_index: 0,
+        replicas: (replicas != "cancel").then(|| nodes(replicas)),
+        ..ReassignablePartition::default()
+    };
+    let topic = ReassignableTopic {
+        name: Text::from("t"),
+        partitions: vec![partition],
+        ..ReassignableTopic::default()
+    };
+    let request = AlterPartitionReassignmentsRequest {
+        allow_replication_factor_change: may_change_count,
+        topics: vec![topic],
+        ..AlterPartitionReassignmentsRequest::default()
+    };
+    let answers = cluster.decide(|controller| controller.alter_partition_reassignments(&request)).unwrap();
+    let found = match &answers[0] {
+        Err(refusal) => refusal.to_string(),
+        Ok(()) => {
+            let partition = cluster.image.topic("t").unwrap().partition(0).unwrap();
+            let signed = |sign: &str, nodes: &[NodeId]| -> String {
+                nodes.iter().map(|node| format!(" {sign}{node}")).collect()
+            };
+            assert_eq!(partition.directories.len(), partition.replicas.len());
+            cluster.topic("t")
+                + &signed("+", &partition.adding_replicas)
+                + &signed("-", &partition.removing_replicas)
+        }
+    };
+    assert_eq!(found, expected);
+}
+
+#[test]
+fn a_reassignment_waits_for_new_replicas_and_can_be_given_up() {
+    let mut cluster = Cluster::new("1 2 3").with_topics("t 0=1,2");
+    check_reassign(
+        &mut cluster,
+        "cancel",
+        true,
+        "NoReassignmentInProgress: No partition reassignment is in progress.",
+    );
+    check_reassign(&mut cluster, "3,2", true, "0=(3),2,1* +3 -1");
+    check_reassign(&mut cluster, "3,2", true, "0=(3),2,1* +3 -1");
+    check_reassign(&mut cluster, "cancel", true, "0=2,1*");
+}
+
+#[test]
+fn a_reassignment_to_replicas_in_sync_is_done_at_once() {
+    let mut cluster = Cluster::new("1 2").with_topics("t 0=1,2");
+    check_reassign(&mut cluster, "1,2", true, "0=1*,2");
+    check_reassign(&mut cluster, "2,1", true, "0=2,1*");
+    // The leader goes: another one leads, in a new epoch.
+    let epoch = |cluster: &Cluster| cluster.image.topic("t").unwrap().partition(0).unwrap().leader_epoch.0;
+    let before = epoch(&cluster);
+    check_reassign(&mut cluster, "2", true, "0=2*");
+    assert_eq!(epoch(&cluster), before + 1);
+}
+
+#[test]
+fn reassignments_that_cannot_be() {
+    let mut cluster = Cluster::new("1 2").with_topics("t 0=1");
+    let refused =
+        |what: &str| format!("InvalidReplicaAssignment: The manual partition assignment includes {what}");
+    check_reassign(&mut cluster, "", true, &refused("an empty replica list."));
+    check_reassign(&mut cluster, "9", true, &refused("broker 9, but no such broker is registered."));
+    check_reassign(&mut cluster, "1,1", true, &refused("the broker 1 more than once."));
+    check_reassign(
+        &mut cluster,
+        "1,2",
+        false,
+        "InvalidReplicationFactor: The replication factor is changed from 1 to 2",
+    );
+    check_reassign(&mut cluster, "2", false, "0=(2),1* +2 -1");
 }

@@ -119,6 +119,11 @@ impl Partition {
         self.replicas.contains(&node)
     }
 
+    /// Whether replicas are on their way in or out.
+    pub fn is_reassigning(&self) -> bool {
+        !self.adding_replicas.is_empty() || !self.removing_replicas.is_empty()
+    }
+
     pub(crate) fn has_elr(&self) -> bool {
         !self.eligible_leader_replicas.is_empty() || !self.last_known_elr.is_empty()
     }

@@ -4,6 +4,7 @@ use crate::error::DecideError;
 use crate::handle::Quorum;
 use ottla_controller::{CreatedTopic, DeletedTopic, Refusal, TopicToDelete};
 use ottla_protocol::Text;
+use ottla_protocol::messages::alter_partition_reassignments::AlterPartitionReassignmentsRequest;
 use ottla_protocol::messages::create_partitions::CreatePartitionsRequest;
 use ottla_protocol::messages::create_topics::CreateTopicsRequest;
 
@@ -39,6 +40,17 @@ impl Quorum {
         request: CreatePartitionsRequest,
     ) -> Result<Result<Vec<Result<(), Refusal>>, Refusal>, DecideError> {
         self.decide(move |controller| controller.create_partitions(&request)).await
+    }
+
+    /// See [`Controller::alter_partition_reassignments`](ottla_controller::Controller::alter_partition_reassignments).
+    ///
+    /// # Errors
+    /// As [`Quorum::decide`].
+    pub async fn alter_partition_reassignments(
+        &self,
+        request: AlterPartitionReassignmentsRequest,
+    ) -> Result<Result<Vec<Result<(), Refusal>>, Refusal>, DecideError> {
+        self.decide(move |controller| controller.alter_partition_reassignments(&request)).await
     }
 
     /// Creates topics that a client or a coordinator asked for without creating them itself, except those
