@@ -4,13 +4,15 @@
 //! not served, bytes that are no request. The one exception is ApiVersions (KIP-511).
 
 use crate::call::Call;
+use crate::group_settings::group_settings;
 use crate::handlers::produce::Produced;
 use crate::handlers::{
-    alter_configs, alter_partition_reassignments, alter_replica_log_dirs, api_versions, create_partitions,
-    create_topics, delete_groups, delete_records, delete_topics, describe_cluster, describe_configs,
-    describe_groups, describe_log_dirs, describe_topic_partitions, fetch, find_coordinator, heartbeat,
-    incremental_alter_configs, init_producer_id, join_group, leave_group, list_config_resources, list_groups,
-    list_offsets, list_partition_reassignments, metadata, offset_commit, offset_delete, offset_fetch,
+    alter_configs, alter_partition_reassignments, alter_replica_log_dirs, api_versions,
+    consumer_group_describe, consumer_group_heartbeat, create_partitions, create_topics, delete_groups,
+    delete_records, delete_topics, describe_cluster, describe_configs, describe_groups, describe_log_dirs,
+    describe_topic_partitions, fetch, find_coordinator, heartbeat, incremental_alter_configs,
+    init_producer_id, join_group, leave_group, list_config_resources, list_groups, list_offsets,
+    list_partition_reassignments, metadata, offset_commit, offset_delete, offset_fetch,
     offset_for_leader_epoch, produce, sync_group,
 };
 use crate::topics::may_block;
@@ -18,6 +20,7 @@ use crate::{Broker, SERVED, Shared};
 use bytes::Bytes;
 use ottla_network::{Answer, Connection, FileRange, Outcome, Piece, Service};
 use ottla_partition::RecordRange;
+use ottla_protocol::messages::consumer_group_heartbeat::ConsumerGroupHeartbeatRequest;
 use ottla_protocol::{
     ApiKey, EncodedFrame, Message, Reader, Request, decode_from, decode_request_header, encode_response_frame,
 };
@@ -72,8 +75,17 @@ impl Broker {
 
     /// One arm an API key, in the order of `SERVED`.
     async fn handle(&self, call: &Call, to: ReplyTo, reader: Reader) -> Result<Outcome, Unanswerable> {
-        let Shared { quorum, partitions, groups, fetch_sessions, configs, log_levels, settings, clock } =
-            &*self.shared;
+        let Shared {
+            quorum,
+            partitions,
+            groups,
+            group_topics,
+            fetch_sessions,
+            configs,
+            log_levels,
+            settings,
+            clock,
+        } = &*self.shared;
         let image = quorum.image();
         let now_ms = clock.now_ms();
         match to.key {
@@ -202,6 +214,24 @@ impl Broker {
             ApiKey::ListConfigResources => {
                 let request = to.decode(reader)?;
                 to.reply(&list_config_resources::list_config_resources(to.version, &request, &image))
+            }
+            ApiKey::ConsumerGroupHeartbeat => {
+                let request: ConsumerGroupHeartbeatRequest = to.decode(reader)?;
+                let settings = group_settings(configs, &image, quorum.node(), &request.group_id);
+                let topics = group_topics.of(&image);
+                to.reply(
+                    &consumer_group_heartbeat::consumer_group_heartbeat(
+                        call, request, groups, topics, settings,
+                    )
+                    .await,
+                )
+            }
+            ApiKey::ConsumerGroupDescribe => {
+                let request = to.decode(reader)?;
+                to.reply(
+                    &consumer_group_describe::consumer_group_describe(to.version, request, &image, groups)
+                        .await,
+                )
             }
             ApiKey::DescribeTopicPartitions => {
                 let request = to.decode(reader)?;

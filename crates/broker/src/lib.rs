@@ -13,6 +13,8 @@ pub mod handlers;
 
 mod fetch_sessions;
 mod follow;
+mod group_settings;
+mod group_topics;
 mod report;
 mod topic_creation;
 mod topics;
@@ -68,6 +70,8 @@ pub const SERVED: &[ApiKey] = &[
     ApiKey::ListPartitionReassignments,
     ApiKey::OffsetDelete,
     ApiKey::DescribeCluster,
+    ApiKey::ConsumerGroupHeartbeat,
+    ApiKey::ConsumerGroupDescribe,
     ApiKey::ListConfigResources,
     ApiKey::DescribeTopicPartitions,
 ];
@@ -82,6 +86,7 @@ struct Shared {
     quorum: Quorum,
     partitions: Arc<Partitions>,
     groups: GroupCoordinator,
+    group_topics: group_topics::LatestTopics,
     fetch_sessions: FetchSessions,
     configs: BrokerConfig,
     log_levels: LogLevels,
@@ -121,6 +126,7 @@ impl Broker {
                 quorum,
                 partitions,
                 groups,
+                group_topics: group_topics::LatestTopics::default(),
                 fetch_sessions,
                 configs,
                 log_levels,

@@ -167,31 +167,31 @@ keys! {
         "After how many finished requests the waiting room of Fetch is tidied.";
     "follower.fetch.last.tiered.offset.enable", Boolean, Value("false"), Any, ClusterWide, Medium, Refused(TIERING),
         "Whether a new replica starts where the tiered part of the log ends.";
-    "group.consumer.assignment.interval.ms", Int, Value("1000"), AtLeast(0), ClusterWide, Medium, Refused(CONSUMER),
+    "group.consumer.assignment.interval.ms", Int, Value("1000"), AtLeast(0), ClusterWide, Medium, Honoured,
         "Least time between two assignments of a consumer group.";
-    "group.consumer.assignors", List, Value("uniform,range"), Distinct { empty: false }, ReadOnly, Medium, Refused(CONSUMER),
+    "group.consumer.assignors", List, Value("uniform,range"), Subset { of: &["uniform", "range"], empty: false }, ReadOnly, Medium, Honoured,
         "The assignors of consumer groups; the first is the default.";
-    "group.consumer.heartbeat.interval.ms", Int, Value("5000"), AtLeast(1), ReadOnly, Medium, Refused(CONSUMER),
+    "group.consumer.heartbeat.interval.ms", Int, Value("5000"), AtLeast(1), ReadOnly, Medium, Honoured,
         "How often members of a consumer group report.";
-    "group.consumer.max.assignment.interval.ms", Int, Value("15000"), AtLeast(0), ReadOnly, Medium, Refused(CONSUMER),
+    "group.consumer.max.assignment.interval.ms", Int, Value("15000"), AtLeast(0), ReadOnly, Medium, Honoured,
         "Upper bound of a group's own assignment interval.";
-    "group.consumer.max.heartbeat.interval.ms", Int, Value("15000"), AtLeast(1), ReadOnly, Medium, Refused(CONSUMER),
+    "group.consumer.max.heartbeat.interval.ms", Int, Value("15000"), AtLeast(1), ReadOnly, Medium, Honoured,
         "Upper bound of a group's own heartbeat interval.";
-    "group.consumer.max.session.timeout.ms", Int, Value("60000"), AtLeast(1), ReadOnly, Medium, Refused(CONSUMER),
+    "group.consumer.max.session.timeout.ms", Int, Value("60000"), AtLeast(1), ReadOnly, Medium, Honoured,
         "Upper bound of a group's own session timeout.";
-    "group.consumer.max.size", Int, Value("2147483647"), AtLeast(1), ReadOnly, Medium, Refused(CONSUMER),
+    "group.consumer.max.size", Int, Value("2147483647"), AtLeast(1), ReadOnly, Medium, Honoured,
         "Most members of one consumer group.";
-    "group.consumer.migration.policy", String, Value("bidirectional"), OneOfIgnoringCase(&["DISABLED", "DOWNGRADE", "UPGRADE", "BIDIRECTIONAL"]), ReadOnly, Medium, Refused(CONSUMER),
+    "group.consumer.migration.policy", String, Value("bidirectional"), OneOfIgnoringCase(&["DISABLED", "DOWNGRADE", "UPGRADE", "BIDIRECTIONAL"]), ReadOnly, Medium, Refused(MIGRATION),
         "Which way groups may change between the classic and the consumer protocol while in use.";
-    "group.consumer.min.assignment.interval.ms", Int, Value("0"), AtLeast(0), ReadOnly, Medium, Refused(CONSUMER),
+    "group.consumer.min.assignment.interval.ms", Int, Value("0"), AtLeast(0), ReadOnly, Medium, Honoured,
         "Lower bound of a group's own assignment interval.";
-    "group.consumer.min.heartbeat.interval.ms", Int, Value("5000"), AtLeast(1), ReadOnly, Medium, Refused(CONSUMER),
+    "group.consumer.min.heartbeat.interval.ms", Int, Value("5000"), AtLeast(1), ReadOnly, Medium, Honoured,
         "Lower bound of a group's own heartbeat interval.";
-    "group.consumer.min.session.timeout.ms", Int, Value("45000"), AtLeast(1), ReadOnly, Medium, Refused(CONSUMER),
+    "group.consumer.min.session.timeout.ms", Int, Value("45000"), AtLeast(1), ReadOnly, Medium, Honoured,
         "Lower bound of a group's own session timeout.";
-    "group.consumer.regex.refresh.interval.ms", Int, Value("600000"), AtLeast(10000), ReadOnly, Medium, Refused(CONSUMER), internal true,
+    "group.consumer.regex.refresh.interval.ms", Int, Value("600000"), AtLeast(10000), ReadOnly, Medium, NoCounterpart(REGEX_REFRESH), internal true,
         "How often subscriptions by regular expression are resolved again.";
-    "group.consumer.session.timeout.ms", Int, Value("45000"), AtLeast(1), ReadOnly, Medium, Refused(CONSUMER),
+    "group.consumer.session.timeout.ms", Int, Value("45000"), AtLeast(1), ReadOnly, Medium, Honoured,
         "How long a member of a consumer group may be silent before it is removed.";
     "group.coordinator.append.linger.ms", Int, Value("-1"), AtLeast(-1), ReadOnly, Medium, Honoured,
         "How long the group coordinator collects records before it writes them; -1 adapts to the load.";
@@ -199,7 +199,7 @@ keys! {
         "Threads that compute assignments and resolve regular expressions.";
     "group.coordinator.cached.buffer.max.bytes", Int, Value("1048588"), AtLeast(524288), ClusterWide, Medium, NoCounterpart(BUFFERS),
         "The largest write buffer the group coordinator keeps for its next batch.";
-    "group.coordinator.rebalance.protocols", List, Value("classic,consumer,streams"), Subset { of: &["consumer", "classic", "share", "streams"], empty: false }, ReadOnly, Medium, Refused(CONSUMER),
+    "group.coordinator.rebalance.protocols", List, Value("classic,consumer,streams"), Subset { of: &["consumer", "classic", "share", "streams"], empty: false }, ReadOnly, Medium, Refused(PROTOCOLS),
         "The group protocols that are served.";
     "group.coordinator.threads", Int, Value("4"), AtLeast(1), ReadOnly, High, NoCounterpart(WORKERS),
         "Threads of the group coordinator.";

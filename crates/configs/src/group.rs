@@ -1,19 +1,19 @@
-//! The keys of a group in Apache Kafka 4.3. They act on the newer group protocols, so none is honoured
-//! yet; they are described.
+//! The keys of a group in Apache Kafka 4.3. Those of consumer groups are honoured; those of share and streams groups,
+//! which are not served yet, are described.
 
 use crate::key::Default::Value;
 use crate::key::Kind::{Boolean, Int, String};
-use crate::key::Support::Refused;
+use crate::key::Support::{Honoured, Refused};
 use crate::key::Valid::{Any, AtLeast, OneOf};
 use crate::key::{Key, inherited_keys, same};
-use crate::support::{CONSUMER, SHARE, STREAMS};
+use crate::support::{SHARE, STREAMS};
 
 inherited_keys! {
-    "consumer.assignment.interval.ms", Int, Value("1000"), AtLeast(0), Refused(CONSUMER), [same("group.consumer.assignment.interval.ms")],
+    "consumer.assignment.interval.ms", Int, Value("1000"), AtLeast(0), Honoured, [same("group.consumer.assignment.interval.ms")],
         "Least time between two assignments of the group.";
-    "consumer.heartbeat.interval.ms", Int, Value("5000"), AtLeast(1), Refused(CONSUMER), [same("group.consumer.heartbeat.interval.ms")],
+    "consumer.heartbeat.interval.ms", Int, Value("5000"), AtLeast(1), Honoured, [same("group.consumer.heartbeat.interval.ms")],
         "How often members of the group report.";
-    "consumer.session.timeout.ms", Int, Value("45000"), AtLeast(1), Refused(CONSUMER), [same("group.consumer.session.timeout.ms")],
+    "consumer.session.timeout.ms", Int, Value("45000"), AtLeast(1), Honoured, [same("group.consumer.session.timeout.ms")],
         "How long a member may be silent before it is removed.";
     "share.assignment.interval.ms", Int, Value("1000"), AtLeast(0), Refused(SHARE), [same("group.share.assignment.interval.ms")],
         "Least time between two assignments of the group.";

@@ -6,9 +6,10 @@ pub(crate) const ACLS: &str = "access control is not served yet";
 pub(crate) const BUFFERS: &str = "a buffer that Ottla sizes by what it reads and writes";
 /// Checkpoint intervals.
 pub(crate) const CHECKPOINTS: &str = "the intervals of checkpoints cannot be set yet";
-/// KIP-848.
-pub(crate) const CONSUMER: &str =
-    "the newer consumer group protocol (KIP-848) is not served yet; clients use the classic one";
+/// KIP-848's change of protocol under way.
+pub(crate) const MIGRATION: &str = "a group in use does not change between the classic and the consumer protocol yet; it does when it is empty";
+/// The choice of group protocols.
+pub(crate) const PROTOCOLS: &str = "the classic and the consumer protocol are always served, others not yet";
 /// Internal keys of Apache Kafka.
 pub(crate) const INTERNAL: &str = "it is internal to Apache Kafka and has no meaning here";
 /// Plug-ins.
@@ -38,6 +39,9 @@ pub(crate) const QUORUM: &str = "the metadata quorum of this one node cannot be 
 pub(crate) const QUOTAS: &str = "quotas are not served yet";
 /// Recovery.
 pub(crate) const RECOVERY: &str = "logs are loaded when they are first used, not all at start";
+/// Subscriptions by regular expression.
+pub(crate) const REGEX_REFRESH: &str =
+    "regular expressions are resolved again whenever topics come or go, so no interval is needed";
 /// Several replicas.
 pub(crate) const REPLICAS: &str = "every partition has one replica for now, so it cannot act";
 /// SASL.

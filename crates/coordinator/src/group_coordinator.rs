@@ -4,10 +4,11 @@ use crate::groups::refusal;
 use crate::log::PartitionLog;
 use crate::runtime::{Coordinator, Options};
 use ottla_configs::BrokerConfig;
+use ottla_groups::consumer::assignor::Assignor;
 use ottla_groups::{
     Answer, CommitOffsets, DeleteOffsets, DeletedTopic, Description, FetchOffsets, FetchedTopic, Groups,
     Heartbeat, Join, JoinAnswer, Leave, Left, ListFilter, Listed, Refusal, Request, Settings, Sync,
-    SyncAnswer, TopicOutcome, partition_for,
+    SyncAnswer, TopicOutcome, consumer, partition_for,
 };
 use ottla_ids::LeaderEpoch;
 use ottla_protocol::Text;
@@ -57,6 +58,15 @@ impl GroupCoordinator {
             offset_metadata_max: size("offset.metadata.max.bytes"),
             offsets_retention_ms: i64::from(config.int("offsets.retention.minutes")) * minute_ms,
             offsets_retention_check_interval_ms: config.long("offsets.retention.check.interval.ms"),
+            consumer: consumer::Settings {
+                group: consumer::GroupSettings {
+                    session_timeout_ms: config.int("group.consumer.session.timeout.ms"),
+                    heartbeat_interval_ms: config.int("group.consumer.heartbeat.interval.ms"),
+                    assignment_interval_ms: config.int("group.consumer.assignment.interval.ms"),
+                },
+                max_size: size("group.consumer.max.size"),
+                assignors: assignors(config),
+            },
         };
         let codec = Compression::ALL
             .get(size("offsets.topic.compression.codec"))
@@ -152,6 +162,36 @@ impl GroupCoordinator {
             Ok(Answer::Leave(answer)) => answer,
             other => Err(unexpected(other)),
         }
+    }
+
+    /// ConsumerGroupHeartbeat.
+    pub async fn consumer_heartbeat(
+        &self,
+        heartbeat: consumer::Heartbeat,
+    ) -> Result<consumer::HeartbeatAnswer, consumer::Refused> {
+        let group = heartbeat.group.clone();
+        match self.ask_group(&group, Request::ConsumerHeartbeat(Box::new(heartbeat))).await {
+            Ok(Answer::ConsumerHeartbeat(answer)) => answer,
+            other => Err(unexpected(other).into()),
+        }
+    }
+
+    /// ConsumerGroupDescribe: what is to be said of each.
+    pub async fn describe_consumers(
+        &self,
+        groups: Vec<Text>,
+    ) -> Vec<(Text, Result<consumer::Description, consumer::Refused>)> {
+        let mut descriptions = Vec::with_capacity(groups.len());
+        for (partition, groups) in self.by_partition(groups) {
+            match self.ask_partition(partition, Request::DescribeConsumers(groups.clone())).await {
+                Ok(Answer::DescribeConsumers(answer)) => descriptions.extend(groups.into_iter().zip(answer)),
+                other => {
+                    let refusal = unexpected(other);
+                    descriptions.extend(groups.into_iter().map(|group| (group, Err(refusal.into()))));
+                }
+            }
+        }
+        descriptions
     }
 
     /// OffsetCommit.
@@ -258,6 +298,12 @@ impl GroupCoordinator {
 /// A negative time is none.
 fn millis(ms: i32) -> Duration {
     Duration::from_millis(u64::try_from(ms).unwrap_or_default())
+}
+
+/// `group.consumer.assignors`, as far as they are served; a node does not start with others.
+fn assignors(config: &BrokerConfig) -> Vec<Assignor> {
+    let names = config.find_list("group.consumer.assignors").unwrap_or_default();
+    names.iter().filter_map(|name| Assignor::named(name)).collect()
 }
 
 /// The refusal, or that of an answer to another question, which cannot be.

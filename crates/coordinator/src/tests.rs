@@ -74,7 +74,13 @@ fn join(member: &str) -> Join {
 
 /// All offsets of the group, as text.
 async fn offsets(groups: &Arc<GroupCoordinator>) -> Result<String, Refusal> {
-    let fetch = FetchOffsets { group: "g".into(), require_stable: false, topics: None };
+    let fetch = FetchOffsets {
+        group: "g".into(),
+        require_stable: false,
+        member_id: None,
+        member_epoch: -1,
+        topics: None,
+    };
     let topics = groups.fetch_offsets(fetch).await?;
     let offsets = topics.iter().flat_map(|topic| {
         topic.partitions.iter().map(move |it| format!("{}-{}={}", topic.name, it.partition, it.offset))

@@ -1,6 +1,7 @@
 //! The core: all groups of one partition.
 
 use crate::classic::{Group, Turn};
+use crate::consumer::{Change, Topics};
 use crate::messages::*;
 use crate::records::Record;
 use crate::timers::{Timer, Timers};
@@ -9,6 +10,7 @@ use bytes::Bytes;
 use ottla_protocol::Text;
 use ottla_state_machine::Machine;
 use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
 
 /// Keys of records hold texts of at most this many bytes.
 const GROUP_ID_SIZE_MAX: usize = i16::MAX as usize;
@@ -134,8 +136,13 @@ pub struct Groups {
     pub(crate) settings: Settings,
     /// What survives. Changed by [`Groups::replay`] only.
     pub(crate) state: State,
-    /// Classic groups as they live. Every group of `state` is among them, once [`Groups::loaded`] was called.
+    /// Classic groups as they live. Every group of `state` that is no consumer group is among them, once
+    /// [`Groups::loaded`] was called.
     pub(crate) classic: BTreeMap<Text, Group>,
+    /// The cluster's topics as they were last seen.
+    pub(crate) cluster: Option<Arc<dyn Topics>>,
+    /// Consumer groups whose epoch is of the topics in this state ([`Topics::version`]).
+    pub(crate) seen: HashMap<Text, i64>,
     pub(crate) timers: Timers,
     /// The groups that the present look for unused offsets has still to look at.
     pub(crate) expiry: Vec<Text>,
@@ -149,6 +156,8 @@ impl Groups {
             settings,
             state: State::default(),
             classic: BTreeMap::new(),
+            cluster: None,
+            seen: HashMap::new(),
             timers: Timers::default(),
             expiry: Vec::new(),
             loaded: false,
@@ -170,9 +179,22 @@ impl Groups {
             Record::Classic { group, metadata: None } => {
                 self.forget(group);
             }
+            Record::Consumer { group, change: Change::Epoch(None) } => {
+                self.seen.remove(group);
+                let has_offsets = self.state.group(group).is_some()
+                    || self.state.pending_groups().any(|pending| pending == group);
+                if has_offsets && !self.classic.contains_key(group) {
+                    self.classic.insert(group.clone(), Group::simple(group.clone()));
+                }
+            }
+            Record::Consumer { group, change } => {
+                if !change.is_tombstone() {
+                    self.forget(group);
+                }
+            }
             // A group of someone who assigns partitions by itself lives from its first offset on.
             Record::Offset { group, commit: Some(_), .. } | Record::PendingOffset { group, .. } => {
-                if !self.classic.contains_key(group) {
+                if !self.classic.contains_key(group) && self.consumer_group(group).is_none() {
                     self.classic.insert(
                         group.clone(),
                         Group { phase_since_ms: None, ..Group::new(group.clone(), 0) },
@@ -190,6 +212,7 @@ impl Groups {
         let groups: Vec<Group> = self
             .state
             .groups()
+            .filter(|(_, stored)| stored.consumer.is_none())
             .map(|(id, stored)| match &stored.classic {
                 Some(metadata) => Group::from_metadata(id.clone(), metadata),
                 None => Group::simple(id.clone()),
@@ -212,6 +235,7 @@ impl Groups {
             turn.resume();
             self.classic.insert(group.id.clone(), group);
         }
+        self.resume_consumers(now);
         self.timers.set(Timer::Expiry, now.tick_ms + self.settings.offsets_retention_check_interval_ms);
         effects
     }
@@ -243,10 +267,16 @@ impl Groups {
                 };
                 Some(Answer::Leave(answer))
             }
+            Request::ConsumerHeartbeat(beat) => {
+                Some(Answer::ConsumerHeartbeat(self.consumer_heartbeat(*beat, now, &mut effects)))
+            }
+            Request::DescribeConsumers(groups) => Some(Answer::DescribeConsumers(
+                groups.iter().map(|group| self.describe_consumer(group)).collect(),
+            )),
             Request::CommitOffsets(commit) => {
                 Some(Answer::CommitOffsets(self.commit_offsets(&commit, now, &mut effects)))
             }
-            Request::FetchOffsets(fetch) => Some(Answer::FetchOffsets(Ok(self.fetch_offsets(fetch)))),
+            Request::FetchOffsets(fetch) => Some(Answer::FetchOffsets(self.fetch_offsets(fetch))),
             Request::DeleteOffsets(delete) => {
                 Some(Answer::DeleteOffsets(self.delete_offsets(delete, &mut effects)))
             }
@@ -323,6 +353,12 @@ impl Groups {
                     turn.sync_time_is_up();
                 }
             }
+            Some(Timer::ConsumerSession { group, member }) => {
+                self.consumer_session_is_over(&group, &member, now, &mut effects);
+            }
+            Some(Timer::Revocation { group, member }) => {
+                self.revocation_is_late(&group, &member, now, &mut effects);
+            }
             Some(Timer::Expiry) => self.expire(now, &mut effects),
         }
         effects
@@ -340,6 +376,14 @@ impl Groups {
             return refused(effects, join.member_id, Refusal::InvalidSessionTimeout);
         }
         let is_new = !self.classic.contains_key(&join.group);
+        // An empty group is of whatever kind the next member is.
+        let tombstones = match self.consumer_group(&join.group) {
+            None => Vec::new(),
+            Some(_) => match self.consumer_tombstones(&join.group) {
+                None => return refused(effects, join.member_id, Refusal::InconsistentGroupProtocol),
+                Some(tombstones) => tombstones,
+            },
+        };
         if is_new && !join.member_id.is_empty() {
             return refused(effects, join.member_id, Refusal::UnknownMemberId);
         }
@@ -357,6 +401,7 @@ impl Groups {
         } else if turn.effects.records.is_empty() {
             // Written down so that it is found, and let go, after a restart.
             let metadata = Group::new(id.clone(), now.wall_ms).metadata(|_| Bytes::new());
+            effects.records.extend(tombstones);
             effects.records.push(Record::Classic { group: id.clone(), metadata: Some(metadata) });
             effects.then = Some(Then(Follow::Created { group: id }));
         }
@@ -396,6 +441,14 @@ impl Groups {
                 continue;
             }
             let refusal = match self.classic.get(&id) {
+                None if self.consumer_group(&id).is_some() => match self.consumer_tombstones(&id) {
+                    None => Some(Refusal::NonEmptyGroup),
+                    Some(tombstones) => {
+                        self.forget_offsets(&id, effects);
+                        effects.records.extend(tombstones);
+                        None
+                    }
+                },
                 None => Some(Refusal::GroupIdNotFound),
                 Some(group) if group.phase != crate::classic::Phase::Empty => Some(Refusal::NonEmptyGroup),
                 Some(_) => {
@@ -420,7 +473,7 @@ impl Groups {
         let wanted = |wanted: &[Text], name: &str| {
             wanted.is_empty() || wanted.iter().any(|wanted| wanted.trim().eq_ignore_ascii_case(name))
         };
-        let groups = self.classic.values().map(Group::listed);
+        let groups = self.classic.values().map(Group::listed).chain(self.listed_consumers());
         groups
             .filter(|group| wanted(&filter.states, group.state) && wanted(&filter.types, group.group_type))
             .collect()
@@ -454,8 +507,12 @@ impl Groups {
             assert_eq!(*id, group.id);
             group.check_invariants();
         }
+        for (_, stored) in self.state.groups() {
+            stored.consumer.iter().for_each(|group| group.check_invariants());
+        }
         for (id, _) in self.state.groups() {
-            assert!(self.classic.contains_key(id), "group {id} is written down, so it lives");
+            let kinds = [self.classic.contains_key(id), self.consumer_group(id).is_some()];
+            assert!(kinds[0] != kinds[1], "group {id} is written down, so it lives, as one kind");
         }
     }
 }

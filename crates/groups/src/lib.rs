@@ -10,7 +10,8 @@
 //! got their assignment) lies beside it and starts afresh from the state when a node becomes coordinator,
 //! as in Apache Kafka.
 //!
-//! Start reading at [`Groups`]; each kind of group has a folder ([`classic`]: JoinGroup, SyncGroup, …).
+//! Start reading at [`Groups`]; each kind of group has a folder ([`classic`]: JoinGroup, SyncGroup, …; [`consumer`]:
+//! ConsumerGroupHeartbeat).
 //!
 //! This crate does not know where its records are kept, who leads a partition, which topics exist, or who is
 //! allowed to ask: handlers and the `coordinator` crate do.

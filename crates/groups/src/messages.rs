@@ -1,6 +1,6 @@
 //! What groups are asked, and what they answer: Kafka's requests without versions and wire shapes.
 
-use crate::Refusal;
+use crate::{Refusal, consumer};
 use bytes::Bytes;
 use ottla_ids::Uuid;
 use ottla_protocol::Text;
@@ -10,7 +10,7 @@ use ottla_protocol::Text;
 pub struct CallId(pub u64);
 
 /// Everything a partition's groups can be asked.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 pub enum Request {
     /// JoinGroup. The answer may come when the rebalance completes.
     Join(Box<Join>),
@@ -20,6 +20,10 @@ pub enum Request {
     Heartbeat(Heartbeat),
     /// LeaveGroup.
     Leave(Leave),
+    /// ConsumerGroupHeartbeat.
+    ConsumerHeartbeat(Box<consumer::Heartbeat>),
+    /// ConsumerGroupDescribe: these, which all live on this partition.
+    DescribeConsumers(Vec<Text>),
     /// OffsetCommit.
     CommitOffsets(CommitOffsets),
     /// OffsetFetch, of one group.
@@ -55,6 +59,10 @@ pub enum Answer {
     Heartbeat(Result<(), Refusal>),
     /// To [`Request::Leave`]: what became of each member, in the order asked.
     Leave(Result<Vec<Left>, Refusal>),
+    /// To [`Request::ConsumerHeartbeat`].
+    ConsumerHeartbeat(Result<consumer::HeartbeatAnswer, consumer::Refused>),
+    /// To [`Request::DescribeConsumers`], in the order asked.
+    DescribeConsumers(Vec<Result<consumer::Description, consumer::Refused>>),
     /// To [`Request::CommitOffsets`]: what became of each partition, in the order asked.
     CommitOffsets(Result<Vec<TopicOutcome>, Refusal>),
     /// To [`Request::FetchOffsets`].
@@ -308,6 +316,10 @@ pub struct FetchOffsets {
     pub group: Text,
     /// Partitions with offsets of an open transaction are refused rather than answered with what was before.
     pub require_stable: bool,
+    /// The member that asks, if it says so; then its epoch must be the present one.
+    pub member_id: Option<Text>,
+    /// That member's epoch; negative from who is no member.
+    pub member_epoch: i32,
     /// The partitions wanted; `None` for all that there are.
     pub topics: Option<Vec<FetchTopic>>,
 }

@@ -75,6 +75,9 @@ impl Groups {
     }
 
     fn check_commit(&self, commit: &CommitOffsets) -> Result<(), Refusal> {
+        if let Some(group) = self.consumer_group(&commit.group) {
+            return group.check_commit(commit);
+        }
         let Some(group) = self.classic.get(&commit.group) else {
             // Who assigns partitions by itself, or an operator, may commit for a group that is not there yet.
             return match commit.generation {
@@ -105,7 +108,10 @@ impl Groups {
         known.cloned().unwrap_or_else(|| topic.detached())
     }
 
-    pub(crate) fn fetch_offsets(&self, fetch: FetchOffsets) -> Vec<FetchedTopic> {
+    pub(crate) fn fetch_offsets(&self, fetch: FetchOffsets) -> Result<Vec<FetchedTopic>, Refusal> {
+        if let Some(group) = self.consumer_group(&fetch.group) {
+            group.check_fetch(fetch.member_id.as_ref(), fetch.member_epoch)?;
+        }
         let stored = self.stored(&fetch.group);
         let unstable = |topic: &Text, partition| {
             fetch.require_stable && self.state.has_pending_offset(&fetch.group, topic, partition)
@@ -132,17 +138,17 @@ impl Groups {
             }
         };
         let Some(wanted) = fetch.topics else {
-            let Some(stored) = stored else { return Vec::new() };
-            return stored
+            let Some(stored) = stored else { return Ok(Vec::new()) };
+            return Ok(stored
                 .topics()
                 .map(|(name, partitions)| FetchedTopic {
                     name: name.clone(),
                     topic_id: Uuid::ZERO,
                     partitions: partitions.map(|(at, commit)| answer(name, at, Some(commit))).collect(),
                 })
-                .collect();
+                .collect());
         };
-        wanted
+        Ok(wanted
             .into_iter()
             .map(|topic| {
                 let commit = |partition| {
@@ -154,7 +160,7 @@ impl Groups {
                     topic.partitions.iter().map(|at| answer(&topic.name, *at, commit(*at))).collect();
                 FetchedTopic { name: topic.name, topic_id: topic.topic_id, partitions }
             })
-            .collect()
+            .collect())
     }
 
     pub(crate) fn delete_offsets(
@@ -163,21 +169,26 @@ impl Groups {
         effects: &mut Effects,
     ) -> Result<Vec<TopicOutcome>, Refusal> {
         crate::groups::check_group_id(&delete.group)?;
-        let group = self.classic.get(&delete.group).ok_or(Refusal::GroupIdNotFound)?;
-        if group.phase != Phase::Empty && !group.speaks_consumer() {
-            return Err(Refusal::NonEmptyGroup);
-        }
+        let consumer = self.consumer_group(&delete.group);
+        let classic = self.classic.get(&delete.group);
+        let (id, is_subscribed): (Text, &dyn Fn(&str) -> bool) = match (consumer, classic) {
+            (Some(group), _) => (delete.group.detached(), &|topic| group.is_subscribed_to(topic)),
+            (None, Some(group)) if group.phase != Phase::Empty && !group.speaks_consumer() => {
+                return Err(Refusal::NonEmptyGroup);
+            }
+            (None, Some(group)) => (group.id.clone(), &|topic| group.is_subscribed_to(topic)),
+            (None, None) => return Err(Refusal::GroupIdNotFound),
+        };
         effects.divisible = true;
         let mut outcomes = Vec::with_capacity(delete.topics.len());
         for (topic, partitions) in delete.topics {
-            let refusal =
-                if group.is_subscribed_to(&topic) { Some(Refusal::GroupSubscribedToTopic) } else { None };
+            let refusal = if is_subscribed(&topic) { Some(Refusal::GroupSubscribedToTopic) } else { None };
             for partition in &partitions {
                 let known =
                     self.stored(&delete.group).is_some_and(|it| it.offset(&topic, *partition).is_some())
                         || self.state.has_pending_offset(&delete.group, &topic, *partition);
                 if refusal.is_none() && known {
-                    effects.records.push(forgotten(&group.id, &topic, *partition));
+                    effects.records.push(forgotten(&id, &topic, *partition));
                 }
             }
             let partitions = partitions.into_iter().map(|partition| (partition, refusal)).collect();
@@ -213,14 +224,17 @@ impl Groups {
     pub(crate) fn expire(&mut self, now: Now, effects: &mut Effects) {
         effects.divisible = true;
         if self.expiry.is_empty() {
-            self.expiry = self.classic.keys().cloned().collect();
+            let consumers = self.state.groups().filter(|(_, stored)| stored.consumer.is_some());
+            self.expiry = self.classic.keys().chain(consumers.map(|(id, _)| id)).cloned().collect();
         }
         for _ in 0..EXPIRY_GROUPS_MAX {
             if effects.records.len() >= EXPIRY_RECORDS_MAX {
                 break;
             }
             let Some(id) = self.expiry.pop() else { break };
-            if let Some(group) = self.classic.get(&id) {
+            if let Some(group) = self.consumer_group(&id) {
+                self.expire_consumer(&id, group, now, effects);
+            } else if let Some(group) = self.classic.get(&id) {
                 self.expire_group(group, now, effects);
             }
         }
@@ -266,7 +280,7 @@ impl Groups {
     }
 }
 
-fn forgotten(group: &Text, topic: &Text, partition: i32) -> Record {
+pub(crate) fn forgotten(group: &Text, topic: &Text, partition: i32) -> Record {
     Record::Offset { group: group.clone(), topic: topic.detached(), partition, commit: None }
 }
 

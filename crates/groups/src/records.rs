@@ -1,6 +1,7 @@
 //! The records of `__consumer_offsets`, in Kafka's bytes.
 
 use crate::classic::{Metadata, StoredMember};
+use crate::consumer::Change;
 use crate::state::Commit;
 use bytes::Bytes;
 use ottla_ids::{ProducerId, Uuid};
@@ -20,6 +21,13 @@ pub enum Record {
         group: Text,
         /// What it is from now on.
         metadata: Option<Metadata>,
+    },
+    /// One change of a consumer group.
+    Consumer {
+        /// The group.
+        group: Text,
+        /// What changes.
+        change: Change,
     },
     /// A group's offset in one partition; `None`: it is forgotten.
     Offset {
@@ -84,6 +92,9 @@ pub enum RecordError {
     /// A text is longer than the record's format can hold.
     #[error("a record of __consumer_offsets cannot be written")]
     NotWritable(#[source] EncodeError),
+    /// Records of this kind are only read: Kafka does not write them any more.
+    #[error("a record of this kind is not written any more")]
+    Outdated,
     /// Records of transactions are written by who coordinates them.
     #[error("a record of a transaction is not written by a group")]
     OfTransaction,
@@ -135,8 +146,11 @@ impl Record {
                 });
                 (key.group, key.topic, key.partition, commit)
             }
-            // Groups of kinds that are not served here.
-            _ => return Ok(None),
+            // Groups of kinds that are not served here are passed over.
+            other => {
+                let found = Change::from_record(other);
+                return Ok(found.map(|(group, change)| Record::Consumer { group, change }));
+            }
         };
         // Slices of this record's own copy of the key.
         Ok(Some(match (batch, commit) {
@@ -154,6 +168,7 @@ impl Record {
                 let key = GroupMetadataKey { group: group.clone() };
                 (GroupRecord::GroupMetadata(key, metadata.as_ref().map(value_of)), CLASSIC_VALUE_VERSION)
             }
+            Record::Consumer { group, change } => (change.to_record(group).ok_or(RecordError::Outdated)?, 0),
             Record::Offset { group, topic, partition, commit } => {
                 let key =
                     OffsetCommitKey { group: group.clone(), topic: topic.clone(), partition: *partition };

@@ -47,6 +47,27 @@ pub enum Refusal {
     /// The offsets of a topic that the group reads cannot be deleted.
     #[error("the group is subscribed to the topic")]
     GroupSubscribedToTopic,
+    /// The request contradicts itself or leaves out what it must say.
+    #[error("the request is not valid")]
+    InvalidRequest,
+    /// The member is in another epoch: it has to give everything up and join again (KIP-848).
+    #[error("the member's epoch is not the present one, so it must join again")]
+    FencedMemberEpoch,
+    /// The member has gone on to another epoch (KIP-848).
+    #[error("the member's epoch is not the present one")]
+    StaleMemberEpoch,
+    /// The static member that has this `group.instance.id` did not leave yet (KIP-848).
+    #[error("another member still uses this group instance id")]
+    UnreleasedInstanceId,
+    /// There is no such assignor (KIP-848).
+    #[error("there is no such assignor")]
+    UnsupportedAssignor,
+    /// The regular expression is not one of RE2's (KIP-848).
+    #[error("the regular expression is not valid")]
+    InvalidRegularExpression,
+    /// A member of a consumer group needs a later version of the request.
+    #[error("members of consumer groups need a later version of this request")]
+    UnsupportedVersion,
     /// This node does not coordinate the group.
     #[error("this broker does not coordinate the group")]
     NotCoordinator,
@@ -78,6 +99,13 @@ impl From<Refusal> for ErrorCode {
             Refusal::OffsetMetadataTooLarge => ErrorCode::OffsetMetadataTooLarge,
             Refusal::UnstableOffsetCommit => ErrorCode::UnstableOffsetCommit,
             Refusal::GroupSubscribedToTopic => ErrorCode::GroupSubscribedToTopic,
+            Refusal::InvalidRequest => ErrorCode::InvalidRequest,
+            Refusal::FencedMemberEpoch => ErrorCode::FencedMemberEpoch,
+            Refusal::StaleMemberEpoch => ErrorCode::StaleMemberEpoch,
+            Refusal::UnreleasedInstanceId => ErrorCode::UnreleasedInstanceId,
+            Refusal::UnsupportedAssignor => ErrorCode::UnsupportedAssignor,
+            Refusal::InvalidRegularExpression => ErrorCode::InvalidRegularExpression,
+            Refusal::UnsupportedVersion => ErrorCode::UnsupportedVersion,
             Refusal::NotCoordinator => ErrorCode::NotCoordinator,
             Refusal::CoordinatorNotAvailable => ErrorCode::CoordinatorNotAvailable,
             Refusal::CoordinatorLoadInProgress => ErrorCode::CoordinatorLoadInProgress,

@@ -1,6 +1,7 @@
 //! What survives: the state that the records of `__consumer_offsets` add up to.
 
 use crate::classic::Metadata;
+use crate::consumer;
 use crate::records::Record;
 use ottla_ids::{ProducerId, Uuid};
 use ottla_protocol::Text;
@@ -29,6 +30,8 @@ pub struct Commit {
 pub struct StoredGroup {
     /// Members and assignments of the last generation that got one; `None` for who only stores offsets.
     pub classic: Option<Metadata>,
+    /// The consumer group; a group is not of both kinds.
+    pub consumer: Option<Box<consumer::Group>>,
     offsets: BTreeMap<Text, BTreeMap<i32, Stored>>,
 }
 
@@ -87,7 +90,7 @@ impl StoredGroup {
     }
 
     fn is_nothing(&self) -> bool {
-        self.classic.is_none() && self.offsets.is_empty()
+        self.classic.is_none() && self.consumer.is_none() && self.offsets.is_empty()
     }
 }
 
@@ -162,6 +165,20 @@ impl Machine for State {
                     stored.classic = None;
                 }
                 self.forget_if_nothing(group);
+            }
+            Record::Consumer { group, change: consumer::Change::Epoch(None) } => {
+                if let Some(stored) = self.groups.get_mut(group) {
+                    stored.consumer = None;
+                }
+                self.forget_if_nothing(group);
+            }
+            Record::Consumer { group, change } => {
+                // What is not there cannot be taken away: compaction may have left the tombstone alone.
+                let known = self.groups.get(group).is_some_and(|stored| stored.consumer.is_some());
+                if known || !change.is_tombstone() {
+                    let stored = self.groups.entry(group.clone()).or_default();
+                    stored.consumer.get_or_insert_default().replay(change);
+                }
             }
             Record::Offset { group, topic, partition, commit: Some(commit) } => {
                 let stored = Stored { commit: commit.clone(), sequence };

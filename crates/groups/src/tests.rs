@@ -12,7 +12,9 @@
 //! Member ids are written `a-1`: what the client calls itself, and the how-manieth id was made.
 
 mod harness;
+mod harness_consumer;
 
+mod consumers;
 mod describe;
 mod expiry;
 mod join;

@@ -12,6 +12,10 @@ pub(crate) enum Timer {
     Join { group: Text },
     /// A classic group has waited long enough for its members to ask for their assignment.
     Sync { group: Text },
+    /// A member of a consumer group was not heard of for its session timeout.
+    ConsumerSession { group: Text, member: Text },
+    /// A member of a consumer group has had time enough to give partitions back.
+    Revocation { group: Text, member: Text },
     /// Offsets that nobody uses are looked for.
     Expiry,
 }

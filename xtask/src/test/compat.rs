@@ -56,6 +56,7 @@ type Prepare = fn(&Tools) -> Result<Command>;
 const SUITES: &[(&str, Prepare)] = &[
     ("java", |tools| java(tools, "ClientSuite")),
     ("java-tools", |tools| java(tools, "ToolSuite")),
+    ("java-consumer", |tools| java(tools, "ConsumerGroupSuite")),
     ("connect", connect),
     ("java-election", |tools| java(tools, "ElectionSuite")),
     ("java-directories", |tools| java(tools, "DirectorySuite")),

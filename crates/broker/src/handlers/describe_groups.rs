@@ -29,7 +29,7 @@ pub async fn describe_groups(
 
 /// What can be done with a group, as Kafka's bits: READ, DELETE, DESCRIBE, DESCRIBE_CONFIGS, ALTER_CONFIGS. Without
 /// access control everyone may do everything.
-const ALL_OPERATIONS: i32 = 1 << 3 | 1 << 6 | 1 << 8 | 1 << 10 | 1 << 11;
+pub(super) const ALL_OPERATIONS: i32 = 1 << 3 | 1 << 6 | 1 << 8 | 1 << 10 | 1 << 11;
 
 fn described(call: &Call, description: Description) -> DescribedGroup {
     let missing = description.refusal == Some(Refusal::GroupIdNotFound);

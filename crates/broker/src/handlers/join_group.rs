@@ -66,7 +66,7 @@ pub(super) fn number(refusal: Option<Refusal>) -> i16 {
 }
 
 /// An address as Java writes it, which is what operators see and records hold: `/192.0.2.1`, `/2001:db8:0:…`.
-fn java_address(address: IpAddr) -> String {
+pub(super) fn java_address(address: IpAddr) -> String {
     match address {
         IpAddr::V4(address) => format!("/{address}"),
         IpAddr::V6(address) => {

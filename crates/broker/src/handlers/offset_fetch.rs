@@ -54,7 +54,13 @@ async fn one_group(
     };
     let wanted: Option<Vec<FetchTopic>> = topics.as_ref().map(|topics| topics.iter().map(wanted).collect());
     let (error_code, fetched) = match groups
-        .fetch_offsets(FetchOffsets { group, require_stable, topics: wanted })
+        .fetch_offsets(FetchOffsets {
+            group,
+            require_stable,
+            member_id: None,
+            member_epoch: -1,
+            topics: wanted,
+        })
         .await
     {
         Ok(fetched) => (0, fetched),
@@ -101,7 +107,13 @@ async fn by_name(
         partitions: topic.partition_indexes,
     };
     let topics = group.topics.map(|topics| topics.into_iter().map(wanted).collect());
-    let fetch = FetchOffsets { group: group.group_id.clone(), require_stable, topics };
+    let fetch = FetchOffsets {
+        group: group.group_id.clone(),
+        require_stable,
+        member_id: group.member_id,
+        member_epoch: group.member_epoch,
+        topics,
+    };
     match groups.fetch_offsets(fetch).await {
         Err(refusal) => refused(group.group_id, refusal),
         Ok(fetched) => OffsetFetchResponseGroup {
@@ -135,7 +147,13 @@ async fn by_id(
         wanted
     });
     let all = topics.is_none();
-    let fetch = FetchOffsets { group: group.group_id.clone(), require_stable, topics };
+    let fetch = FetchOffsets {
+        group: group.group_id.clone(),
+        require_stable,
+        member_id: group.member_id,
+        member_epoch: group.member_epoch,
+        topics,
+    };
     let fetched = match groups.fetch_offsets(fetch).await {
         Err(refusal) => return refused(group.group_id, refusal),
         Ok(fetched) => fetched,

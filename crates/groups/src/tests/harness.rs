@@ -1,5 +1,6 @@
 //! Turns text into requests and answers into text.
 
+use super::harness_consumer::{self as consumers, Cluster};
 use crate::messages::*;
 use crate::{Batch, Effects, Groups, Now, Record, Refusal, Settings, State};
 use bytes::Bytes;
@@ -42,6 +43,7 @@ pub(super) struct World {
     labels: BTreeMap<CallId, String>,
     said: String,
     next_write_fails: Option<Refusal>,
+    cluster: Cluster,
 }
 
 /// Id numbers of members are recognised by this prefix of their UUID.
@@ -59,6 +61,7 @@ impl World {
             labels: BTreeMap::new(),
             said: String::new(),
             next_write_fails: None,
+            cluster: Cluster::default(),
         };
         world.load();
         world
@@ -126,7 +129,10 @@ impl World {
         for (call, answer) in effects.answers {
             let label = self.labels.remove(&call).expect("a call is answered once");
             let text = match outcome {
-                Ok(()) => spoken(&answer),
+                Ok(()) => match consumers::spoken(&answer, &self.cluster) {
+                    Some(text) => text,
+                    None => spoken(&answer),
+                },
                 Err(refusal) => format!("{refusal:?}"),
             };
             let _ = writeln!(self.said, "> {label}: {}", shortened(&text));
@@ -183,6 +189,7 @@ impl World {
                     format!("log: group {} at {topic}-{partition}={}", or_dash(group), commit.offset)
                 }
             },
+            Record::Consumer { group, change } => consumers::said_change(group, change, &self.cluster),
             Record::PendingOffset { .. } | Record::TransactionEnded { .. } => {
                 String::from("log: transaction")
             }
@@ -252,6 +259,8 @@ impl World {
                 let fetch = Request::FetchOffsets(FetchOffsets {
                     group: words.group(),
                     require_stable: words.plain(0).any(|word| word == "stable"),
+                    member_id: words.text("member"),
+                    member_epoch: words.number("epoch").unwrap_or(-1),
                     topics: if all { None } else { Some(topics.collect()) },
                 });
                 self.request("fetch".to_owned(), fetch);
@@ -275,6 +284,21 @@ impl World {
                     types: words.text("type").into_iter().collect(),
                 };
                 self.request("list".to_owned(), Request::ListGroups(filter));
+            }
+            "topic" => {
+                for word in words.plain(0) {
+                    self.cluster.set(word);
+                }
+            }
+            "hello" | "alive" | "bye" => {
+                self.ids += 1;
+                let beat = consumers::heartbeat(verb, &words, &self.cluster, self.ids);
+                let label = format!("{verb} {}", words.first());
+                self.request(label, Request::ConsumerHeartbeat(Box::new(beat)));
+            }
+            "inspect" => {
+                let groups = words.plain(0).map(Text::from).collect();
+                self.request("inspect".to_owned(), Request::DescribeConsumers(groups));
             }
             "dropped" => {
                 let topics = words
@@ -309,8 +333,12 @@ impl World {
             "wait" => {}
             "unwritable" => self.next_write_fails = Some(Refusal::CoordinatorNotAvailable),
             "set" => {
+                if let Some(interval) = words.text("interval") {
+                    self.cluster.settings.assignment_interval_ms = ms(&interval);
+                }
                 if let Some(size) = words.number("max-size") {
                     self.settings.max_size = usize::try_from(size).expect("a size");
+                    self.settings.consumer.max_size = self.settings.max_size;
                 }
                 if let Some(delay) = words.text("delay") {
                     self.settings.initial_rebalance_delay_ms = ms(&delay);
@@ -376,12 +404,19 @@ fn commit(words: &Words<'_>) -> Request {
 }
 
 /// The words after the verb: plain ones, and those of the form `key=value` with a key known here.
-struct Words<'a> {
+pub(super) struct Words<'a> {
     plain: Vec<&'a str>,
     named: BTreeMap<&'a str, &'a str>,
 }
 
-const KEYS: [&str; 16] = [
+const KEYS: [&str; 23] = [
+    "reads",
+    "regex",
+    "epoch",
+    "owns",
+    "by",
+    "rack",
+    "interval",
     "gen",
     "static",
     "type",
@@ -412,7 +447,7 @@ impl<'a> Words<'a> {
         Words { plain, named }
     }
 
-    fn first(&self) -> &'a str {
+    pub fn first(&self) -> &'a str {
         self.plain.first().copied().unwrap_or_default()
     }
 
@@ -420,15 +455,15 @@ impl<'a> Words<'a> {
         self.plain.iter().copied().skip(skip)
     }
 
-    fn text(&self, key: &str) -> Option<Text> {
+    pub fn text(&self, key: &str) -> Option<Text> {
         self.named.get(key).map(|value| Text::from(*value))
     }
 
-    fn number(&self, key: &str) -> Option<i32> {
+    pub fn number(&self, key: &str) -> Option<i32> {
         self.named.get(key).map(|value| value.parse().expect("a number"))
     }
 
-    fn group(&self) -> Text {
+    pub fn group(&self) -> Text {
         self.text("group").unwrap_or_else(|| Text::from("g"))
     }
 
@@ -438,7 +473,7 @@ impl<'a> Words<'a> {
 }
 
 /// `t-0`
-fn partition_name(word: &str) -> Option<(Text, i32)> {
+pub(super) fn partition_name(word: &str) -> Option<(Text, i32)> {
     let (topic, partition) = word.rsplit_once('-')?;
     Some((Text::from(topic), partition.parse().ok()?))
 }
@@ -548,6 +583,9 @@ fn spoken(answer: &Answer) -> String {
             or_dash(&groups.join(", ")).to_owned()
         }
         Answer::TopicsDeleted => "ok".to_owned(),
+        Answer::ConsumerHeartbeat(_) | Answer::DescribeConsumers(_) => {
+            unreachable!("said in harness_consumer")
+        }
     }
 }
 
@@ -611,7 +649,7 @@ fn milliseconds(text: &str) -> i64 {
     total
 }
 
-fn ms(text: &str) -> i32 {
+pub(super) fn ms(text: &str) -> i32 {
     i32::try_from(milliseconds(text)).expect("a short time")
 }
 

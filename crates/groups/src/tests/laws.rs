@@ -4,6 +4,7 @@
 use super::harness::World;
 use crate::Settings;
 use crate::classic::Phase;
+use crate::consumer;
 use proptest::prelude::*;
 
 /// Something that happens, as numbers to choose by.
@@ -17,7 +18,9 @@ fn event((what, who, which, how): Choice) -> String {
     let member = format!("{client}-{}", 1 + how % 12);
     let instance = ["", " static=i", " static=j"][usize::from(which / 2 % 3)];
     let generation = 1 + who / 3 % 4;
-    match what % 20 {
+    let topics = ["reads=t,u", "reads=t", "reads=u,v", "regex=.*", "regex=t|v"][usize::from(who / 3 % 5)];
+    let owns = ["", " owns=-", " owns=t-0", " owns=t-0,t-1,u-0", " owns=u-0,v-0"][usize::from(who / 15 % 5)];
+    match what % 34 {
         0 | 1 => format!("join {client} group={group} v={}{instance}", how % 10),
         2 => format!("join {client} group={group} offers=sticky,range:u{instance} v=3"),
         3 => format!("join {client} group={group} offers=sticky session=6s rebalance=1s v=3"),
@@ -34,6 +37,20 @@ fn event((what, who, which, how): Choice) -> String {
         16 => format!("forget t-{} u-0 group={group}", how % 3),
         17 => "unwritable".to_owned(),
         18 => "restart".to_owned(),
+        19 => format!(
+            "topic {}={}",
+            ["t", "u", "v"][usize::from(who % 3)],
+            ["1", "2", "5", "-"][usize::from(how % 4)]
+        ),
+        20..=22 => format!(
+            "hello {client} group={group} {topics}{instance} by={}",
+            ["range", "uniform"][usize::from(how % 2)]
+        ),
+        23..=28 => format!("alive {client} group={group} epoch={}{instance}{owns}", 1 + how % 12),
+        29 => format!("alive {client} group={group} epoch={} {topics}{owns}", 1 + how % 12),
+        30 => format!("bye {client} group={group}{instance}"),
+        31 => format!("bye {client} group={group} epoch=-2{instance}"),
+        32 => format!("commit member={client} gen={} group={group} t-{}=3 id=1", 1 + how % 12, how % 3),
         _ => format!("dropped {}", ["t", "u"][usize::from(how % 2)]),
     }
 }
@@ -58,6 +75,10 @@ proptest! {
         prop_assert_eq!(world.unanswered(), 0, "every call is answered");
         for group in world.groups.classic.values() {
             prop_assert_eq!(group.phase, Phase::Empty, "nobody is left");
+        }
+        for (_, stored) in world.groups.state().groups() {
+            let phase = stored.consumer.as_ref().map_or(consumer::Phase::Empty, |group| group.phase());
+            prop_assert_eq!(phase, consumer::Phase::Empty, "nobody is left");
         }
         world.restart();
         world.check_laws();

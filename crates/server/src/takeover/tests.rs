@@ -4,6 +4,7 @@ use super::*;
 use ottla_ids::Offset;
 use ottla_metadata::MetadataRecord;
 use ottla_protocol::Text;
+use ottla_protocol::records::group::consumer_group_member_metadata::ClassicMemberMetadata;
 use ottla_protocol::records::group::{
     ConsumerGroupMemberMetadataKey, ConsumerGroupMemberMetadataValue, OffsetCommitKey, OffsetCommitValue,
 };
@@ -67,23 +68,31 @@ fn member(group: &'static str, is_there: bool) -> (Bytes, Option<Bytes>) {
         group_id: Text::from_static(group),
         member_id: Text::from_static("member"),
     };
-    let value = is_there.then(ConsumerGroupMemberMetadataValue::default);
+    let value = is_there.then(|| ConsumerGroupMemberMetadataValue {
+        classic_member_metadata: Some(ClassicMemberMetadata::default()),
+        ..Default::default()
+    });
     let record = GroupRecord::ConsumerGroupMemberMetadata(key, value);
     (record.encode_key().unwrap(), record.encode_value(0).unwrap())
 }
 
 #[test]
-fn groups_of_a_newer_protocol_with_members_are_named() {
+fn groups_with_members_that_cannot_go_on_are_named() {
     let folder = tempfile::tempdir().unwrap();
     let key = OffsetCommitKey { group: Text::from_static("classic"), ..Default::default() };
     let record = GroupRecord::OffsetCommit(key, Some(OffsetCommitValue::default()));
+    let consumer = GroupRecord::ConsumerGroupMemberMetadata(
+        ConsumerGroupMemberMetadataKey { group_id: Text::from_static("consumer"), ..Default::default() },
+        Some(ConsumerGroupMemberMetadataValue { classic_member_metadata: None, ..Default::default() }),
+    );
+    let consumer = (consumer.encode_key().unwrap(), consumer.encode_value(0).unwrap());
     let classic = (record.encode_key().unwrap(), record.encode_value(4).unwrap());
     let log = segment(
         folder.path(),
-        &[classic, member("left", true), member("alive", true), member("left", false)],
+        &[classic, consumer, member("left", true), member("alive", true), member("left", false)],
     );
     let reasons = group_members(&log).unwrap();
-    assert!(reasons[0].starts_with("consumer group (KIP-848) alive has members"), "{reasons:?}");
+    assert!(reasons[0].starts_with("half-migrated consumer group alive has members"), "{reasons:?}");
     assert_eq!(reasons.len(), 1, "{reasons:?}");
 }
 

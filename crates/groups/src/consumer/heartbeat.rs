@@ -1,0 +1,388 @@
+//! ConsumerGroupHeartbeat of a member that joins or stays: what it wants is noted, targets are made if they are
+//! due, and the member goes a step towards its own. Kafka's `GroupMetadataManager.consumerGroupHeartbeat`.
+
+use super::assignor::{Assignor, Partitions};
+use super::change::{Change, GroupEpoch, TargetEpoch};
+use super::group::Group;
+use super::member::{AWAY, Current, JOINING, LEAVING, Member, MemberState, Subscription};
+use super::messages::{Heartbeat, HeartbeatAnswer, Refused};
+use super::reconcile::Step;
+use super::regexes;
+use super::target::{self, Members};
+use crate::groups::{Effects, Groups};
+use crate::records::Record;
+use crate::timers::Timer;
+use crate::{Now, Refusal};
+use ottla_protocol::Text;
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
+impl Groups {
+    pub(crate) fn consumer_heartbeat(
+        &mut self,
+        mut beat: Heartbeat,
+        now: Now,
+        effects: &mut Effects,
+    ) -> Result<HeartbeatAnswer, Refused> {
+        check(&beat, &self.settings.consumer.assignors)?;
+        crate::groups::check_group_id(&beat.group)?;
+        self.notice(&beat.cluster);
+        beat.group = beat.group.detached();
+        if beat.epoch == LEAVING || beat.epoch == AWAY {
+            return self.consumer_leave(&beat, effects);
+        }
+        if beat.member_id.is_empty() {
+            beat.member_id = Text::from(beat.fresh_id.to_string());
+        }
+        let mut changes = self.changes_of(&beat, now)?;
+        let session = Timer::ConsumerSession { group: beat.group.clone(), member: beat.member_id.clone() };
+        self.timers.set(session, now.tick_ms.saturating_add(beat.settings.session_timeout_ms.into()));
+        let revocation = Timer::Revocation { group: beat.group.clone(), member: beat.member_id.clone() };
+        match changes.revoke_within_ms {
+            Some(Some(timeout_ms)) => {
+                self.timers.set(revocation, now.tick_ms.saturating_add(timeout_ms.into()));
+            }
+            Some(None) => self.timers.cancel(&revocation),
+            None => {}
+        }
+        if changes.has_all_topics {
+            self.seen.insert(beat.group, beat.cluster.version());
+        }
+        effects.records.append(&mut changes.records);
+        Ok(changes.answer)
+    }
+
+    /// What a heartbeat comes to. Changes nothing.
+    fn changes_of(&self, beat: &Heartbeat, now: Now) -> Result<Changes, Refused> {
+        let joins = beat.epoch == JOINING;
+        let mut records = Vec::new();
+        let nobody = Group::default();
+        let group = match self.consumer_group(&beat.group) {
+            Some(group) => group,
+            None => {
+                match self.classic.get(&beat.group) {
+                    None if joins => {}
+                    None => return Err(not_found(&beat.group)),
+                    // An empty group is of whatever kind the next member is.
+                    Some(classic) if joins && classic.phase == crate::classic::Phase::Empty => {
+                        records.push(Record::Classic { group: beat.group.clone(), metadata: None });
+                    }
+                    Some(_) => return Err(not_consumer(&beat.group)),
+                }
+                &nobody
+            }
+        };
+        let full = group.members().len() >= self.settings.consumer.max_size;
+        if full && group.member(&beat.member_id).is_none() {
+            let max = self.settings.consumer.max_size;
+            let message = format!("The consumer group has reached its maximum capacity of {max} members.");
+            return Err(Refused::new(Refusal::GroupMaxSizeReached, message));
+        }
+        let Found { before, is_new, replaces } = find(group, beat)?;
+        let mut writer = Writer { group: &beat.group, records };
+        if let Some(old) = replaces {
+            writer.replace(group, old, &beat.member_id, &before);
+        }
+        let subscription = subscription_of(beat, &before.subscription);
+        if is_new || subscription != before.subscription {
+            let subscription = Some(Box::new(subscription.clone()));
+            writer.write(Change::Member { member: beat.member_id.clone(), subscription });
+        }
+        let names_changed = subscription.topics != before.subscription.topics;
+        let regex_changed = subscription.regex() != before.subscription.regex();
+        let subscription_changed = names_changed || regex_changed;
+        let cluster_is_news = self.seen.get(&beat.group) != Some(&beat.cluster.version());
+        let resolved =
+            regexes::resolve(group, &before.subscription, &subscription, beat, cluster_is_news, now)?;
+        let (mut regexes_are_news, mut put_off) = (false, false);
+        let regexes = match resolved {
+            None => Cow::Borrowed(group.regexes()),
+            Some(resolved) => {
+                resolved.changes.into_iter().for_each(|change| writer.write(change));
+                (regexes_are_news, put_off) = (resolved.is_news, resolved.is_put_off);
+                Cow::Owned(resolved.regexes)
+            }
+        };
+
+        // 1. Does the group go on to a new epoch?
+        let members = Members {
+            group,
+            changed: Some((&beat.member_id, &subscription)),
+            gone: replaces.filter(|old| **old != beat.member_id),
+            regexes: &regexes,
+        };
+        let mut epoch = group.epoch;
+        let bump = epoch.epoch == 0 || subscription_changed || regexes_are_news;
+        let mut has_all_topics = false;
+        if bump || cluster_is_news {
+            let metadata_hash = members.metadata_hash(&*beat.cluster);
+            if bump || metadata_hash != epoch.metadata_hash {
+                epoch = GroupEpoch { epoch: epoch.epoch.saturating_add(1), metadata_hash };
+                writer.write(Change::Epoch(Some(epoch)));
+            } else {
+                has_all_topics = !put_off;
+            }
+            if group.has_topic_metadata {
+                writer.write(Change::TopicMetadata(false));
+            }
+        }
+
+        // 2. Are new targets due?
+        let mut target_epoch = group.assignment_epoch();
+        let mut target = members.target(&beat.member_id).cloned().unwrap_or_default();
+        if target_epoch < epoch.epoch && targets_are_due(group, beat, now) {
+            let made = TargetEpoch { epoch: epoch.epoch, made_at_ms: now.wall_ms };
+            let default = self.settings.consumer.default_assignor();
+            let (mut targets, changes) =
+                target::assign(&members, made, default, &*beat.cluster).map_err(|error| {
+                    let epoch = epoch.epoch;
+                    let message =
+                        format!("Failed to compute a new target assignment for epoch {epoch}: {error}");
+                    Refused::new(Refusal::NotWritable, message)
+                })?;
+            changes.into_iter().for_each(|change| writer.write(change));
+            target = targets.remove(&beat.member_id).unwrap_or_default();
+            target_epoch = epoch.epoch;
+        }
+
+        // 3. The member goes a step towards its own.
+        let mut current = before.current.clone();
+        if subscription_changed || !current.is_reconciled_to(target_epoch) {
+            let step = Step {
+                target_epoch,
+                target: &target,
+                subscribed: &target::topic_ids(&subscription, &regexes, &*beat.cluster),
+                subscription_changed,
+                reported: beat.reported.as_ref(),
+                is_owned: &|topic, partition| group.owner(topic, partition).is_some(),
+            };
+            current = step.next(&current)?;
+        }
+        let mut revoke_within_ms = None;
+        if current != before.current {
+            let must_revoke = current.state == MemberState::UnrevokedPartitions;
+            revoke_within_ms = Some(must_revoke.then_some(subscription.rebalance_timeout_ms));
+            writer.write(Change::Current { member: beat.member_id.clone(), current: Some(current.clone()) });
+        }
+        let whole = beat.rebalance_timeout_ms != -1
+            && (beat.topics.is_some() || beat.regex.is_some())
+            && beat.reported.is_some();
+        let tell = joins || whole || current.assigned != before.current.assigned;
+        let answer = HeartbeatAnswer {
+            member_id: beat.member_id.clone(),
+            epoch: current.epoch,
+            heartbeat_interval_ms: beat.settings.heartbeat_interval_ms,
+            assignment: tell.then(|| assigned(&current)),
+        };
+        Ok(Changes { records: writer.records, answer, revoke_within_ms, has_all_topics })
+    }
+}
+
+/// What a heartbeat comes to.
+struct Changes {
+    records: Vec<Record>,
+    answer: HeartbeatAnswer,
+    /// The member's time to give partitions back: it begins (with its length), ends, or is as before (`None`).
+    revoke_within_ms: Option<Option<i32>>,
+    /// The group's epoch is of the topics as they are in this heartbeat.
+    has_all_topics: bool,
+}
+
+/// Collects records of one group.
+pub(super) struct Writer<'a> {
+    pub group: &'a Text,
+    pub records: Vec<Record>,
+}
+
+impl Writer<'_> {
+    pub fn write(&mut self, change: Change) {
+        self.records.push(Record::Consumer { group: self.group.clone(), change });
+    }
+
+    /// A member is no more.
+    pub fn remove(&mut self, member: &Text) {
+        self.write(Change::Current { member: member.clone(), current: None });
+        self.write(Change::Target { member: member.clone(), partitions: None });
+        self.write(Change::Member { member: member.clone(), subscription: None });
+    }
+
+    /// A static member is back with another id: it gets what it had.
+    fn replace(&mut self, group: &Group, old: &Text, new: &Text, member: &Member) {
+        self.remove(old);
+        let subscription = Some(Box::new(member.subscription.clone()));
+        self.write(Change::Member { member: new.clone(), subscription });
+        let partitions = Some(group.target(old).cloned().unwrap_or_default());
+        self.write(Change::Target { member: new.clone(), partitions });
+        self.write(Change::Current { member: new.clone(), current: Some(member.current.clone()) });
+    }
+}
+
+/// Who sent a heartbeat.
+struct Found<'a> {
+    before: Member,
+    is_new: bool,
+    /// The static member that it takes the place of.
+    replaces: Option<&'a Text>,
+}
+
+fn find<'a>(group: &'a Group, beat: &Heartbeat) -> Result<Found<'a>, Refused> {
+    let joins = beat.epoch == JOINING;
+    let known = group.member(&beat.member_id);
+    let Some(instance) = &beat.instance_id else {
+        let Some(known) = known else {
+            if joins {
+                return Ok(Found { before: Member::default(), is_new: true, replaces: None });
+            }
+            let message = format!("Member {} is not a member of group {}.", beat.member_id, beat.group);
+            return Err(Refused::new(Refusal::UnknownMemberId, message));
+        };
+        check_epoch(known, beat)?;
+        return Ok(Found { before: known.clone(), is_new: false, replaces: None });
+    };
+    match group.static_member(instance) {
+        None if joins => {
+            Ok(Found { before: known.cloned().unwrap_or_default(), is_new: known.is_none(), replaces: None })
+        }
+        None => Err(unknown_instance(instance)),
+        Some((old, member)) if joins => {
+            if member.current.epoch != AWAY {
+                let message = format!(
+                    "Static member {} with instance id {instance} cannot join the group because the instance id \
+                     is owned by {old} member.",
+                    beat.member_id
+                );
+                return Err(Refused::new(Refusal::UnreleasedInstanceId, message));
+            }
+            let mut before = member.clone();
+            before.current.epoch = JOINING;
+            before.current.previous_epoch = JOINING;
+            Ok(Found { before, is_new: false, replaces: Some(old) })
+        }
+        Some((present, member)) => {
+            check_instance(present, &beat.member_id, instance)?;
+            check_epoch(member, beat)?;
+            Ok(Found { before: member.clone(), is_new: false, replaces: None })
+        }
+    }
+}
+
+pub(super) fn unknown_instance(instance: &str) -> Refused {
+    Refused::new(Refusal::UnknownMemberId, format!("Instance id {instance} is unknown."))
+}
+
+pub(super) fn not_found(group: &str) -> Refused {
+    Refused::new(Refusal::GroupIdNotFound, format!("Consumer group {group} not found."))
+}
+
+pub(super) fn not_consumer(group: &str) -> Refused {
+    Refused::new(Refusal::GroupIdNotFound, format!("Group {group} is not a consumer group."))
+}
+
+/// Whether the static member that asks is the one that has the instance id.
+pub(super) fn check_instance(present: &Text, asking: &Text, instance: &str) -> Result<(), Refused> {
+    if present == asking {
+        return Ok(());
+    }
+    let message =
+        format!("Static member {asking} with instance id {instance} was fenced by member {present}.");
+    Err(Refused::new(Refusal::FencedInstanceId, message))
+}
+
+/// Whether a member is in the epoch it says. The one before will do while it has nothing that it lost since:
+/// the answer with the new one may not have reached it. Whoever was fenced may always join again.
+fn check_epoch(member: &Member, beat: &Heartbeat) -> Result<(), Refused> {
+    let (known, said) = (&member.current, beat.epoch);
+    let was_told = said == known.previous_epoch
+        && beat.reported.as_ref().is_some_and(|reported| known.has_all(reported));
+    if said == JOINING || said == known.epoch || said < known.epoch && was_told {
+        return Ok(());
+    }
+    let which = if said > known.epoch { "greater" } else { "smaller" };
+    let message = format!(
+        "The consumer group member has a {which} member epoch ({said}) than the one known by the group \
+         coordinator ({}). The member must abandon all its partitions and rejoin.",
+        known.epoch
+    );
+    Err(Refused::new(Refusal::FencedMemberEpoch, message))
+}
+
+fn subscription_of(beat: &Heartbeat, before: &Subscription) -> Subscription {
+    let or_before = |now: &Option<Text>, before: &Option<Text>| match now {
+        Some(now) => Some(now.detached()),
+        None => before.clone(),
+    };
+    Subscription {
+        instance_id: or_before(&beat.instance_id, &before.instance_id),
+        rack_id: or_before(&beat.rack_id, &before.rack_id),
+        client_id: if beat.client_id == before.client_id {
+            before.client_id.clone()
+        } else {
+            beat.client_id.detached()
+        },
+        client_host: if beat.client_host == before.client_host {
+            before.client_host.clone()
+        } else {
+            beat.client_host.detached()
+        },
+        topics: match &beat.topics {
+            Some(topics) => topics.iter().map(Text::detached).collect(),
+            None => before.topics.clone(),
+        },
+        regex: or_before(&beat.regex, &before.regex),
+        rebalance_timeout_ms: match beat.rebalance_timeout_ms {
+            -1 => before.rebalance_timeout_ms,
+            timeout_ms => timeout_ms,
+        },
+        assignor: or_before(&beat.assignor, &before.assignor),
+        classic: None,
+    }
+}
+
+/// Targets are made at once, but not more often than the interval allows (KIP-1263): what many members bring
+/// at the same time is then dealt with in one go.
+fn targets_are_due(group: &Group, beat: &Heartbeat, now: Now) -> bool {
+    let interval_ms = i64::from(beat.settings.assignment_interval_ms);
+    let made_at_ms = group.target_epoch.map_or(0, |it| it.made_at_ms);
+    made_at_ms == 0 || interval_ms == 0 || made_at_ms.saturating_add(interval_ms) <= now.wall_ms
+}
+
+fn assigned(current: &Current) -> Partitions {
+    let topics = current.assigned.iter();
+    topics
+        .map(|(topic, partitions)| (*topic, partitions.keys().copied().collect()))
+        .collect::<BTreeMap<_, _>>()
+}
+
+/// Whether the request makes sense by itself.
+fn check(beat: &Heartbeat, assignors: &[Assignor]) -> Result<(), Refused> {
+    let is_empty = |text: &Option<Text>| text.as_ref().is_some_and(|text| text.is_empty());
+    let needs_id = beat.requires_member_id || beat.epoch > 0 || beat.epoch == LEAVING;
+    let wrong = if needs_id && beat.member_id.is_empty() {
+        "MemberId can't be empty."
+    } else if beat.group.is_empty() {
+        "GroupId can't be empty."
+    } else if is_empty(&beat.instance_id) {
+        "InstanceId can't be empty."
+    } else if is_empty(&beat.rack_id) {
+        "RackId can't be empty."
+    } else if beat.epoch == JOINING && beat.rebalance_timeout_ms == -1 {
+        "RebalanceTimeoutMs must be provided in first request."
+    } else if beat.epoch == JOINING && beat.reported.as_ref().is_none_or(|reported| !reported.is_empty()) {
+        "TopicPartitions must be empty when (re-)joining."
+    } else if beat.epoch == JOINING && beat.topics.is_none() && beat.regex.is_none() {
+        "Either SubscribedTopicNames or SubscribedTopicRegex must be non-null when (re-)joining."
+    } else if beat.epoch == AWAY && beat.instance_id.is_none() {
+        "InstanceId can't be null."
+    } else if beat.epoch < AWAY {
+        "MemberEpoch is invalid."
+    } else {
+        let Some(asked) = &beat.assignor else { return Ok(()) };
+        if Assignor::named(asked).is_some_and(|asked| assignors.contains(&asked)) {
+            return Ok(());
+        }
+        let names = assignors.iter().map(|it| it.name()).collect::<Vec<_>>().join(", ");
+        let message = format!("ServerAssignor {asked} is not supported. Supported assignors: {names}.");
+        return Err(Refused::new(Refusal::UnsupportedAssignor, message));
+    };
+    Err(Refused::new(Refusal::InvalidRequest, wrong))
+}

@@ -1,0 +1,145 @@
+//! Members go: by themselves, or because they were silent or kept partitions for too long.
+
+use super::change::{Change, GroupEpoch};
+use super::heartbeat::{Writer, check_instance, not_consumer, not_found, unknown_instance};
+use super::member::{AWAY, MemberState};
+use super::messages::{Heartbeat, HeartbeatAnswer, Refused};
+use super::target::Members;
+use crate::groups::{Effects, Groups, Note};
+use crate::timers::Timer;
+use crate::{Now, Refusal};
+use ottla_protocol::Text;
+
+/// When it is tried again to let a member go that is late, should that not have been written. Timers of members that
+/// are gone are left alone, so that they are there where it was not written; they find nobody.
+const RETRY_MS: i64 = 500;
+
+impl Groups {
+    /// A member leaves, or a static member says that it will be back within its session.
+    pub(super) fn consumer_leave(
+        &mut self,
+        beat: &Heartbeat,
+        effects: &mut Effects,
+    ) -> Result<HeartbeatAnswer, Refused> {
+        let group = match self.consumer_group(&beat.group) {
+            Some(group) => group,
+            None if self.classic.contains_key(&beat.group) => return Err(not_consumer(&beat.group)),
+            None => return Err(not_found(&beat.group)),
+        };
+        let (id, member) = match &beat.instance_id {
+            None => {
+                let found = group.members().get_key_value(&beat.member_id);
+                found.ok_or_else(|| {
+                    let message =
+                        format!("Member {} is not a member of group {}.", beat.member_id, beat.group);
+                    Refused::new(Refusal::UnknownMemberId, message)
+                })?
+            }
+            Some(instance) => {
+                let found = group.static_member(instance).ok_or_else(|| unknown_instance(instance))?;
+                check_instance(found.0, &beat.member_id, instance)?;
+                found
+            }
+        };
+        let answer = HeartbeatAnswer {
+            member_id: beat.member_id.clone(),
+            epoch: beat.epoch,
+            heartbeat_interval_ms: 0,
+            assignment: None,
+        };
+        if beat.epoch == AWAY {
+            let mut current = member.current.clone();
+            current.epoch = AWAY;
+            current.revoking.clear();
+            let mut writer = Writer { group: &beat.group, records: Vec::new() };
+            writer.write(Change::Current { member: id.clone(), current: Some(current) });
+            effects.records.append(&mut writer.records);
+            return Ok(answer);
+        }
+        let id = id.clone();
+        effects.notes.push(Note::Left {
+            group: beat.group.clone(),
+            member: id.clone(),
+            why: "it said so".to_owned(),
+        });
+        self.fence(&beat.group, &id, effects);
+        Ok(answer)
+    }
+
+    /// A member was not heard of for its session.
+    pub(crate) fn consumer_session_is_over(
+        &mut self,
+        group: &Text,
+        member: &Text,
+        now: Now,
+        effects: &mut Effects,
+    ) {
+        if self.consumer_group(group).is_some_and(|it| it.member(member).is_some()) {
+            effects.notes.push(Note::Failed { group: group.clone(), member: member.clone() });
+            self.fence(group, member, effects);
+            let session = Timer::ConsumerSession { group: group.clone(), member: member.clone() };
+            self.timers.set(session, now.tick_ms.saturating_add(RETRY_MS));
+        }
+    }
+
+    /// A member did not give partitions back in time.
+    pub(crate) fn revocation_is_late(
+        &mut self,
+        group: &Text,
+        member: &Text,
+        now: Now,
+        effects: &mut Effects,
+    ) {
+        let late = |state| state == MemberState::UnrevokedPartitions;
+        let found = self.consumer_group(group).and_then(|it| it.member(member));
+        if found.is_some_and(|it| late(it.current.state)) {
+            effects.notes.push(Note::Left {
+                group: group.clone(),
+                member: member.clone(),
+                why: "it did not give its partitions back in time".to_owned(),
+            });
+            self.fence(group, member, effects);
+            let revocation = Timer::Revocation { group: group.clone(), member: member.clone() };
+            self.timers.set(revocation, now.tick_ms.saturating_add(RETRY_MS));
+        }
+    }
+
+    /// Takes a member out of its group: what it had is free at once, and the group goes on to a new epoch.
+    fn fence(&self, id: &Text, member: &Text, effects: &mut Effects) {
+        let Some(group) = self.consumer_group(id) else { return };
+        let mut writer = Writer { group: id, records: Vec::new() };
+        writer.remove(member);
+        let members = Members { group, changed: None, gone: Some(member), regexes: group.regexes() };
+        let regex = group.member(member).and_then(|it| it.subscription.regex());
+        if let Some(regex) = regex
+            && group.regex(regex).is_some()
+            && group.count_with_regex(regex) == 1
+        {
+            writer.write(Change::Regex { regex: regex.clone(), resolved: None });
+        }
+        let metadata_hash = match &self.cluster {
+            Some(cluster) => members.metadata_hash(&**cluster),
+            // No heartbeat came yet: the first one will look.
+            None => group.epoch.metadata_hash,
+        };
+        let epoch = group.epoch.epoch.saturating_add(1);
+        writer.write(Change::Epoch(Some(GroupEpoch { epoch, metadata_hash })));
+        effects.records.append(&mut writer.records);
+    }
+
+    /// The log is replayed: members have a session's time to be heard of, and their time to give back.
+    pub(crate) fn resume_consumers(&mut self, now: Now) {
+        let session_ms = self.settings.consumer.group.session_timeout_ms;
+        for (id, stored) in self.state.groups() {
+            for (member, it) in stored.consumer.iter().flat_map(|group| group.members()) {
+                let session = Timer::ConsumerSession { group: id.clone(), member: member.clone() };
+                self.timers.set(session, now.tick_ms.saturating_add(session_ms.into()));
+                if it.current.state == MemberState::UnrevokedPartitions {
+                    let revocation = Timer::Revocation { group: id.clone(), member: member.clone() };
+                    let timeout_ms = i64::from(it.subscription.rebalance_timeout_ms.max(0));
+                    self.timers.set(revocation, now.tick_ms.saturating_add(timeout_ms));
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,73 @@
+//! Who may commit and look up a consumer group's offsets, and which of them nobody needs any more.
+
+use super::group::{Group, Phase};
+use crate::groups::{Effects, Groups};
+use crate::messages::CommitOffsets;
+use crate::offsets::forgotten;
+use crate::{Now, Refusal, StoredGroup};
+use ottla_protocol::Text;
+
+/// The epoch of who is no member.
+const NO_EPOCH: i32 = -1;
+
+impl Group {
+    /// Whether these offsets may be committed. A member in an epoch gone by may still commit for what it had in
+    /// that epoch and has still (KIP-1251): it was not told yet, and nobody else reads those partitions.
+    pub(crate) fn check_commit(&self, commit: &CommitOffsets) -> Result<(), Refusal> {
+        if commit.generation < 0 && self.members().is_empty() {
+            return Ok(());
+        }
+        let member = self.member(&commit.member_id).ok_or(Refusal::UnknownMemberId)?;
+        if !commit.knows_missing_groups {
+            return Err(Refusal::UnsupportedVersion);
+        }
+        let (said, current) = (commit.generation, &member.current);
+        if said == current.epoch {
+            return Ok(());
+        }
+        if said > current.epoch {
+            return Err(Refusal::StaleMemberEpoch);
+        }
+        let still_its_own = commit.topics.iter().all(|topic| {
+            topic.partitions.iter().all(|it| {
+                current.assigned_in(&topic.topic_id, it.partition).is_some_and(|since| since <= said)
+            })
+        });
+        if still_its_own { Ok(()) } else { Err(Refusal::StaleMemberEpoch) }
+    }
+
+    /// Whether who calls itself `member` in `epoch` may look offsets up; who names neither may.
+    pub(crate) fn check_fetch(&self, member: Option<&Text>, epoch: i32) -> Result<(), Refusal> {
+        if member.is_none() && epoch <= NO_EPOCH {
+            return Ok(());
+        }
+        let member = member.and_then(|id| self.member(id)).ok_or(Refusal::UnknownMemberId)?;
+        if member.current.epoch == epoch { Ok(()) } else { Err(Refusal::StaleMemberEpoch) }
+    }
+}
+
+impl Groups {
+    /// Lets go of offsets that were not committed for so long that nobody needs them, and of a group without any.
+    pub(crate) fn expire_consumer(&self, id: &Text, group: &Group, now: Now, effects: &mut Effects) {
+        let mut all_gone = true;
+        let stored = self.stored(id);
+        for (topic, partition, commit) in stored.into_iter().flat_map(StoredGroup::offsets) {
+            let expired = match commit.expires_at_ms {
+                Some(at) => now.wall_ms >= at,
+                None => {
+                    now.wall_ms.saturating_sub(commit.committed_at_ms) >= self.settings.offsets_retention_ms
+                }
+            };
+            let kept = group.is_subscribed_to(topic) || self.state.has_pending_offset(id, topic, partition);
+            if expired && !kept {
+                effects.records.push(forgotten(id, topic, partition));
+            } else {
+                all_gone = false;
+            }
+        }
+        let unused = group.phase() == Phase::Empty && self.state.pending_offsets(id).next().is_none();
+        if all_gone && unused {
+            effects.records.extend(self.consumer_tombstones(id).into_iter().flatten());
+        }
+    }
+}
