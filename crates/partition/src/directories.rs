@@ -41,12 +41,45 @@ pub struct Directories {
     members: Vec<Member>,
     /// Where the metadata log lies; one of the members, unless `metadata.log.dir` names another folder.
     metadata: Arc<LogDirectory>,
-    /// In which member the folder of each partition lies: the place in `members`.
-    ///
-    /// As many entries as there are partitions on this node.
-    homes: Mutex<BTreeMap<TopicPartition, usize>>,
+    homes: Mutex<Homes>,
     /// Where partitions are to go that do not exist yet (AlterReplicaLogDirs); at most [`PREFERRED_MAX`].
     preferred: Mutex<BTreeMap<TopicPartition, usize>>,
+}
+
+/// In which member the folder of each partition lies: the place in `members`.
+#[derive(Debug, Default)]
+struct Homes {
+    /// As many entries as there are partitions on this node.
+    of: BTreeMap<TopicPartition, usize>,
+    /// How many there are in each member: a new partition goes where the fewest are, of thousands.
+    counts: Vec<usize>,
+}
+
+impl Homes {
+    /// The partition lies in this member from now on; the one it lay in before, if any.
+    fn insert(&mut self, partition: TopicPartition, member: usize) -> Option<usize> {
+        let before = self.of.insert(partition, member);
+        if self.counts.len() <= member {
+            self.counts.resize(member + 1, 0);
+        }
+        self.counts.get_mut(member).into_iter().for_each(|count| *count += 1);
+        self.uncount(before);
+        before
+    }
+
+    fn remove(&mut self, partition: &TopicPartition) {
+        let before = self.of.remove(partition);
+        self.uncount(before);
+    }
+
+    fn uncount(&mut self, member: Option<usize>) {
+        let count = member.and_then(|member| self.counts.get_mut(member));
+        count.into_iter().for_each(|count| *count -= 1);
+    }
+
+    fn count(&self, member: usize) -> usize {
+        self.counts.get(member).copied().unwrap_or(0)
+    }
 }
 
 impl Directories {
@@ -67,7 +100,7 @@ impl Directories {
                 Err(reason) => Member { path, directory: None, reason: Some(reason.into()) },
             })
             .collect();
-        let mut homes: BTreeMap<TopicPartition, usize> = BTreeMap::new();
+        let mut homes = Homes::default();
         for (index, member) in members.iter().enumerate() {
             let Some(directory) = &member.directory else { continue };
             for partition in directory.partitions()? {
@@ -128,7 +161,7 @@ impl Directories {
 
     /// The directory in which the folder of `partition` lies; `None` where it has none.
     pub fn home(&self, partition: &TopicPartition) -> Option<Arc<LogDirectory>> {
-        let index = *self.homes().get(partition)?;
+        let index = *self.homes().of.get(partition)?;
         self.members.get(index)?.directory.clone()
     }
 
@@ -158,15 +191,8 @@ impl Directories {
             self.check_all_online()?;
         }
         let index = named.or_else(|| {
-            let mut counts = vec![0_usize; self.members.len()];
-            for index in homes.values() {
-                if let Some(count) = counts.get_mut(*index) {
-                    *count += 1;
-                }
-            }
-            let online = self.members.iter().zip(counts).enumerate();
-            let online = online.filter(|(_, (member, _))| member.online().is_ok());
-            online.min_by_key(|(_, (_, count))| *count).map(|(index, _)| index)
+            let online = self.members.iter().enumerate().filter(|(_, member)| member.online().is_ok());
+            online.map(|(index, _)| index).min_by_key(|index| homes.count(*index))
         });
         let Some((index, directory)) = index.and_then(|index| {
             let directory = self.members.get(index)?.directory.clone()?;
@@ -252,7 +278,7 @@ impl Directories {
         Some(member.online().map(Arc::clone))
     }
 
-    fn homes(&self) -> MutexGuard<'_, BTreeMap<TopicPartition, usize>> {
+    fn homes(&self) -> MutexGuard<'_, Homes> {
         // Nothing that runs under this lock panics half-way through a change.
         self.homes.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -323,6 +349,10 @@ mod tests {
         assert_eq!(place(&directories, 5, None), "/a");
         assert_eq!(directories.home(&partition(4)).unwrap().path(), Path::new("/b"));
         assert!(directories.home(&partition(0)).is_none());
+        // One that moves counts where it lies then.
+        let third = directories.by_path(Path::new("/c")).unwrap().unwrap();
+        directories.set_home(&partition(4), &third);
+        assert_eq!([6, 7].map(|index| place(&directories, index, None)), ["/a", "/b"]);
     }
 
     #[test]
