@@ -1,6 +1,7 @@
 //! Many partitions on one node: what they cost when nobody uses them, and when all are used a little.
 
 use std::fmt::Write as _;
+use std::fs;
 use std::process::Command;
 use std::thread::sleep;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -22,6 +23,8 @@ const OTTLA: u32 = 9_999;
 const RATE: &str = "2000";
 /// Bytes of a record.
 const SIZE: &str = "200";
+/// After so long an allocator has given back what nobody uses any more (jemalloc's `dirty_decay_ms` is ten seconds).
+const UNTIL_GIVEN_BACK: Duration = Duration::from_secs(13);
 
 impl Bench {
     pub(super) fn measure_scale(&mut self) -> Result<()> {
@@ -34,8 +37,14 @@ impl Bench {
         Ok(())
     }
 
+    /// Leaves nothing behind, whatever fails: a broker is killed when it is dropped.
     fn measure_partitions(&mut self, kind: Kind, count: u32) -> Result<()> {
         clear(&self.folder(kind))?;
+        let measured = self.measure_partitions_in_order(kind, count);
+        measured.and(clear(&self.folder(kind)))
+    }
+
+    fn measure_partitions_in_order(&mut self, kind: Kind, count: u32) -> Result<()> {
         let (broker, _) = self.start_to_first_ack(kind)?;
         sleep(Duration::from_secs(3));
         let empty = machine::memory(broker.pid())?.resident;
@@ -50,8 +59,8 @@ impl Bench {
         let seconds = |told: &Value| told["seconds"].as_f64().unwrap_or_default();
         let until_served = seconds(&created) + seconds(&served);
         let metadata = drive(&broker, "metadata", &[])?;
-        sleep(Duration::from_secs(5));
         let rss_per_partition = |broker: &Broker| -> Result<f64> {
+            sleep(UNTIL_GIVEN_BACK);
             Ok((machine::memory(broker.pid())?.resident as f64 - empty as f64) / f64::from(count))
         };
         let created_rss = rss_per_partition(&broker)?;
@@ -102,8 +111,10 @@ impl Bench {
             self.note(kind, count, &name, told);
         }
         self.note(kind, count, "first-use", json!({ "seconds": first_use }));
-        let used_rss = (machine::memory(broker.pid())?.resident as f64 - empty as f64) / f64::from(count);
+        let used_rss = rss_per_partition(&broker)?;
         self.note(kind, count, "memory-used", json!({ "bytes": used_rss }));
+        let open_files = fs::read_dir(format!("/proc/{}/fd", broker.pid()))?.count();
+        self.note(kind, count, "open-files", json!({ "files": open_files }));
         let pid = broker.pid().to_string();
         let group = self.drive(
             &broker,
@@ -116,7 +127,7 @@ impl Bench {
         broker.stop()?;
         let stopped = stop.elapsed().unwrap_or_default().as_secs_f64();
         self.note(kind, count, "stop", json!({ "seconds": stopped }));
-        clear(&self.folder(kind))
+        self.measure_restart_of_running(kind, count, "clean-used")?.stop()
     }
 
     /// Stops in order, starts, and kills.
@@ -207,7 +218,11 @@ fn rows() -> Vec<(&'static str, String, Number)> {
         ("memory-restarted", "… after a restart, KiB".to_owned(), field("bytes", 1.0 / 1024.0)),
         ("memory-used", "… after all were written to, KiB".to_owned(), field("bytes", 1.0 / 1024.0)),
         ("idle", "CPU when idle, % of a core".to_owned(), field("cpu", 100.0)),
-        ("clean", "start after a stop in order, to the first ack, s".to_owned(), field("first_seconds", 1.0)),
+        (
+            "clean",
+            "start after a stop in order, idle partitions, to the first ack, s".to_owned(),
+            field("first_seconds", 1.0),
+        ),
         ("clean", "… to all served, s".to_owned(), field("seconds", 1.0)),
         (
             "killed",
@@ -221,6 +236,13 @@ fn rows() -> Vec<(&'static str, String, Number)> {
             field("first_seconds", 1.0),
         ),
         ("killed-used", "… to all served, s".to_owned(), field("seconds", 1.0)),
+        (
+            "clean-used",
+            "start after a stop in order, all written to, to the first ack, s".to_owned(),
+            field("first_seconds", 1.0),
+        ),
+        ("clean-used", "… to all served, s".to_owned(), field("seconds", 1.0)),
+        ("open-files", "files open after all were written to".to_owned(), field("files", 1.0)),
         ("stop", "stop in order, s".to_owned(), field("seconds", 1.0)),
         ("first-use", "first record of all partitions, acked, s".to_owned(), field("seconds", 1.0)),
         ("group", "a group of one reads the first record of all, s".to_owned(), field("seconds", 1.0)),
