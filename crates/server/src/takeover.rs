@@ -12,7 +12,7 @@ use ottla_protocol::records::share::ShareRecord;
 use ottla_protocol::records::transaction::TransactionRecord;
 use ottla_quorum::{Inspection, METADATA_FOLDER, inspect};
 use ottla_records::{BatchView, HEADER_SIZE};
-use ottla_storage::{Disk, META_PROPERTIES, RECOVERY_POINTS};
+use ottla_storage::{Disk, JOURNAL, META_PROPERTIES, RECOVERY_POINTS};
 
 use bytes::Bytes;
 use std::collections::{BTreeMap, BTreeSet};
@@ -149,6 +149,11 @@ const KRAFT_VERSION: &str = "kraft.version";
 /// What the logs of one folder hold that cannot be served.
 fn of_logs(folder: &Path, image: &Image) -> io::Result<Vec<String>> {
     let mut reasons = Vec::new();
+    // Apache Kafka does not start where a journal is: all that is here was served by this program, or looked at when
+    // it took the folder over. A start after a crash has enough to read.
+    if folder.join(JOURNAL).exists() {
+        return Ok(reasons);
+    }
     let ends = recovery_points(folder);
     for entry in std::fs::read_dir(folder)? {
         let entry = entry?;
@@ -161,9 +166,7 @@ fn of_logs(folder: &Path, image: &Image) -> io::Result<Vec<String>> {
         }
         let segments = segments(&entry.path())?;
         // Formats never went back: with the first batch of a log all are new enough.
-        if let Some(first) = segments.first()
-            && let Some(magic) = magic(first)?.filter(|magic| *magic < FIRST_MAGIC)
-        {
+        if let Some((first, magic)) = first_magic(&segments)?.filter(|(_, magic)| *magic < FIRST_MAGIC) {
             reasons.push(format!(
                 "topic {topic} has records in the old message format {magic} ({}): they cannot be read here; copy \
                  the topic with a client of Apache Kafka, or let them expire",
@@ -195,20 +198,30 @@ fn recovery_points(folder: &Path) -> Option<BTreeMap<String, i64>> {
     Some(lines.collect())
 }
 
-/// The segments of a log, the oldest first, without empty ones.
+/// The segments of a log, the oldest first.
 fn segments(folder: &Path) -> io::Result<Vec<PathBuf>> {
     let mut segments = Vec::new();
     for entry in std::fs::read_dir(folder)? {
-        let entry = entry?;
-        if entry.path().extension().is_some_and(|it| it == "log") && entry.metadata()?.len() > 0 {
-            segments.push(entry.path());
+        let path = entry?.path();
+        if path.extension().is_some_and(|it| it == "log") {
+            segments.push(path);
         }
     }
     segments.sort();
     Ok(segments)
 }
 
-/// The format of a segment's first batch.
+/// The first segment that is not empty, and the format of its first batch.
+fn first_magic(segments: &[PathBuf]) -> io::Result<Option<(&PathBuf, u8)>> {
+    for segment in segments {
+        if let Some(magic) = magic(segment)? {
+            return Ok(Some((segment, magic)));
+        }
+    }
+    Ok(None)
+}
+
+/// The format of a segment's first batch, if there is one.
 fn magic(segment: &Path) -> io::Result<Option<u8>> {
     let mut bytes = [0; MAGIC_AT + 1];
     let read = File::open(segment)?.read_at(&mut bytes, 0)?;

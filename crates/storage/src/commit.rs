@@ -351,7 +351,7 @@ impl CommitQueue {
     }
 
     /// Syncs the files of many logs, while others go on.
-    fn sync_logs(&self, logs: &[Arc<Log>]) -> Result<(), StorageError> {
+    pub(crate) fn sync_logs(&self, logs: &[Arc<Log>]) -> Result<(), StorageError> {
         let plans: Vec<(&Arc<Log>, SyncPlan)> =
             logs.iter().filter_map(|log| log.plan_sync().map(|plan| (log, plan))).collect();
         if self.root.goes_together(plans.len()) {

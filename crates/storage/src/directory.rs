@@ -19,7 +19,7 @@ use crate::sync::{Mutex, RwLock};
 use ottla_ids::{NodeId, Offset, TopicId, TopicPartition, Uuid};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock, Weak};
 
 /// Taken by whoever works in a log directory.
@@ -70,6 +70,11 @@ pub(crate) struct Root {
     files: OnceLock<Arc<OpenFiles>>,
     /// See [`EACH_MAX`]; tests have another.
     each_max: AtomicUsize,
+    /// Whether all that lay in the directory when it was opened is durable: after a crash, once the whole file
+    /// system was synced. What a recovery itself changes is synced all the same.
+    is_inherited_durable: AtomicBool,
+    /// Counts the logs that were created, many at once, with names that are not durable.
+    created: AtomicUsize,
 }
 
 /// What the checkpoint files say.
@@ -128,6 +133,16 @@ impl Root {
     /// Takes the room for an append of a client; see [`crate::RESERVE_BYTES_MAX`].
     pub fn take_room(&self, size: usize) -> Result<(), StorageError> {
         self.room.take(size, &self.disk, &self.path)
+    }
+
+    /// Whether what the directory held when it was opened is durable.
+    fn is_inherited_durable(&self) -> bool {
+        self.is_inherited_durable.load(Ordering::Acquire)
+    }
+
+    /// A recovery failed when it may have changed files: nobody knows any more what is durable.
+    pub fn note_half_recovered(&self) {
+        self.is_inherited_durable.store(false, Ordering::Release);
     }
 
     /// Makes the names of the partitions' folders durable.
@@ -315,6 +330,8 @@ pub struct LogDirectory {
     logs: RwLock<BTreeMap<TopicPartition, Arc<Log>>>,
     /// Logs that lack what was durable, and what.
     damaged: BTreeMap<TopicPartition, String>,
+    /// So many of the new logs are made durable, as the last look found.
+    created: Mutex<together::Created>,
     /// Folders to be removed, and from when on.
     deleted: Mutex<Vec<(PathBuf, i64)>>,
     /// Copies of logs that move here, which grow now.
@@ -383,7 +400,8 @@ impl LogDirectory {
             is_stale: false,
         };
         let high_watermarks = read(HIGH_WATERMARKS)?;
-        let Replayed { rounds, bytes, damaged } = replay(&disk, path, &checkpoints.recovery_points)?;
+        let Replayed { rounds, bytes, damaged, has_synced_all } =
+            replay(&disk, path, &checkpoints.recovery_points)?;
         if rounds > 0 {
             tracing::info!("{}: {bytes} bytes of {rounds} rounds of the journal replayed", path.display());
         }
@@ -406,6 +424,8 @@ impl LogDirectory {
             appended: Mutex::default(),
             files: OnceLock::new(),
             each_max: AtomicUsize::new(EACH_MAX),
+            is_inherited_durable: AtomicBool::new(has_synced_all),
+            created: AtomicUsize::new(0),
         });
         let mut deleted = Vec::new();
         for entry in entries {
@@ -424,6 +444,7 @@ impl LogDirectory {
             high_watermarks: Mutex::new(high_watermarks),
             logs: RwLock::default(),
             damaged,
+            created: Mutex::default(),
             deleted: Mutex::new(deleted),
             growing: Mutex::default(),
         }))
@@ -527,8 +548,18 @@ impl LogDirectory {
                 return Err(root.fail_unless_full(error));
             }
         }
-        let log =
-            Log::open(&Opening { root, queue, partition, topic_id, config, tag, known, unsynced: None })?;
+        let is_durable = root.is_inherited_durable();
+        let log = Log::open(&Opening {
+            root,
+            queue,
+            partition,
+            topic_id,
+            config,
+            tag,
+            known,
+            is_durable,
+            unsynced: None,
+        })?;
         if known.recovery_point.is_some_and(|point| log.log_end_offset() < point) {
             // It is that of an older log of this name, whose folder is gone.
             self.root.set_offsets(partition, Some(log.log_end_offset()), None)?;
@@ -682,7 +713,7 @@ impl LogDirectory {
         self.root.unrecoverable.load(Ordering::Relaxed)
     }
 
-    /// Does what is due: syncs logs by `flush.ms`, and advances recovery points so that a restart after a crash
+    /// Does what is due: syncs logs by `flush.ms`, makes many new logs durable together, and advances recovery points so that a restart after a crash
     /// has at most about [`UNRECOVERABLE_BYTES_MAX`] to check. Returns how many recovery points moved.
     ///
     /// To be called every 100 ms or so by a thread that may block; it costs little when nothing is due.
@@ -691,6 +722,7 @@ impl LogDirectory {
     /// Where a file cannot be written. A full disk leaves everything as it was.
     pub fn checkpoint(&self, now_ms: i64) -> Result<usize, StorageError> {
         self.root.check_online()?;
+        self.settle_created()?;
         let mut candidates: Vec<(u64, bool, Arc<Log>)> = Vec::new();
         for log in self.root.appended() {
             log.flush_if_due(now_ms);

@@ -103,6 +103,7 @@ impl LogDirectory {
             config,
             tag,
             known,
+            is_durable: false,
             unsynced: None,
         };
         let log = Log::open(&opening)?;

@@ -389,6 +389,11 @@ impl Log {
         &self.in_appended
     }
 
+    /// Whether the folder's own name and its `partition.metadata` are not durable.
+    pub(crate) fn is_new(&self) -> bool {
+        self.view.read().is_new
+    }
+
     /// Whether something is behind the recovery point.
     pub(crate) fn has_unrecoverable(&self) -> bool {
         self.view.read().unrecoverable_bytes > 0

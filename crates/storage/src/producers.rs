@@ -159,7 +159,9 @@ pub(crate) enum Refusal {
 /// All producers of a log.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Producers {
-    states: HashMap<ProducerId, ProducerState>,
+    /// Boxed, since a table has room for four at least, and most partitions have one producer or none: five hundred
+    /// bytes less for each of thousands of partitions.
+    states: HashMap<ProducerId, Box<ProducerState>>,
     /// Open transactions by their first offset.
     open: BTreeMap<Offset, ProducerId>,
     /// Ended transactions whose marker is not below the high watermark yet, by their first offset.
@@ -172,7 +174,7 @@ impl Producers {
     }
 
     pub fn states(&self) -> impl Iterator<Item = &ProducerState> {
-        self.states.values()
+        self.states.values().map(Box::as_ref)
     }
 
     /// What the batch, which would get `base_offset`, does to its producer's state. `staged` is that state
@@ -186,7 +188,7 @@ impl Producers {
         staged: Option<&ProducerState>,
     ) -> Result<Checked, Refusal> {
         let id = header.producer_id();
-        let known = staged.or_else(|| self.states.get(&id));
+        let known = staged.or_else(|| self.states.get(&id).map(Box::as_ref));
         if origin == Origin::Client
             && let Some(batch) = known.and_then(|state| state.duplicate_of(header))
         {
@@ -242,7 +244,7 @@ impl Producers {
         if let Some(start) = state.transaction_start {
             self.open.insert(start, state.producer_id);
         }
-        self.states.insert(state.producer_id, state);
+        self.put(state);
     }
 
     /// Takes over a batch that is in the log already. Returns the transaction that it aborts, if it does.
@@ -320,12 +322,19 @@ impl Producers {
         before - self.states.len()
     }
 
+    fn put(&mut self, state: ProducerState) {
+        match self.states.get_mut(&state.producer_id) {
+            Some(known) => **known = state,
+            None => drop(self.states.insert(state.producer_id, Box::new(state))),
+        }
+    }
+
     /// Takes over a producer from a snapshot.
     fn restore(&mut self, state: ProducerState) {
         if let Some(start) = state.transaction_start {
             self.open.insert(start, state.producer_id);
         }
-        self.states.insert(state.producer_id, state);
+        self.put(state);
     }
 }
 

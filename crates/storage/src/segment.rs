@@ -508,6 +508,9 @@ impl Segment {
         limit: u64,
         interval: u32,
     ) -> Result<(Growing, u64), StorageError> {
+        if below <= self.base || limit == 0 {
+            return Ok((Growing::default(), 0)); // no entry can count
+        }
         let read = |path: PathBuf| self.folder.disk.read(&path).at("read", &path);
         let mut growing = Growing::default();
         let offsets = read(self.index_path())?.unwrap_or_default();

@@ -197,6 +197,9 @@ fn old_message_formats_are_named_and_nothing_that_is_not_the_clusters_is_looked_
     let reasons = of_logs(data.path(), &image).unwrap();
     assert!(reasons[0].starts_with("topic old has records in the old message format 1"), "{reasons:?}");
     assert_eq!(reasons.len(), 1, "{reasons:?}");
+    // Nobody but this program starts where a journal is: the folder was looked at before it was made.
+    std::fs::create_dir(data.path().join(JOURNAL)).unwrap();
+    assert!(of_logs(data.path(), &image).unwrap().is_empty());
 }
 
 #[test]

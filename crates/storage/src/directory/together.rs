@@ -26,6 +26,15 @@ pub struct Wanted {
     pub tag: u64,
 }
 
+/// What the directory's upkeep knows of [`Root::created`].
+#[derive(Debug, Default)]
+pub(super) struct Created {
+    /// The number when it last looked.
+    seen: usize,
+    /// So many are durable.
+    settled: usize,
+}
+
 impl Root {
     /// Whether so many logs are made durable together.
     pub(crate) fn goes_together(&self, count: usize) -> bool {
@@ -85,8 +94,12 @@ impl LogDirectory {
                     config: it.config,
                     tag: it.tag,
                     known,
+                    is_durable: self.root.is_inherited_durable(),
                     unsynced: note,
                 })?;
+                if note.is_some() && log.is_new() {
+                    self.root.created.fetch_add(1, Ordering::Relaxed);
+                }
                 if known.recovery_point.is_some_and(|point| log.log_end_offset() < point) {
                     // It is that of an older log of this name, whose folder is gone.
                     self.root.note_recovery_point(&it.partition, log.log_end_offset());
@@ -98,6 +111,10 @@ impl LogDirectory {
         let mut settled = Ok(());
         if unsynced.into_inner() {
             settled = self.root.sync_all().map_err(|error| self.root.fail(error));
+            // Of the logs of a crash that are opened next, what they hold is durable with this.
+            if settled.is_ok() && opened.iter().all(Result::is_ok) {
+                self.root.is_inherited_durable.store(true, Ordering::Release);
+            }
         }
         if lowered {
             settled = settled.and_then(|()| self.root.write_recovery_points());
@@ -111,6 +128,22 @@ impl LogDirectory {
         let mut logs = self.logs.write();
         let mut publish = |log: Arc<Log>| Arc::clone(logs.entry(log.partition().clone()).or_insert(log));
         opened.into_iter().map(|log| log.map(&mut publish)).collect()
+    }
+
+    /// Makes the folders of new logs durable by one sync of the file system, once no more of them are created: the
+    /// first append of each would else have to sync its folder, `partition.metadata` and the directory, or go
+    /// through the journal.
+    pub(super) fn settle_created(&self) -> Result<(), StorageError> {
+        let mut known = self.created.lock();
+        let created = self.root.created.load(Ordering::Relaxed);
+        let goes_on = std::mem::replace(&mut known.seen, created) != created;
+        if goes_on || known.settled == created {
+            return Ok(());
+        }
+        let new: Vec<Arc<Log>> = self.logs().into_iter().filter(|log| log.is_new()).collect();
+        self.queue.sync_logs(&new).map_err(|error| self.root.fail(error))?;
+        known.settled = created;
+        Ok(())
     }
 
     /// Moves the recovery points of these logs to their ends; those that moved, and where to.

@@ -159,6 +159,18 @@ impl SimulatedDisk {
         }
     }
 
+    /// Ends the process that has files open here, as `kill -9` does: what it wrote stays, synced or not. `false`,
+    /// and nothing is done, where the power is gone.
+    pub fn kill_process(&self) -> bool {
+        let mut state = self.lock_state();
+        if state.fuse == Some(0) {
+            return false;
+        }
+        state.power += 1;
+        state.locked.clear();
+        true
+    }
+
     /// Lets the power go after so many more changes; each call behind that fails until [`SimulatedDisk::power_cut`].
     pub fn cut_power_after(&self, changes: u64) {
         self.lock_state().fuse = Some(changes);

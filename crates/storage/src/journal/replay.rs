@@ -20,6 +20,8 @@ pub(crate) struct Replayed {
     pub rounds: u64,
     /// Bytes of records written to segments.
     pub bytes: u64,
+    /// Whether all of the file system was made durable then.
+    pub has_synced_all: bool,
     /// Logs whose segments lack what was durable before: their bytes were not written.
     pub damaged: BTreeMap<TopicPartition, String>,
 }
@@ -146,7 +148,7 @@ fn apply(
             Written::Damaged(reason) => drop(replayed.damaged.insert(partition, reason)),
         }
     }
-    touched.sync(disk, directory)?;
+    replayed.has_synced_all = touched.sync(disk, directory)?;
     Ok(replayed)
 }
 
@@ -165,14 +167,14 @@ fn write(
 ) -> Result<Written, StorageError> {
     let path = directory.join(key.partition().to_string());
     let folder = Folder { disk: disk.clone(), path, files: OpenFiles::of_process() };
-    if !disk.exists(&folder.path).at("look at", &folder.path)? {
-        disk.create_folder(&folder.path).at("create", &folder.path)?;
-    }
     match read_partition_metadata(disk, &folder.path)? {
         Some(found) if found == key.topic_id => {}
         // Another topic of this name, which was created since.
         Some(_) => return Ok(Written::Bytes(0)),
         None => {
+            if !disk.exists(&folder.path).at("look at", &folder.path)? {
+                disk.create_folder(&folder.path).at("create", &folder.path)?;
+            }
             let path = folder.path.join(PARTITION_METADATA);
             let file = disk.create(&path).at("create", &path)?;
             let text = partition_metadata(key.topic_id);
@@ -184,14 +186,15 @@ fn write(
     let mut open = None;
     for (place, bytes) in entries {
         let path = folder.file(place.segment, ".log");
-        let file = match open.take() {
-            Some((opened, file)) if opened == path => file,
+        let (file, size) = match open.take() {
+            Some((opened, file, size)) if opened == path => (file, size),
             _ => {
                 touched.files.push(path.clone());
-                disk.open_or_create(&path).at("open", &path)?
+                let file = disk.open_or_create(&path).at("open", &path)?;
+                let size = file.size().at("look at", &path)?;
+                (file, size)
             }
         };
-        let size = file.size().at("look at", &path)?;
         let position = u64::from(place.position);
         if size < position {
             return Ok(Written::Damaged(format!(
@@ -201,7 +204,7 @@ fn write(
         }
         file.write_all_at(&mut [IoSlice::new(bytes)], position).at("write", &path)?;
         written += bytes.len() as u64;
-        open = Some((path, file));
+        open = Some((path, file, size.max(position + bytes.len() as u64)));
     }
     touched.folders.push(folder.path);
     Ok(Written::Bytes(written))
@@ -215,12 +218,13 @@ struct Touched {
 }
 
 impl Touched {
-    fn sync(&self, disk: &Disk, directory: &Path) -> Result<(), StorageError> {
+    /// Returns whether the whole file system was synced.
+    fn sync(&self, disk: &Disk, directory: &Path) -> Result<bool, StorageError> {
         if self.files.is_empty() {
-            return Ok(());
+            return Ok(false);
         }
         if self.files.len() > EACH_MAX && disk.sync_file_system(directory).at("sync", directory)? {
-            return Ok(());
+            return Ok(true);
         }
         for path in &self.files {
             disk.open(path).at("open", path)?.sync().at("sync", path)?;
@@ -228,6 +232,7 @@ impl Touched {
         for path in &self.folders {
             disk.sync_folder(path).at("sync folder", path)?;
         }
-        disk.sync_folder(directory).at("sync folder", directory)
+        disk.sync_folder(directory).at("sync folder", directory)?;
+        Ok(false)
     }
 }

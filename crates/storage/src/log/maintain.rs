@@ -48,10 +48,12 @@ impl Log {
 
     /// Bytes behind the recovery point, and whether it is time to advance it.
     pub(crate) fn recovery_due(&self, now_ms: i64, interval_ms: i64) -> (u64, bool) {
-        let view = self.view.read();
+        let mut view = self.view.write();
         let has_rolled = view.recovery_point < view.active().base;
-        let is_old =
-            view.unrecoverable_since_ms.is_none_or(|since| now_ms.saturating_sub(since) >= interval_ms);
+        // After a recovery nobody has noted a time yet. What was recovered is durable, and its interval begins now: a
+        // start after a crash has better to do than to write thousands of snapshots.
+        let since = *view.unrecoverable_since_ms.get_or_insert(now_ms);
+        let is_old = now_ms.saturating_sub(since) >= interval_ms;
         let is_due = has_rolled || is_old;
         (view.unrecoverable_bytes, is_due)
     }

@@ -9,6 +9,7 @@ use crate::checkpoint::{PARTITION_METADATA, partition_metadata, read_partition_m
 use crate::commit::{CommitQueue, InQueue};
 use crate::config::LogConfig;
 use crate::directory::Root;
+use crate::epochs::{LEADER_EPOCHS, LeaderEpochs};
 use crate::error::{Context, StorageError};
 use crate::index::Growing;
 use crate::producers::{Producers, decode, encode};
@@ -46,10 +47,16 @@ pub struct Recovery {
     pub cut_bytes: u64,
 }
 
-/// What is in a log's folder.
+/// What is in a log's folder: looked at once, since a start after a crash does this for thousands of logs.
 #[derive(Debug, Default)]
 struct Listing {
     segments: BTreeSet<Offset>,
+    /// Producer snapshots, ascending.
+    snapshots: Vec<Offset>,
+    /// The segments with an index of aborted transactions.
+    aborted: BTreeSet<Offset>,
+    /// Whether the leader epochs were ever written.
+    has_epochs: bool,
 }
 
 /// What a log is opened with.
@@ -61,6 +68,9 @@ pub(crate) struct Opening<'a> {
     pub config: LogConfig,
     pub tag: u64,
     pub known: Known,
+    /// Whether what lies in the folder is durable, though a crash may have come before a sync: all of the file
+    /// system was synced since.
+    pub is_durable: bool,
     /// Where it is noted that all of the file system must be synced before anyone reads the log; `None`: it is
     /// synced before it is opened.
     pub unsynced: Option<&'a AtomicBool>,
@@ -76,13 +86,7 @@ impl Log {
 
     /// Opens the log in a folder, which is created if there is none.
     pub(crate) fn open_in(opening: &Opening<'_>, folder: Arc<Folder>) -> Result<Arc<Log>, StorageError> {
-        let mut is_new = false;
-        match folder.disk.create_folder(&folder.path) {
-            Ok(()) => is_new = true,
-            Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
-            Err(error) => return Err(error).at("create", &folder.path),
-        }
-        is_new |= take_topic_id(&folder, opening)?;
+        let mut is_new = take_topic_id(&folder, opening)?;
 
         let listing = tidy(&folder)?;
         let mut segments: Vec<Arc<Segment>> =
@@ -143,10 +147,13 @@ impl Log {
             }
             point => {
                 let point = if opening.known.is_clean { last_base } else { point.unwrap_or(first_base) };
-                opened = recover(&folder, &mut segments, point.max(first_base), opening)?;
+                opened = recover(&folder, &listing, &mut segments, point.max(first_base), opening)
+                    .inspect_err(|_| opening.root.note_half_recovered())?;
                 is_loaded = true;
                 // Without a recovery point nobody has synced the names yet, unless there was something to check.
-                let names_are_synced = opening.known.recovery_point.is_some() || first_base < opened.log_end;
+                let names_are_synced = opening.known.recovery_point.is_some()
+                    || first_base < opened.log_end
+                    || opening.is_durable;
                 is_new |= !names_are_synced;
                 has_new_names = !names_are_synced;
             }
@@ -178,7 +185,15 @@ impl Log {
             active.set_growing(std::mem::take(&mut opened.growing));
         }
         if is_loaded {
-            restore_aborted(&folder, &segments, opened.recovery_point, log_start, opened.has_markers)?;
+            let has_index = |base: Offset| listing.aborted.contains(&base);
+            restore_aborted(
+                &folder,
+                &segments,
+                opened.recovery_point,
+                log_start,
+                opened.has_markers,
+                has_index,
+            )?;
         }
         let size = if is_loaded { active.size()? } else { 0 };
         active.close_file();
@@ -226,7 +241,7 @@ impl Log {
             is_told: false,
         };
         if is_fresh {
-            opened.epochs.cache = Some(crate::epochs::LeaderEpochs::default());
+            opened.epochs.cache = Some(LeaderEpochs::default());
         }
         opening.root.note_unrecoverable(opened.unrecoverable_bytes);
         let log = Arc::new_cyclic(|me: &Weak<Log>| Log {
@@ -385,7 +400,8 @@ struct Opened {
     has_markers: bool,
 }
 
-/// Reads the folder's topic id, or writes it. Returns whether it was written.
+/// Reads the folder's topic id, or writes it, in a folder that is created if there is none. Returns whether it
+/// was written.
 fn take_topic_id(folder: &Folder, opening: &Opening<'_>) -> Result<bool, StorageError> {
     match read_partition_metadata(&folder.disk, &folder.path)? {
         Some(found) if found == opening.topic_id => Ok(false),
@@ -395,6 +411,12 @@ fn take_topic_id(folder: &Folder, opening: &Opening<'_>) -> Result<bool, Storage
             wanted: opening.topic_id,
         }),
         None => {
+            match folder.disk.create_folder(&folder.path) {
+                Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => {
+                    return Err(error).at("create", &folder.path);
+                }
+                _ => {}
+            }
             let path = folder.path.join(PARTITION_METADATA);
             let file = folder.disk.create(&path).at("create", &path)?;
             let text = partition_metadata(opening.topic_id);
@@ -416,13 +438,42 @@ fn log_file(name: &str) -> Option<(Offset, &str)> {
 /// Removes what an interrupted deletion or cleaning left (Kafka's `LogLoader`), and lists the segments. Files
 /// that are not the log's are left alone.
 fn tidy(folder: &Folder) -> Result<Listing, StorageError> {
-    let names = folder.disk.list(&folder.path).at("list", &folder.path)?;
+    let mut names = folder.disk.list(&folder.path).at("list", &folder.path)?;
+    if names.iter().filter_map(|entry| log_file(&entry.name)).any(|(_, suffix)| !OURS.contains(&suffix)) {
+        finish_cleaning(folder, &names)?;
+        names = folder.disk.list(&folder.path).at("list", &folder.path)?;
+    }
+    let has_epochs = names.iter().any(|entry| entry.name == LEADER_EPOCHS);
+    let mut listing = Listing { has_epochs, ..Listing::default() };
+    let files = || names.iter().filter(|entry| !entry.is_folder).filter_map(|entry| log_file(&entry.name));
+    for (offset, suffix) in files() {
+        match suffix {
+            ".log" => drop(listing.segments.insert(offset)),
+            ".snapshot" => listing.snapshots.push(offset),
+            ".txnindex" => drop(listing.aborted.insert(offset)),
+            _ => {}
+        }
+    }
+    listing.snapshots.sort();
+    for (offset, suffix) in files() {
+        if [".index", ".timeindex", ".txnindex"].contains(&suffix) && !listing.segments.contains(&offset) {
+            let path = folder.file(offset, suffix);
+            folder.disk.remove_file(&path).at("remove", &path)?;
+        }
+    }
+    Ok(listing)
+}
+
+/// What the names of a log's files end in.
+const OURS: [&str; 5] = [".log", ".index", ".timeindex", ".txnindex", ".snapshot"];
+
+/// Removes the files of deleted segments and of a cleaning that was not ready, and completes one that was.
+fn finish_cleaning(folder: &Folder, names: &[crate::disk::Entry]) -> Result<(), StorageError> {
     let files = || names.iter().filter(|entry| !entry.is_folder).filter_map(|entry| log_file(&entry.name));
     let remove = |offset, suffix: &str| {
         let path = folder.file(offset, suffix);
         folder.disk.remove_file(&path).at("remove", &path)
     };
-    const OURS: [&str; 5] = [".log", ".index", ".timeindex", ".txnindex", ".snapshot"];
     let stem = |suffix: &str, mark: &str| {
         suffix.strip_suffix(mark).filter(|stem| OURS.contains(stem)).map(str::to_owned)
     };
@@ -437,13 +488,7 @@ fn tidy(folder: &Folder) -> Result<Listing, StorageError> {
     }
     let mut segments: BTreeSet<Offset> =
         files().filter(|(_, suffix)| *suffix == ".log").map(|(offset, _)| offset).collect();
-    finish_swap(folder, &names, first_cleaned, &mut segments)?;
-    for (offset, suffix) in files() {
-        if [".index", ".timeindex", ".txnindex"].contains(&suffix) && !segments.contains(&offset) {
-            remove(offset, suffix)?;
-        }
-    }
-    Ok(Listing { segments })
+    finish_swap(folder, names, first_cleaned, &mut segments)
 }
 
 /// Completes the replacement of segments by cleaned ones that a crash interrupted, or takes it back where not
@@ -526,6 +571,7 @@ pub(super) fn snapshots(folder: &Folder) -> Result<Vec<Offset>, StorageError> {
 /// What lies below the recovery point was synced: where that is damaged, or not there, it is an error.
 fn recover(
     folder: &Arc<Folder>,
+    listing: &Listing,
     segments: &mut Vec<Arc<Segment>>,
     recovery_point: Offset,
     opening: &Opening<'_>,
@@ -536,7 +582,12 @@ fn recover(
     // A log cut within its first batch ends where it starts, with nothing on disk to show it.
     let log_start = opening.known.log_start.unwrap_or(Offset::ZERO);
     let was_durable = |offset: Offset| offset.max(log_start) < recovery_point;
-    let mut epochs = damage::read_epochs(folder, segments)?;
+    // Those of what is checked, the records tell; without anything before that, there are no others.
+    let mut epochs = if listing.has_epochs || Offset::ZERO < recovery_point {
+        damage::read_epochs(folder, segments)?
+    } else {
+        LeaderEpochs::default()
+    };
     let mut is_dirty = epochs.truncate_from_end(recovery_point);
     let mut recovery = Recovery::default();
     let mut growing = Growing::default();
@@ -632,8 +683,9 @@ fn recover(
         active.file()?.set_size(size).at("cut", &active.path())?;
     }
     is_dirty |= epochs.truncate_from_end(end);
-    let mut must_sync = end > recovery_point || torn_at.is_some() || has_leftover;
-    for offset in snapshots(folder)?.into_iter().filter(|offset| *offset > recovery_point) {
+    let is_unsynced = end > recovery_point && !opening.is_durable;
+    let mut must_sync = is_unsynced || torn_at.is_some() || has_leftover;
+    for offset in listing.snapshots.iter().copied().filter(|offset| *offset > recovery_point) {
         // Those behind the recovery point may be torn.
         let path = folder.file(offset, ".snapshot");
         let bytes = folder.disk.read(&path).at("read", &path)?.unwrap_or_default();

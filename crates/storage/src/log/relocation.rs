@@ -259,6 +259,7 @@ impl Relocation {
             config,
             tag: self.log.tag(),
             known,
+            is_durable: false,
             unsynced: None,
         };
         let copy = Log::open_in(&opening, Arc::clone(&self.folder))?;

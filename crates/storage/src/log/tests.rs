@@ -839,3 +839,79 @@ fn thousands_of_logs_are_used_through_few_open_files() {
     assert!(logs[77].read(Offset::ZERO, 1 << 20, Offset(3), true).unwrap().records.size() > 0);
     assert_eq!(files.count(), 1);
 }
+
+/// Opens partitions 0 to 39 of one topic together.
+fn open_forty(directory: &LogDirectory) -> Vec<Arc<Log>> {
+    let wanted: Vec<Wanted> = (0..40)
+        .map(|index| Wanted {
+            partition: TopicPartition::new("t", index),
+            topic_id: ottla_ids::Uuid::from_u128(1),
+            config: LogConfig::default(),
+            tag: index as u64,
+        })
+        .collect();
+    directory.open_logs(&wanted).into_iter().map(Result::unwrap).collect()
+}
+
+#[test]
+fn many_new_logs_are_made_durable_by_one_sync_before_they_are_used() {
+    let mut fixture = Fixture::new(LogConfig::default());
+    let logs = open_forty(&fixture.directory);
+    assert!(logs.iter().all(|log| log.is_new()));
+    // The first look sees that they have come, the second that no more do.
+    fixture.directory.checkpoint(1000).unwrap();
+    assert!(logs.iter().all(|log| log.is_new()));
+    fixture.directory.checkpoint(1100).unwrap();
+    assert!(logs.iter().all(|log| !log.is_new()));
+    assert_eq!(logs[7].plan_sync().unwrap().names, None);
+    let syncs = fixture.simulated.syncs();
+    fixture.directory.checkpoint(1200).unwrap();
+    assert_eq!(fixture.simulated.syncs(), syncs, "once");
+    fixture.crash();
+    assert_eq!(fixture.directory.partitions().unwrap().len(), 40);
+}
+
+#[test]
+fn what_a_killed_process_left_is_synced_once_for_all_logs() {
+    let mut fixture = Fixture::new(LogConfig::default());
+    for log in open_forty(&fixture.directory) {
+        log.append(&batch(2, 1000), &INFO).unwrap();
+    }
+    assert!(fixture.simulated.kill_process());
+    fixture.directory = open(&fixture.simulated);
+    let one = |index: i32| {
+        let (partition, topic_id) = (TopicPartition::new("t", index), ottla_ids::Uuid::from_u128(1));
+        fixture.directory.open_log(&partition, topic_id, fixture.config, 0).unwrap()
+    };
+    // Alone, a log is synced by itself.
+    let before = fixture.simulated.syncs();
+    assert_eq!(one(0).log_end_offset(), Offset(2));
+    assert!(before < fixture.simulated.syncs());
+    let logs = open_forty(&fixture.directory);
+    assert!(logs.iter().all(|log| log.log_end_offset() == Offset(2)));
+    fixture.crash();
+    assert!(open_forty(&fixture.directory).iter().all(|log| log.log_end_offset() == Offset(2)));
+}
+
+#[test]
+fn a_start_after_a_crash_does_not_advance_recovery_points_at_once() {
+    let mut fixture = Fixture::new(LogConfig::default());
+    fixture.log().append(&batch(2, 1000), &INFO).unwrap();
+    fixture.sync();
+    fixture.crash();
+    let log = fixture.log();
+    assert_eq!(log.log_end_offset(), Offset(2));
+    assert_eq!(fixture.directory.checkpoint(5000).unwrap(), 0);
+    let due = 5000 + crate::RECOVERY_POINT_INTERVAL_MS;
+    assert_eq!(fixture.directory.checkpoint(due - 1).unwrap(), 0);
+    assert_eq!(fixture.directory.checkpoint(due).unwrap(), 1);
+    assert_eq!(log.recovery_point(), Offset(2));
+}
+
+/// Ten thousand partitions that nobody uses are to cost no more than 4 KiB each, all told.
+#[test]
+fn what_every_log_holds_is_small() {
+    let sizes = [size_of::<Log>(), size_of::<Segment>(), size_of::<crate::open_files::HeldFile>()];
+    assert!(sizes.iter().sum::<usize>() <= 1536, "{sizes:?}");
+    assert!(size_of::<Producers>() <= 128, "{}", size_of::<Producers>());
+}

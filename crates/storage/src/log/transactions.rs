@@ -67,13 +67,14 @@ pub(super) fn load_aborted(
 }
 
 /// Brings the indexes to what is in the log behind the recovery point, after a crash: what they said of that was
-/// not durable.
+/// not durable. `has_index` tells of which segments, by their base, there is one.
 pub(super) fn restore_aborted(
     folder: &Folder,
     segments: &[Arc<Segment>],
     recovery_point: Offset,
     log_start: Offset,
     has_markers: bool,
+    has_index: impl Fn(Offset) -> bool,
 ) -> Result<(), StorageError> {
     let floor = segments.partition_point(|segment| segment.base < recovery_point).saturating_sub(1);
     let Some(touched) = segments.get(floor..) else { return Ok(()) };
@@ -91,6 +92,10 @@ pub(super) fn restore_aborted(
         let (own, later) = rest.split_at(rest.partition_point(|entry| entry.last_offset < next));
         rest = later;
         let (index, file) = segment.aborted();
+        if own.is_empty() && !has_index(segment.base) {
+            index.set_empty();
+            continue;
+        }
         index.truncate(&file, recovery_point, own)?;
     }
     Ok(())
