@@ -57,6 +57,7 @@ public final class ToolSuite {
         report.check("kafka-console", ToolSuite::console);
         report.check("kafka-configs", ToolSuite::configs);
         report.check("kafka-configs-brokers", ToolSuite::brokerConfigs);
+        report.check("kafka-configs-groups", ToolSuite::groupConfigs);
         report.check("kafka-get-offsets", ToolSuite::getOffsets);
         report.check("kafka-delete-records", ToolSuite::deleteRecords);
         report.check("kafka-reassign-partitions", ToolSuite::reassignPartitions);
@@ -180,6 +181,37 @@ public final class ToolSuite {
 
     private static String configTool(String... arguments) throws Exception {
         return tool("", kafka.admin.ConfigCommand::main, with(arguments));
+    }
+
+    /** What a group is told by itself; it need not be there yet. */
+    private static String groupConfigs() throws Exception {
+        String[] about = {"--entity-type", "groups", "--entity-name", prefix + "tool-group-configs"};
+        StringBuilder answer = new StringBuilder();
+        answer.append("nothing is set: ").append(groupConfig(about, "--describe")).append('\n');
+        answer.append(groupConfig(about, "--alter", "--add-config", "consumer.session.timeout.ms=50000,consumer.heartbeat.interval.ms=6000")).append('\n');
+        for (int i = 0; i < 100 && !groupConfig(about, "--describe").contains("50000"); i++) Thread.sleep(50);
+        answer.append(sorted(groupConfig(about, "--describe"))).append('\n');
+        answer.append("too short: ").append(reason(groupConfig(about, "--alter", "--add-config", "consumer.session.timeout.ms=44999"))).append('\n');
+        answer.append("too long: ").append(reason(groupConfig(about, "--alter", "--add-config", "consumer.heartbeat.interval.ms=15001"))).append('\n');
+        answer.append("no number: ").append(reason(groupConfig(about, "--alter", "--add-config", "consumer.assignment.interval.ms=x"))).append('\n');
+        answer.append("unknown: ").append(reason(groupConfig(about, "--alter", "--add-config", "foo=1"))).append('\n');
+        answer.append("all: ").append(Arrays.stream(groupConfig(about, "--describe", "--all").split("\n"))
+            .map(String::strip).filter(line -> line.startsWith("consumer.")).sorted().collect(Collectors.joining("\n"))).append('\n');
+        answer.append(groupConfig(about, "--alter", "--delete-config", "consumer.session.timeout.ms,consumer.heartbeat.interval.ms")).append('\n');
+        for (int i = 0; i < 100 && groupConfig(about, "--describe").contains("6000"); i++) Thread.sleep(50);
+        answer.append("nothing is set again: ").append(groupConfig(about, "--describe"));
+        return answer.toString();
+    }
+
+    private static String groupConfig(String[] about, String... arguments) throws Exception {
+        List<String> all = new ArrayList<>(List.of(about));
+        all.addAll(List.of(arguments));
+        return configTool(all.toArray(new String[0]));
+    }
+
+    /** Why a tool was refused. */
+    private static String reason(String printed) {
+        return Arrays.stream(printed.split("\n")).filter(line -> line.contains("Exception: ")).findFirst().orElse(printed).replaceAll("^.*Exception: ", "");
     }
 
     private static String configs() throws Exception {
