@@ -1,12 +1,13 @@
 //! What else a partition's groups have to do with their consumer groups.
 
 use super::group::{Group, Phase};
-use super::heartbeat::{not_consumer, not_found};
+use super::heartbeat::not_consumer;
 use super::messages::{DescribedMember, Description, Refused};
 use super::topics::Topics;
 use crate::groups::Groups;
 use crate::messages::Listed;
 use crate::records::Record;
+use crate::refusal::Refusal;
 use ottla_protocol::Text;
 use std::sync::Arc;
 
@@ -26,7 +27,9 @@ impl Groups {
     pub(crate) fn describe_consumer(&self, id: &Text) -> Result<Description, Refused> {
         let Some(group) = self.consumer_group(id) else {
             let is_other = self.classic.contains_key(id);
-            return Err(if is_other { not_consumer(id) } else { not_found(id) });
+            // In Kafka's words, which are not those of a heartbeat.
+            let unknown = || Refused::new(Refusal::GroupIdNotFound, format!("Group {id} not found."));
+            return Err(if is_other { not_consumer(id) } else { unknown() });
         };
         let preferred = Group::preferred_assignor(group.members().values().map(|it| &it.subscription));
         let members = group.members().iter().map(|(id, member)| DescribedMember {
