@@ -5,7 +5,7 @@
 //
 // Each member is a process of its own, so that `kill -9` and SIGSTOP do to it what they do to a real one. What is checked,
 // for each group: every acked record is consumed; no partition has two owners in one generation; committed offsets never
-// go back, and end where the log does. PAUSE is the longest pause, in seconds.
+// go back (but see group.cooperative), and end where the log does. PAUSE is the longest pause, in seconds.
 package main
 
 import (
@@ -37,13 +37,14 @@ const (
 
 var ctx = context.Background()
 
-// The groups, and how many members of which kind each has. All of a group's members know one assignor.
+// The groups, and how many members of which kind each has: 50 in all. All of a group's members know one assignor.
 var groups = []struct {
 	name    string
 	members []kind
 }{
 	{"eager", []kind{{"franz-eager", 8}, {"sarama", 5}, {"python:roundrobin", 4}, {"node", 3}}},
 	{"cooperative", []kind{{"franz-cooperative", 8}, {"python:cooperative-sticky", 7}}},
+	{"consumer", []kind{{"franz-consumer", 7}, {"python:consumer", 8}}},
 }
 
 type kind struct {
@@ -87,7 +88,7 @@ func work(bootstrap, topic, folder string, start starter, seed uint64, pause tim
 	watching, unwatch := context.WithCancel(ctx)
 	var watchers sync.WaitGroup
 	for number, it := range groups {
-		group := &group{name: it.name, topic: topic, folder: filepath.Join(folder, it.name)}
+		group := &group{name: it.name, topic: topic, folder: filepath.Join(folder, it.name), cooperative: it.name == "cooperative"}
 		Must(os.MkdirAll(group.folder, 0o755))
 		all = append(all, group)
 		churning.Go(func() { group.churn(start, it.members, rand.New(rand.NewPCG(seed, uint64(number))), pause, stop) })
@@ -107,11 +108,11 @@ func work(bootstrap, topic, folder string, start starter, seed uint64, pause tim
 	for _, group := range all {
 		group.settle(admin, total)
 		group.stop()
-		summary += "; " + group.told()
 	}
 	unwatch()
 	watchers.Wait()
 	for _, group := range all {
+		summary += "; " + group.told()
 		Require(len(group.complaints) == 0, "%s: %v", group.name, group.complaints)
 	}
 	fmt.Println(summary)

@@ -12,7 +12,7 @@ use super::{Bench, clear};
 /// As in KIP-848's own comparison of the protocols.
 const MEMBERS: &str = "10";
 const PARTITIONS: &str = "900";
-const PROTOCOLS: [&str; 1] = ["classic"];
+const PROTOCOLS: [&str; 2] = ["classic", "consumer"];
 
 impl Bench {
     pub(super) fn measure_groups(&mut self) -> Result<()> {

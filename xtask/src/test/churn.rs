@@ -28,7 +28,13 @@ pub fn run(tools: &Tools, binary: &Path, folder: &Path, seed: u64, churn: &Churn
     let program = tools.go_program(&tools.compat("go"), "churn")?;
     let python = tools.python()?;
     let modules = tools.node_modules()?;
-    let settings = ["group.initial.rebalance.delay.ms=0"];
+    let settings = [
+        "group.initial.rebalance.delay.ms=0",
+        "group.consumer.min.session.timeout.ms=1000",
+        "group.consumer.session.timeout.ms=6000",
+        "group.consumer.min.heartbeat.interval.ms=100",
+        "group.consumer.heartbeat.interval.ms=500",
+    ];
     let mut ottla = Ottla::start(binary, folder, &settings)?;
     let members = folder.join("members");
     let mut command = Command::new(program);
