@@ -38,6 +38,7 @@ public final class ConsumerGroupSuite {
         report.check("commits", ConsumerGroupSuite::commits);
         report.check("partitions-added", ConsumerGroupSuite::partitionsAdded);
         report.check("topic-created-later", ConsumerGroupSuite::topicCreatedLater);
+        report.check("pattern", ConsumerGroupSuite::pattern);
         report.check("assignors", ConsumerGroupSuite::assignors);
         report.check("resubscribe", ConsumerGroupSuite::resubscribe);
         report.check("many-members", ConsumerGroupSuite::manyMembers);
@@ -287,6 +288,29 @@ public final class ConsumerGroupSuite {
             pollUntil("it has one again", () -> member.assigned.size() == 1, member);
             return "assigned=" + member.assigned;
         }
+    }
+
+    /** A regular expression that the broker resolves, also for topics that come later. */
+    private static String pattern() throws Exception {
+        topic("pattern-a", 2);
+        topic("not-pattern", 1);
+        StringBuilder answer = new StringBuilder();
+        try (Member member = new Member(prefix + "pattern", List.of(), "metadata.max.age.ms", "500")) {
+            member.consumer.subscribe(new SubscriptionPattern(prefix + "pattern-[ab]"), member);
+            pollUntil("it has the first topic", () -> member.assigned.size() == 2, member);
+            answer.append(member.assigned);
+            topic("pattern-b", 1);
+            topic("pattern-c", 1);
+            pollUntil("it has the second topic, too", () -> member.assigned.size() == 3, member);
+            answer.append(member.assigned);
+        }
+        try (Member member = new Member(prefix + "no-pattern", List.of())) {
+            member.consumer.subscribe(new SubscriptionPattern("("), member);
+            answer.append(Report.errorOf(() -> {
+                while (true) member.poll();
+            }));
+        }
+        return answer.toString();
     }
 
     private static String assignors() throws Exception {

@@ -120,7 +120,9 @@ class Member:
     """One consumer of a group, polled by hand."""
 
     def __init__(self, group, name, **settings):
-        base = {"group_id": group, "session_timeout_ms": 10000, "heartbeat_interval_ms": 300}
+        # With KIP-848 these are the broker's to say.
+        timeouts = {} if "group_protocol" in settings else {"session_timeout_ms": 10000, "heartbeat_interval_ms": 300}
+        base = {"group_id": group} | timeouts
         self.consumer = consumer(**(base | settings))
         self.values = []
         self.assigned = set()
@@ -157,14 +159,14 @@ def poll_until(what, condition, *members):
     until(what, step)
 
 
-def group(name, strategy):
+def group(name, **protocol):
     where = topic("group-" + name, 6)
     which = PREFIX + name
     for partition in range(6):
         fill(where, partition, partition * 100, partition * 100 + 10)
-    first = Member(which, where, partition_assignment_strategy=strategy)
+    first = Member(which, where, **protocol)
     poll_until("one member has all", lambda: len(first.values) == 60, first)
-    second = Member(which, where, partition_assignment_strategy=strategy)
+    second = Member(which, where, **protocol)
     poll_until("two members share", lambda: len(first.assigned) == 3 and len(second.assigned) == 3, first, second)
     require(not first.assigned & second.assigned, "both have the same partition")
     taken = len(first.taken)
@@ -451,8 +453,9 @@ def unknown():
 
 
 CHECKS = {
-    "group-eager": lambda: group("eager", "range"),
-    "group-cooperative": lambda: group("cooperative", "cooperative-sticky"),
+    "group-eager": lambda: group("eager", partition_assignment_strategy="range"),
+    "group-cooperative": lambda: group("cooperative", partition_assignment_strategy="cooperative-sticky"),
+    "group-consumer-protocol": lambda: group("consumer-protocol", group_protocol="consumer"),
     "group-static": static_members,
     "group-commits": commits,
     "group-auto-commit": auto_commit,

@@ -172,16 +172,16 @@ func (m *member) close() {
 	<-m.stopped
 }
 
-func group(name string, balancer kgo.GroupBalancer) string {
+func group(name string, protocol kgo.Opt) string {
 	where := topic("group-"+name, 6, nil)
 	which := prefix + name
 	for partition := range 6 {
 		fill(where, int32(partition), partition*100, partition*100+10)
 	}
-	first := join(which, where, kgo.Balancers(balancer))
+	first := join(which, where, protocol)
 	defer first.close()
 	Until("one member has all", func() bool { return first.read() >= 60 })
-	second := join(which, where, kgo.Balancers(balancer))
+	second := join(which, where, protocol)
 	Until("two members share", func() bool { return first.count() == 3 && second.count() == 3 })
 	taken := first.taken
 	first.take()
@@ -540,8 +540,9 @@ func main() {
 		codec kgo.CompressionCodec
 	}{{"none", kgo.NoCompression()}, {"gzip", kgo.GzipCompression()}, {"snappy", kgo.SnappyCompression()}, {"lz4", kgo.Lz4Compression()}, {"zstd", kgo.ZstdCompression()}}
 	checks := []Check{
-		{Name: "group-eager", Run: func() string { return group("eager", kgo.RangeBalancer()) }},
-		{Name: "group-cooperative", Run: func() string { return group("cooperative", kgo.CooperativeStickyBalancer()) }},
+		{Name: "group-eager", Run: func() string { return group("eager", kgo.Balancers(kgo.RangeBalancer())) }},
+		{Name: "group-cooperative", Run: func() string { return group("cooperative", kgo.Balancers(kgo.CooperativeStickyBalancer())) }},
+		{Name: "group-consumer-protocol", Run: func() string { return group("consumer-protocol", kgo.ServerSideBalancer()) }},
 		{Name: "group-static", Run: staticMembers},
 		{Name: "group-commits", Run: commits},
 		{Name: "topics", Run: topics},
