@@ -388,7 +388,9 @@ public final class ToolSuite {
                 List<String> arguments = new ArrayList<>(List.of("--reset-offsets", "--group", group, "--topic", way.contains("--export") ? topic : topic + ":0"));
                 arguments.addAll(way);
                 if (!way.contains("--dry-run")) arguments.add("--execute");
-                answer.append(String.join(" ", way).replace(file.toString(), "FILE")).append(": ").append(groupTool(arguments.toArray(new String[0]))).append('\n');
+                // The exported file's names are in quotes or not by how long they are, and the prefix is not always as long.
+                String told = groupTool(arguments.toArray(new String[0])).replace("\"", "");
+                answer.append(String.join(" ", way).replace(file.toString(), "FILE")).append(": ").append(told).append('\n');
             }
         } finally {
             Files.delete(file);

@@ -40,7 +40,7 @@ pub fn check(tools: &Tools, data: &Path, topics: &[&str], decoder: Option<&str>)
     command.args(decoder).arg("--files").arg(all.join(","));
     // It names the file it reads; what is wrong with indexes it says at the end, to stderr.
     let (stdout, stderr) = outputs(&mut command)?;
-    let text = stdout + &stderr;
+    let text = stdout + &without_empty_batches(&stderr);
     let is_complaint = |line: &&str| {
         let line = line.to_lowercase();
         COMPLAINTS.iter().any(|complaint| line.contains(complaint))
@@ -50,6 +50,36 @@ pub fn check(tools: &Tools, data: &Path, topics: &[&str], decoder: Option<&str>)
         bail!("{topics:?}: {}", lines.join("\n"));
     }
     Ok(all.len())
+}
+
+/// What the tool says, but for time indexes that name a batch whose records compaction has taken: its header keeps the
+/// largest timestamp, which Kafka's cleaner, too, puts into the index, and the tool looks for it among the records.
+fn without_empty_batches(text: &str) -> String {
+    let lines: Vec<&str> = text.lines().collect();
+    let mut rest = String::new();
+    let mut index = 0;
+    while let Some(line) = lines.get(index) {
+        index += 1;
+        if !line.starts_with("Found timestamp mismatch in") {
+            rest.push_str(line);
+            rest.push('\n');
+            continue;
+        }
+        let mut is_told = false;
+        while let Some(entry) = lines.get(index).filter(|it| it.starts_with("  Index timestamp")) {
+            index += 1;
+            if !entry.ends_with("log timestamp: -1") {
+                if !is_told {
+                    rest.push_str(line);
+                    rest.push('\n');
+                }
+                is_told = true;
+                rest.push_str(entry);
+                rest.push('\n');
+            }
+        }
+    }
+    rest
 }
 
 /// The files of these topics that end in `suffix` and are not empty, with their paths.
