@@ -12,7 +12,6 @@ use ottla_groups::consumer::{GroupSettings, Heartbeat, TopicMetadata, Topics};
 use ottla_groups::{Answer, CallId, Groups, Now, Request, Settings};
 use ottla_ids::{TopicId, Uuid};
 use ottla_protocol::Text;
-use ottla_state_machine::Machine;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -158,7 +157,7 @@ fn main() {
     for change in 0..CHANGES {
         let start = Instant::now();
         if change % 2 == 0 {
-            let gone = name(change);
+            let gone = bench.members.keys().nth(change % members).expect("somebody is there").clone();
             bench.beat(&gone, LEAVING);
             bench.members.remove(&gone);
         } else {
