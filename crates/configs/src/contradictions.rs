@@ -1,6 +1,7 @@
 //! Settings of a broker that are right by themselves and wrong together.
 
 use crate::broker_config::BrokerConfig;
+use crate::group_config::BOUNDS;
 
 /// What contradicts itself in this configuration, all layers of it, as Kafka says it
 /// (`KafkaConfig.validateValues`); empty when nothing does.
@@ -68,19 +69,12 @@ fn contradictions_of_groups(broker: &BrokerConfig) -> Vec<String> {
     let at_least = |left, right| right <= left;
     let at_most = |left, right| left <= right;
     let (heartbeat, session) = ("group.consumer.heartbeat.interval.ms", "group.consumer.session.timeout.ms");
-    for (value, least, most) in [
-        (heartbeat, "group.consumer.min.heartbeat.interval.ms", "group.consumer.max.heartbeat.interval.ms"),
-        (session, "group.consumer.min.session.timeout.ms", "group.consumer.max.session.timeout.ms"),
-        (
-            "group.consumer.assignment.interval.ms",
-            "group.consumer.min.assignment.interval.ms",
-            "group.consumer.max.assignment.interval.ms",
-        ),
-    ] {
+    for (key, least, most) in BOUNDS {
+        let value = &format!("group.{key}");
         require(most, at_least, "greater than or equal to", least);
         require(value, at_least, "greater than or equal to", least);
         require(value, at_most, "less than or equal to", most);
-        if value == session {
+        if *value == session {
             require(heartbeat, |left, right| left < right, "less than", session);
         }
     }

@@ -7,7 +7,7 @@ use crate::value::{InvalidConfig, Value};
 use std::collections::BTreeMap;
 
 /// Each key with bounds, and the broker keys that say them.
-const BOUNDS: [(&str, &str, &str); 3] = [
+pub(crate) const BOUNDS: [(&str, &str, &str); 3] = [
     (
         "consumer.heartbeat.interval.ms",
         "group.consumer.min.heartbeat.interval.ms",

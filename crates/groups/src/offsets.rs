@@ -247,40 +247,54 @@ impl Groups {
     }
 
     fn expire_group(&self, group: &Group, now: Now, effects: &mut Effects) {
-        let mut all_gone = true;
-        let stored = self.stored(&group.id);
-        for (topic, partition, commit) in stored.into_iter().flat_map(StoredGroup::offsets) {
-            let unused_since = match (&group.protocol_type, group.phase) {
-                // Nobody joins this group: each offset counts by itself.
-                (None, _) => Some(commit.committed_at_ms),
-                // From the group's last use on.
-                (Some(_), Phase::Empty) => Some(group.phase_since_ms.unwrap_or(commit.committed_at_ms)),
-                // Topics that a settled consumer group does not read any more.
-                (Some(_), Phase::Stable) if group.speaks_consumer() && group.subscribed.is_some() => {
-                    Some(commit.committed_at_ms)
-                }
-                _ => None,
-            };
-            let expired = unused_since.is_some_and(|since| match commit.expires_at_ms {
-                Some(at) => now.wall_ms >= at,
-                None => now.wall_ms.saturating_sub(since) >= self.settings.offsets_retention_ms,
-            });
-            let kept =
-                group.is_subscribed_to(topic) || self.state.has_pending_offset(&group.id, topic, partition);
-            if expired && !kept {
-                effects.records.push(forgotten(&group.id, topic, partition));
-            } else {
-                all_gone = false;
+        let unused_since = |commit: &Commit| match (&group.protocol_type, group.phase) {
+            // Nobody joins this group: each offset counts by itself.
+            (None, _) => Some(commit.committed_at_ms),
+            // From the group's last use on.
+            (Some(_), Phase::Empty) => Some(group.phase_since_ms.unwrap_or(commit.committed_at_ms)),
+            // Topics that a settled consumer group does not read any more.
+            (Some(_), Phase::Stable) if group.speaks_consumer() && group.subscribed.is_some() => {
+                Some(commit.committed_at_ms)
             }
-        }
+            _ => None,
+        };
+        let is_subscribed = |topic: &str| group.is_subscribed_to(topic);
+        let all_gone = self.expire_offsets(&group.id, unused_since, is_subscribed, now, effects);
         let unused = group.phase == Phase::Empty && group.pending_joins.is_empty();
         if all_gone && unused && self.state.pending_offsets(&group.id).next().is_none() {
             effects.records.push(Record::Classic { group: group.id.clone(), metadata: None });
         }
     }
+
+    /// Lets go of a group's offsets that were not used for so long, in topics that it does not read; whether it has
+    /// none that stays. `unused_since` is when an offset was used last; none: it is in use.
+    pub(crate) fn expire_offsets(
+        &self,
+        id: &Text,
+        unused_since: impl Fn(&Commit) -> Option<i64>,
+        is_subscribed: impl Fn(&str) -> bool,
+        now: Now,
+        effects: &mut Effects,
+    ) -> bool {
+        let mut all_gone = true;
+        let stored = self.stored(id);
+        for (topic, partition, commit) in stored.into_iter().flat_map(StoredGroup::offsets) {
+            let expired = unused_since(commit).is_some_and(|since| match commit.expires_at_ms {
+                Some(at) => now.wall_ms >= at,
+                None => now.wall_ms.saturating_sub(since) >= self.settings.offsets_retention_ms,
+            });
+            let kept = is_subscribed(topic) || self.state.has_pending_offset(id, topic, partition);
+            if expired && !kept {
+                effects.records.push(forgotten(id, topic, partition));
+            } else {
+                all_gone = false;
+            }
+        }
+        all_gone
+    }
 }
 
-pub(crate) fn forgotten(group: &Text, topic: &Text, partition: i32) -> Record {
+fn forgotten(group: &Text, topic: &Text, partition: i32) -> Record {
     Record::Offset { group: group.clone(), topic: topic.detached(), partition, commit: None }
 }
 

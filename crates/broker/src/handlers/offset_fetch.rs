@@ -96,7 +96,7 @@ async fn one_group(
 
 /// Versions 8 and 9.
 async fn by_name(
-    group: OffsetFetchRequestGroup,
+    mut group: OffsetFetchRequestGroup,
     require_stable: bool,
     image: &Image,
     groups: &GroupCoordinator,
@@ -106,14 +106,8 @@ async fn by_name(
         name: topic.name,
         partitions: topic.partition_indexes,
     };
-    let topics = group.topics.map(|topics| topics.into_iter().map(wanted).collect());
-    let fetch = FetchOffsets {
-        group: group.group_id.clone(),
-        require_stable,
-        member_id: group.member_id,
-        member_epoch: group.member_epoch,
-        topics,
-    };
+    let topics = group.topics.take().map(|topics| topics.into_iter().map(wanted).collect());
+    let fetch = asked(&group, require_stable, topics);
     match groups.fetch_offsets(fetch).await {
         Err(refusal) => refused(group.group_id, refusal),
         Ok(fetched) => OffsetFetchResponseGroup {
@@ -124,15 +118,30 @@ async fn by_name(
     }
 }
 
+/// What the core is asked, from version 8 on.
+fn asked(
+    group: &OffsetFetchRequestGroup,
+    require_stable: bool,
+    topics: Option<Vec<FetchTopic>>,
+) -> FetchOffsets {
+    FetchOffsets {
+        group: group.group_id.clone(),
+        require_stable,
+        member_id: group.member_id.clone(),
+        member_epoch: group.member_epoch,
+        topics,
+    }
+}
+
 /// Version 10.
 async fn by_id(
-    group: OffsetFetchRequestGroup,
+    mut group: OffsetFetchRequestGroup,
     require_stable: bool,
     image: &Image,
     groups: &GroupCoordinator,
 ) -> OffsetFetchResponseGroup {
     let mut unknown = Vec::new();
-    let topics = group.topics.map(|topics| {
+    let topics = group.topics.take().map(|topics| {
         let mut wanted = Vec::with_capacity(topics.len());
         for topic in topics {
             match image.topic_by_id(topic.topic_id) {
@@ -147,13 +156,7 @@ async fn by_id(
         wanted
     });
     let all = topics.is_none();
-    let fetch = FetchOffsets {
-        group: group.group_id.clone(),
-        require_stable,
-        member_id: group.member_id,
-        member_epoch: group.member_epoch,
-        topics,
-    };
+    let fetch = asked(&group, require_stable, topics);
     let fetched = match groups.fetch_offsets(fetch).await {
         Err(refusal) => return refused(group.group_id, refusal),
         Ok(fetched) => fetched,

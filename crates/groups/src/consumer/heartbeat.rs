@@ -233,8 +233,7 @@ fn find<'a>(group: &'a Group, beat: &Heartbeat) -> Result<Found<'a>, Refused> {
             if joins {
                 return Ok(Found { before: Member::default(), is_new: true, replaces: None });
             }
-            let message = format!("Member {} is not a member of group {}.", beat.member_id, beat.group);
-            return Err(Refused::new(Refusal::UnknownMemberId, message));
+            return Err(unknown_member(beat));
         };
         check_epoch(known, beat)?;
         return Ok(Found { before: known.clone(), is_new: false, replaces: None });
@@ -264,6 +263,11 @@ fn find<'a>(group: &'a Group, beat: &Heartbeat) -> Result<Found<'a>, Refused> {
             Ok(Found { before: member.clone(), is_new: false, replaces: None })
         }
     }
+}
+
+pub(super) fn unknown_member(beat: &Heartbeat) -> Refused {
+    let message = format!("Member {} is not a member of group {}.", beat.member_id, beat.group);
+    Refused::new(Refusal::UnknownMemberId, message)
 }
 
 pub(super) fn unknown_instance(instance: &str) -> Refused {

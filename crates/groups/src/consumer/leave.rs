@@ -1,13 +1,13 @@
 //! Members go: by themselves, or because they were silent or kept partitions for too long.
 
 use super::change::{Change, GroupEpoch};
-use super::heartbeat::{Writer, check_instance, not_consumer, not_found, unknown_instance};
+use super::heartbeat::{Writer, check_instance, not_consumer, not_found, unknown_instance, unknown_member};
 use super::member::{AWAY, MemberState};
 use super::messages::{Heartbeat, HeartbeatAnswer, Refused};
 use super::target::Members;
+use crate::Now;
 use crate::groups::{Effects, Groups, Note};
 use crate::timers::Timer;
-use crate::{Now, Refusal};
 use ottla_protocol::Text;
 
 /// When it is tried again to let a member go that is late, should that not have been written. Timers of members that
@@ -29,11 +29,7 @@ impl Groups {
         let (id, member) = match &beat.instance_id {
             None => {
                 let found = group.members().get_key_value(&beat.member_id);
-                found.ok_or_else(|| {
-                    let message =
-                        format!("Member {} is not a member of group {}.", beat.member_id, beat.group);
-                    Refused::new(Refusal::UnknownMemberId, message)
-                })?
+                found.ok_or_else(|| unknown_member(beat))?
             }
             Some(instance) => {
                 let found = group.static_member(instance).ok_or_else(|| unknown_instance(instance))?;

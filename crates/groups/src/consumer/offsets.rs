@@ -3,8 +3,7 @@
 use super::group::{Group, Phase};
 use crate::groups::{Effects, Groups};
 use crate::messages::CommitOffsets;
-use crate::offsets::forgotten;
-use crate::{Now, Refusal, StoredGroup};
+use crate::{Commit, Now, Refusal};
 use ottla_protocol::Text;
 
 /// The epoch of who is no member.
@@ -49,22 +48,9 @@ impl Group {
 impl Groups {
     /// Lets go of offsets that were not committed for so long that nobody needs them, and of a group without any.
     pub(crate) fn expire_consumer(&self, id: &Text, group: &Group, now: Now, effects: &mut Effects) {
-        let mut all_gone = true;
-        let stored = self.stored(id);
-        for (topic, partition, commit) in stored.into_iter().flat_map(StoredGroup::offsets) {
-            let expired = match commit.expires_at_ms {
-                Some(at) => now.wall_ms >= at,
-                None => {
-                    now.wall_ms.saturating_sub(commit.committed_at_ms) >= self.settings.offsets_retention_ms
-                }
-            };
-            let kept = group.is_subscribed_to(topic) || self.state.has_pending_offset(id, topic, partition);
-            if expired && !kept {
-                effects.records.push(forgotten(id, topic, partition));
-            } else {
-                all_gone = false;
-            }
-        }
+        let is_subscribed = |topic: &str| group.is_subscribed_to(topic);
+        let committed_at = |commit: &Commit| Some(commit.committed_at_ms);
+        let all_gone = self.expire_offsets(id, committed_at, is_subscribed, now, effects);
         let unused = group.phase() == Phase::Empty && self.state.pending_offsets(id).next().is_none();
         if all_gone && unused {
             effects.records.extend(self.consumer_tombstones(id).into_iter().flatten());
