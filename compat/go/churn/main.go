@@ -23,6 +23,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
 
+	"ottla/compat/dial"
 	. "ottla/compat/report"
 )
 
@@ -52,11 +53,6 @@ type kind struct {
 	count int
 }
 
-func client(bootstrap string, options ...kgo.Opt) *kgo.Client {
-	base := []kgo.Opt{kgo.SeedBrokers(bootstrap), kgo.MetadataMinAge(100 * time.Millisecond), kgo.RetryBackoffFn(func(int) time.Duration { return 100 * time.Millisecond })}
-	return Get(kgo.NewClient(append(base, options...)...))
-}
-
 func main() {
 	switch os.Args[1] {
 	case "member":
@@ -71,7 +67,7 @@ func main() {
 }
 
 func work(bootstrap, topic, folder string, start starter, seed uint64, pause time.Duration) {
-	admin := kadm.NewClient(client(bootstrap))
+	admin := kadm.NewClient(dial.Client(bootstrap))
 	Must(Get(admin.CreateTopic(ctx, partitions, 1, nil, topic)).Err)
 	stop := make(chan struct{})
 	go func() {
@@ -92,7 +88,7 @@ func work(bootstrap, topic, folder string, start starter, seed uint64, pause tim
 		Must(os.MkdirAll(group.folder, 0o755))
 		all = append(all, group)
 		churning.Go(func() { group.churn(start, it.members, rand.New(rand.NewPCG(seed, uint64(number))), pause, stop) })
-		watchers.Go(func() { group.watch(watching, kadm.NewClient(client(bootstrap))) })
+		watchers.Go(func() { group.watch(watching, kadm.NewClient(dial.Client(bootstrap))) })
 	}
 	for running := true; running; {
 		select {
@@ -120,7 +116,7 @@ func work(bootstrap, topic, folder string, start starter, seed uint64, pause tim
 
 // produce sends the numbers from 0 on, and returns how many there are when all of them are acked.
 func produce(bootstrap, topic string, acked *atomic.Int64, stop <-chan struct{}) int64 {
-	producer := client(bootstrap, kgo.RecordPartitioner(kgo.ManualPartitioner()), kgo.MaxBufferedRecords(inFlight), kgo.RecordDeliveryTimeout(2*time.Minute))
+	producer := dial.Client(bootstrap, kgo.RecordPartitioner(kgo.ManualPartitioner()), kgo.MaxBufferedRecords(inFlight), kgo.RecordDeliveryTimeout(2*time.Minute))
 	defer producer.Close()
 	ticks := time.NewTicker(10 * time.Millisecond)
 	defer ticks.Stop()

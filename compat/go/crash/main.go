@@ -20,6 +20,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
 
+	"ottla/compat/dial"
 	. "ottla/compat/report"
 )
 
@@ -27,11 +28,6 @@ import (
 const inFlight = 2000
 
 var ctx = context.Background()
-
-func client(bootstrap string, options ...kgo.Opt) *kgo.Client {
-	base := []kgo.Opt{kgo.SeedBrokers(bootstrap), kgo.MetadataMinAge(100 * time.Millisecond), kgo.RetryBackoffFn(func(int) time.Duration { return 100 * time.Millisecond })}
-	return Get(kgo.NewClient(append(base, options...)...))
-}
 
 func main() {
 	command, bootstrap, topic := os.Args[1], os.Args[2], os.Args[3]
@@ -43,7 +39,7 @@ func main() {
 	case "create":
 		create(bootstrap, topic, int32(Get(strconv.Atoi(os.Args[4]))))
 	case "topics":
-		known := Get(kadm.NewClient(client(bootstrap)).ListTopics(ctx))
+		known := Get(kadm.NewClient(dial.Client(bootstrap)).ListTopics(ctx))
 		for _, name := range os.Args[3:] {
 			Require(known.Has(name), "topic %s is gone", name)
 		}
@@ -54,7 +50,7 @@ func main() {
 }
 
 func create(bootstrap, topic string, partitions int32) {
-	admin := kadm.NewClient(client(bootstrap))
+	admin := kadm.NewClient(dial.Client(bootstrap))
 	Must(Get(admin.CreateTopic(ctx, partitions, 1, nil, topic)).Err)
 	Until("the topic is served", func() bool {
 		offsets, err := admin.ListEndOffsets(ctx, topic)
@@ -75,9 +71,9 @@ func work(bootstrap, topic string, partitions int, acks string) {
 	var acked, seen atomic.Int64
 
 	// Small batches, so that a kill meets many at work.
-	producer := client(bootstrap, kgo.RecordPartitioner(kgo.ManualPartitioner()), kgo.ProducerBatchMaxBytes(4096), kgo.MaxBufferedRecords(inFlight),
+	producer := dial.Client(bootstrap, kgo.RecordPartitioner(kgo.ManualPartitioner()), kgo.ProducerBatchMaxBytes(4096), kgo.MaxBufferedRecords(inFlight),
 		kgo.RecordDeliveryTimeout(2*time.Minute))
-	consumer := client(bootstrap, kgo.ConsumerGroup(topic+"-readers"), kgo.ConsumeTopics(topic), kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()),
+	consumer := dial.Client(bootstrap, kgo.ConsumerGroup(topic+"-readers"), kgo.ConsumeTopics(topic), kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()),
 		kgo.AutoCommitInterval(200*time.Millisecond), kgo.FetchMaxWait(200*time.Millisecond))
 	read := make(map[string]bool)
 	var reading sync.Mutex
@@ -138,14 +134,14 @@ func work(bootstrap, topic string, partitions int, acks string) {
 }
 
 func verify(bootstrap, topic string, partitions int, acks string) {
-	ends := Get(kadm.NewClient(client(bootstrap)).ListEndOffsets(ctx, topic))
+	ends := Get(kadm.NewClient(dial.Client(bootstrap)).ListEndOffsets(ctx, topic))
 	offsets := map[int32]kgo.Offset{}
 	total := int64(0)
 	for partition := range int32(partitions) {
 		offsets[partition] = kgo.NewOffset().AtStart()
 		total += ends[topic][partition].Offset
 	}
-	consumer := client(bootstrap, kgo.ConsumePartitions(map[string]map[int32]kgo.Offset{topic: offsets}))
+	consumer := dial.Client(bootstrap, kgo.ConsumePartitions(map[string]map[int32]kgo.Offset{topic: offsets}))
 	defer consumer.Close()
 	type place struct {
 		partition int32

@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use anyhow::Result;
 use serde_json::{Value, json};
 
-use super::report::{cell, digits, median};
+use super::report::{cell, ratio};
 use super::{Bench, clear};
 
 /// As in KIP-848's own comparison of the protocols.
@@ -76,10 +76,7 @@ pub(super) fn table(measured: &[Value]) -> String {
 "
                     );
                 }
-                let ratio = match (median(&kafka), median(&ottla)) {
-                    (Some(kafka), Some(ottla)) if 0.0 < ottla => format!("{}×", digits(kafka / ottla)),
-                    _ => "–".to_owned(),
-                };
+                let ratio = ratio(&kafka, &ottla);
                 let _ = writeln!(
                     page,
                     "| {protocol}, {title} | {unit} | {} | {} | {ratio} |",

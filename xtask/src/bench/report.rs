@@ -93,17 +93,19 @@ Made by `cargo xtask bench{flag}` at commit {commit}, in {minutes} minutes. All 
             continue;
         }
         let [kafka, ottla, _] = &sides;
-        let ratio = match (median(kafka), median(ottla)) {
-            (Some(kafka), Some(ottla)) if 0.0 < kafka && 0.0 < ottla => {
-                let ratio = if row.more { ottla / kafka } else { kafka / ottla };
-                format!("{}×", digits(ratio))
-            }
-            _ => "–".to_owned(),
-        };
+        let ratio = if row.more { ratio(ottla, kafka) } else { ratio(kafka, ottla) };
         let [kafka, ottla, page_cache] = sides.map(|numbers| cell(&numbers));
         let _ = writeln!(page, "| {} | {kafka} | {ottla} | {page_cache} | {ratio} |", row.title);
     }
     page + &super::groups::table(measured) + &super::scale::table(measured)
+}
+
+/// The median of some numbers over that of others, as the last column of a table.
+pub(super) fn ratio(some: &[f64], others: &[f64]) -> String {
+    match (median(some), median(others)) {
+        (Some(some), Some(others)) if 0.0 < some && 0.0 < others => format!("{}×", digits(some / others)),
+        _ => "–".to_owned(),
+    }
 }
 
 fn rows(workloads: &[Workload]) -> Vec<Row> {

@@ -10,7 +10,7 @@ use anyhow::{Context, Result};
 use serde_json::{Value, json};
 
 use super::broker::{Broker, Kind};
-use super::report::{Number, cell, digits, median};
+use super::report::{Number, cell, ratio};
 use super::{Bench, clear, finish_driver, machine};
 use crate::tools::run as run_command;
 
@@ -193,10 +193,7 @@ One topic, created by one request. Idle ones, and {RATE} records of {SIZE} bytes
 "
             );
         }
-        let ratio = match (median(&sides[0]), median(&sides[1])) {
-            (Some(kafka), Some(ottla)) if 0.0 < kafka && 0.0 < ottla => format!("{}×", digits(kafka / ottla)),
-            _ => "–".to_owned(),
-        };
+        let ratio = ratio(&sides[0], &sides[1]);
         let [kafka, ottla, more] = sides.map(|numbers| cell(&numbers));
         let _ = writeln!(page, "| {title} | {kafka} | {ottla} | {more} | {ratio} |");
     }

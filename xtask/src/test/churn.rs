@@ -7,7 +7,7 @@ use std::process::Command;
 use std::thread;
 use std::time::Duration;
 
-use anyhow::{Result, ensure};
+use anyhow::Result;
 
 use super::crash::Work;
 use super::ottla::Ottla;
@@ -55,8 +55,7 @@ pub fn run(tools: &Tools, binary: &Path, folder: &Path, seed: u64, churn: &Churn
     thread::sleep(churn.between);
     let told = work.finish()?;
     ottla.stop()?;
-    let complaints = ottla.complaints();
-    ensure!(complaints.is_empty(), "{} lines in the log, as: {}", complaints.len(), complaints[0]);
+    ottla.check_log()?;
     fs::remove_dir_all(folder).ok();
     Ok(format!("seed {seed}, {} kills of the broker\n{}", churn.kills, told.replace("; ", "\n")))
 }

@@ -69,7 +69,6 @@ pub fn run(tools: &Tools, ottla: &Path, folder: &Path, seed: u64) -> Result<Stri
 impl<'a> Both<'a> {
     fn start(tools: &'a Tools, ottla: &Path, folder: &'a Path) -> Result<Both<'a>> {
         let settings: Vec<String> = SETTINGS.iter().map(|(key, value)| format!("{key}={value}")).collect();
-        let settings: Vec<&str> = settings.iter().map(String::as_str).collect();
         let ottla = Ottla::start(ottla, &folder.join("ottla"), &settings)?;
         let mut both = Both { tools, folder, ottla, kafka: None };
         both.start_kafka(free_ports(2)?)?;

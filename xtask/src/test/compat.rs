@@ -193,19 +193,12 @@ fn run_round(
         let log_dirs = log_dirs(&folder)?;
         let settings = [round.settings, &[("log.dirs", log_dirs.as_str())]].concat();
         let settings: Vec<String> = settings.iter().map(|(key, value)| format!("{key}={value}")).collect();
-        let settings: Vec<&str> = settings.iter().map(String::as_str).collect();
         let mut ottla = Ottla::start(binary, &folder, &settings)?;
         let found = suites(&mut commands, &ottla.bootstrap(), "ottla")?;
         judge(&format!("{}: ottla", round.name), &found, Some(&expected), tally);
         tally.step(&format!("{}/ottla-goes-on", round.name), || {
             ottla.check_alive()?;
-            let complaints = ottla.complaints();
-            anyhow::ensure!(
-                complaints.is_empty(),
-                "{} lines in the log, as: {}",
-                complaints.len(),
-                complaints[0]
-            );
+            ottla.check_log()?;
             ottla.stop()
         });
     }

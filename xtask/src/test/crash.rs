@@ -134,8 +134,7 @@ pub fn run(tools: &Tools, binary: &Path, folder: &Path, rounds: u32) -> Result<S
         ["topics", &bootstrap].into_iter().chain(topics.iter().map(String::as_str)).collect();
     once(&program, &names)?;
     ottla.stop()?;
-    let complaints = ottla.complaints();
-    ensure!(complaints.is_empty(), "{} lines in the log, as: {}", complaints.len(), complaints[0]);
+    ottla.check_log()?;
     fs::remove_dir_all(folder).ok();
     Ok(format!("{rounds} kills, {done}; {verdict}; slowest restart {} ms", slowest.as_millis()))
 }

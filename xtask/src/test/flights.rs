@@ -189,8 +189,7 @@ pub fn run(tools: &Tools, binary: Option<&Path>, folder: &Path, rows: u64) -> Re
         folder.display()
     );
     if let Broker::Ottla(ottla) = &mut broker {
-        let complaints = ottla.complaints();
-        ensure!(complaints.is_empty(), "{} lines in the log, as: {}", complaints.len(), complaints[0]);
+        ottla.check_log()?;
         ottla.stop()?;
     }
     drop(broker);

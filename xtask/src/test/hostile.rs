@@ -77,13 +77,7 @@ pub fn run(tools: &Tools, binary: &Path, folder: &Path, seed: u64, duration: Dur
     let after = ottla.memory_kib().unwrap_or(0);
     ensure!(after < MEMORY_LIMIT_KIB, "Ottla holds {} MiB after it all; seed {seed}", after / 1024);
     ottla.stop()?;
-    let complaints = ottla.complaints();
-    ensure!(
-        complaints.is_empty(),
-        "seed {seed}: {} lines in the log, as: {}",
-        complaints.len(),
-        complaints[0]
-    );
+    ottla.check_log().with_context(|| format!("seed {seed}"))?;
     fs::remove_dir_all(folder).ok();
     Ok(format!(
         "seed {seed}: {} hostile messages, {} answered; the real client {done}; memory {} MiB before, {} MiB after",

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 
 use crate::kafka::{stop, wait_for_port};
 
@@ -33,12 +33,12 @@ pub struct Ottla {
 
 impl Ottla {
     /// Starts Ottla with its data and its log in `folder`, on a free port. A setting is `KEY=VALUE`.
-    pub fn start(binary: &Path, folder: &Path, settings: &[&str]) -> Result<Ottla> {
+    pub fn start(binary: &Path, folder: &Path, settings: &[impl AsRef<str>]) -> Result<Ottla> {
         fs::create_dir_all(folder)?;
         let mut ottla = Ottla {
             binary: binary.to_path_buf(),
             folder: folder.to_path_buf(),
-            settings: settings.iter().map(|setting| (*setting).to_owned()).collect(),
+            settings: settings.iter().map(|setting| setting.as_ref().to_owned()).collect(),
             process: None,
             port: free_ports(1)?,
         };
@@ -117,6 +117,13 @@ impl Ottla {
             .filter(|line| line.contains("panicked at") || line.contains(" ERROR "))
             .map(str::to_owned)
             .collect()
+    }
+
+    /// Fails when there are [`Ottla::complaints`].
+    pub fn check_log(&self) -> Result<()> {
+        let complaints = self.complaints();
+        ensure!(complaints.is_empty(), "{} lines in the log, as: {}", complaints.len(), complaints[0]);
+        Ok(())
     }
 
     fn log_path(&self) -> PathBuf {
