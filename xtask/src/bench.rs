@@ -4,11 +4,14 @@
 //! The first figure is the broker process's own CPU time, from the operating system: with few
 //! cores the driver is often what limits the throughput. Both brokers are alive for the whole run,
 //! so both are warm; before each measured run the file systems are synced, so that nobody pays for
-//! what the other one left to be written.
+//! what the other one left to be written, and the page cache is filled, so that nobody pays for memory
+//! that the machine's host has to find first.
 
 mod broker;
+mod floor;
 mod groups;
 mod machine;
+mod page_cache;
 mod report;
 mod scale;
 
@@ -23,6 +26,7 @@ use serde_json::{Value, json};
 
 use crate::tools::{Tools, need, run as run_command};
 use broker::{Broker, Kind};
+use page_cache::PageCache;
 
 const USAGE: &str =
     "usage: cargo xtask bench [--quick] [--rounds N] [--only kafka|ottla] [--workload NAME]...
@@ -33,6 +37,7 @@ const USAGE: &str =
   --only NAME       one side alone, for work on the benchmark itself
   --workload NAME   only this one (and what it needs): start, produce-1k, produce-100, produce-small,
                     consume-1k, consume-100, latency-1000, latency-5000, round-trip, kill,
+                    floor (what the kernel takes for such work, without a broker),
                     groups (a group over 900 partitions), scale (many partitions; minutes)
   --ottla BINARY    the binary to measure; by default it is built with `cargo build --release`
   --data FOLDER     where both keep their data (target/bench)
@@ -233,6 +238,7 @@ pub fn run(arguments: &[String]) -> Result<()> {
     fs::create_dir_all(&data).with_context(|| format!("cannot make {}", data.display()))?;
     let mut bench = Bench {
         driver: build_driver(&tools)?,
+        floor: floor::build(&tools)?,
         tools,
         ottla,
         data,
@@ -271,6 +277,8 @@ fn build_driver(tools: &Tools) -> Result<PathBuf> {
 struct Bench {
     tools: Tools,
     driver: PathBuf,
+    /// The example that measures what the kernel takes.
+    floor: PathBuf,
     ottla: PathBuf,
     data: PathBuf,
     port: u16,
@@ -326,9 +334,9 @@ impl Bench {
         if self.wants("scale") {
             self.measure_scale()?;
         }
-        let loads = self.plan.workloads.iter().any(|it| self.wants(it.name)) || self.wants("kill");
-        if loads {
-            self.warm_page_cache()?;
+        let loads = self.plan.workloads.iter().any(|it| self.wants(it.name));
+        if loads || self.wants("kill") || self.wants("floor") {
+            let cache = PageCache::fill(&self.data)?;
             let mut brokers = Vec::new();
             for kind in self.kinds() {
                 clear(&self.folder(kind))?;
@@ -336,7 +344,7 @@ impl Bench {
                 self.warm_up(&broker)?;
                 brokers.push(broker);
             }
-            self.measure_workloads(&brokers)?;
+            self.measure_workloads(&brokers, &cache)?;
             for broker in &brokers {
                 self.note_memory("memory-after", broker)?;
             }
@@ -407,29 +415,6 @@ impl Bench {
         Ok((broker, seconds))
     }
 
-    /// The first touch of memory is dear on virtual machines: touches as much of it as a round writes.
-    fn warm_page_cache(&self) -> Result<()> {
-        let bytes: u64 = self
-            .plan
-            .workloads
-            .iter()
-            .filter(|it| it.reads.is_none())
-            .map(|it| it.records * it.size as u64)
-            .sum();
-        let bytes =
-            (bytes * u64::from(self.plan.rounds) * Side::ALL.len() as u64).min(machine::free_memory() / 2);
-        eprintln!("warming up {} MB of page cache", bytes / 1_000_000);
-        let path = self.data.join("warm");
-        let mut file = fs::File::create(&path)?;
-        let block = vec![0x5a; 4 << 20];
-        for _ in 0..bytes / block.len() as u64 {
-            std::io::Write::write_all(&mut file, &block)?;
-        }
-        drop(file);
-        fs::remove_file(path)?;
-        Ok(())
-    }
-
     /// Lets a broker reach its speed: code is compiled, buffers have grown, files were opened.
     fn warm_up(&self, broker: &Broker) -> Result<()> {
         eprintln!("warming up {}", broker.kind().id());
@@ -455,8 +440,12 @@ impl Bench {
         Ok(())
     }
 
-    fn measure_workloads(&mut self, brokers: &[Broker]) -> Result<()> {
+    fn measure_workloads(&mut self, brokers: &[Broker], cache: &PageCache) -> Result<()> {
         for round in 1..=self.plan.rounds {
+            if self.wants("floor") {
+                cache.top_up()?;
+                self.measure_floor(round)?;
+            }
             let mut written = Vec::new();
             for index in 0..self.plan.workloads.len() {
                 for side in Side::ALL {
@@ -472,7 +461,7 @@ impl Bench {
                     }
                     let (name, writes) = (workload.name, workload.reads.is_none());
                     let topic = format!("{}-{}-{round}", workload.reads.unwrap_or(name), side.id());
-                    let measured = self.measure_one(broker, workload, side, &topic)?;
+                    let measured = self.measure_one(broker, workload, side, &topic, cache)?;
                     self.tell(name, side.id(), round, measured);
                     if writes {
                         written.push((side, topic));
@@ -491,7 +480,14 @@ impl Bench {
         Ok(())
     }
 
-    fn measure_one(&self, broker: &Broker, workload: &Workload, side: Side, topic: &str) -> Result<Value> {
+    fn measure_one(
+        &self,
+        broker: &Broker,
+        workload: &Workload,
+        side: Side,
+        topic: &str,
+        cache: &PageCache,
+    ) -> Result<Value> {
         if workload.reads.is_none() {
             let partitions = workload.partitions.to_string();
             let mut create = vec!["create", "-topic", topic, "-partitions", &partitions];
@@ -502,6 +498,7 @@ impl Bench {
         }
         // What others left to be written is not to be paid for here.
         run_command(&mut Command::new("sync"))?;
+        cache.top_up()?;
         let size = workload.size.to_string();
         let amount = match workload.per {
             Per::Record => ["-duration".to_owned(), format!("{}s", self.plan.seconds)],

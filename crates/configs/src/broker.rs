@@ -695,12 +695,12 @@ keys! {
         "First time a connection to another node may take to be set up.";
     "socket.listen.backlog.size", Int, Value("50"), AtLeast(1), ReadOnly, Medium, Honoured,
         "Connections that may wait to be accepted.";
-    "socket.receive.buffer.bytes", Int, Value("102400"), Any, ReadOnly, High, Honoured,
-        "Receive buffer of client connections; -1 leaves it to the system.";
+    "socket.receive.buffer.bytes", Int, Value("-1"), Any, ReadOnly, High, Honoured, kafka Value("102400"),
+        "Receive buffer of client connections. Ottla's own -1 leaves it to the system, which lets it grow with the connection's speed.";
     "socket.request.max.bytes", Int, Value("104857600"), AtLeast(1), ReadOnly, High, Honoured,
         "Largest request that is read; a larger one closes its connection.";
-    "socket.send.buffer.bytes", Int, Value("102400"), Any, ReadOnly, High, Honoured,
-        "Send buffer of client connections; -1 leaves it to the system.";
+    "socket.send.buffer.bytes", Int, Value("-1"), Any, ReadOnly, High, Honoured, kafka Value("102400"),
+        "Send buffer of client connections. Ottla's own -1 leaves it to the system, which lets it grow with the connection's speed.";
     "ssl.allow.dn.changes", Boolean, Value("false"), Any, ReadOnly, Low, Refused(TLS),
         "Whether a new certificate may have another distinguished name.";
     "ssl.allow.san.changes", Boolean, Value("false"), Any, ReadOnly, Low, Refused(TLS),

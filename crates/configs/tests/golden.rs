@@ -139,8 +139,8 @@ fn show(entry: &Entry) -> String {
     )
 }
 
-/// Keys whose values belong to the node that was asked, or that Kafka derives from others.
-const OF_THE_NODE: [&str; 17] = [
+/// Keys whose values belong to the node that was asked, that Kafka derives from others, or whose default is our own.
+const OF_THE_NODE: [&str; 19] = [
     "advertised.listeners",
     "broker.id",
     "controller.listener.names",
@@ -156,6 +156,8 @@ const OF_THE_NODE: [&str; 17] = [
     "process.roles",
     "share.coordinator.state.topic.min.isr",
     "share.coordinator.state.topic.replication.factor",
+    "socket.receive.buffer.bytes",
+    "socket.send.buffer.bytes",
     "transaction.state.log.min.isr",
     "transaction.state.log.replication.factor",
 ];

@@ -41,9 +41,9 @@ pub struct Limits {
     /// Bytes of answers, file ranges included, that may wait to be sent on one connection before its
     /// next frame is handled: a client that does not read is not served. One answer may be larger.
     pub max_output_bytes: usize,
-    /// `socket.send.buffer.bytes`; `None` (Kafka's -1) leaves it to the operating system.
+    /// `socket.send.buffer.bytes`; `None` (-1, our default) leaves it to the operating system.
     pub send_buffer_bytes: Option<u32>,
-    /// `socket.receive.buffer.bytes`; `None` (Kafka's -1) leaves it to the operating system.
+    /// `socket.receive.buffer.bytes`; `None` (-1, our default) leaves it to the operating system.
     pub receive_buffer_bytes: Option<u32>,
     /// `socket.listen.backlog.size`: connections the operating system holds for us to accept.
     pub listen_backlog: u32,
@@ -74,8 +74,8 @@ impl Default for Limits {
             max_frame_stall: Duration::from_secs(30),
             max_pending_answers: 256,
             max_output_bytes: 1024 * 1024,
-            send_buffer_bytes: Some(100 * 1024),
-            receive_buffer_bytes: Some(100 * 1024),
+            send_buffer_bytes: None,
+            receive_buffer_bytes: None,
             listen_backlog: 50,
         }
     }

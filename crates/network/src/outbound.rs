@@ -34,9 +34,12 @@ const MAX_SLICES: usize = 64;
 /// A file range up to this size is read and sent with the bytes around it.
 const SMALL_RANGE: usize = 8 * 1024;
 
-/// So much of a file range is looked for in the page cache, and sent, at a time. What is not there
-/// is read on a thread that may wait for the disk, so that other connections do not.
-const FILE_CHUNK: usize = 256 * 1024;
+/// So much of a file range is looked for in the page cache, and sent, at a time.
+const FILE_CHUNK: usize = 1024 * 1024;
+
+/// What is not in the page cache is read in parts of so much, on a thread that may wait for the disk,
+/// so that other connections do not.
+const DISK_CHUNK: usize = 256 * 1024;
 
 /// The sending end of a connection: answers whose turn it is, and the pieces not sent yet.
 #[derive(Default)]
@@ -135,11 +138,15 @@ impl Outbound {
         if 0 < self.cached {
             return Poll::Ready(Ok(()));
         }
-        let chunk = FileRange { size: range.size.min(FILE_CHUNK), ..range.clone() };
-        if self.from_disk.is_none() && file::is_cached(&chunk) {
-            self.cached = chunk.size;
-            return Poll::Ready(Ok(()));
+        if self.from_disk.is_none() {
+            for size in [range.size.min(FILE_CHUNK), range.size.min(DISK_CHUNK)] {
+                if file::is_cached(&FileRange { size, ..range.clone() }) {
+                    self.cached = size;
+                    return Poll::Ready(Ok(()));
+                }
+            }
         }
+        let chunk = FileRange { size: range.size.min(DISK_CHUNK), ..range.clone() };
         let reading = self.from_disk.get_or_insert_with(|| spawn_blocking(move || file::read(&chunk)));
         let read = ready!(Pin::new(reading).poll(cx));
         self.from_disk = None;

@@ -43,9 +43,14 @@ pub(super) fn memory(pid: u32) -> Result<Memory> {
     Ok(Memory { resident: kib_field(&text, "VmRSS:") * 1024, peak: kib_field(&text, "VmHWM:") * 1024 })
 }
 
-/// Memory that could be used now. Bytes.
-pub(super) fn free_memory() -> u64 {
+/// Memory that could be used now, that of the page cache among it. Bytes.
+pub(super) fn available_memory() -> u64 {
     kib_field(&fs::read_to_string("/proc/meminfo").unwrap_or_default(), "MemAvailable:") * 1024
+}
+
+/// Memory that nobody uses. Bytes.
+pub(super) fn free_memory() -> u64 {
+    kib_field(&fs::read_to_string("/proc/meminfo").unwrap_or_default(), "MemFree:") * 1024
 }
 
 fn kib_field(text: &str, name: &str) -> u64 {

@@ -97,7 +97,7 @@ Made by `cargo xtask bench{flag}` at commit {commit}, in {minutes} minutes. All 
         let [kafka, ottla, page_cache] = sides.map(|numbers| cell(&numbers));
         let _ = writeln!(page, "| {} | {kafka} | {ottla} | {page_cache} | {ratio} |", row.title);
     }
-    page + &super::groups::table(measured) + &super::scale::table(measured)
+    page + &super::floor::table(measured) + &super::groups::table(measured) + &super::scale::table(measured)
 }
 
 /// The median of some numbers over that of others, as the last column of a table.
