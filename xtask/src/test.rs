@@ -12,6 +12,7 @@ mod hostile;
 mod ottla;
 mod stock;
 mod swap;
+mod transacted;
 
 use std::env;
 use std::io::{BufRead, BufReader};
@@ -35,7 +36,7 @@ const USAGE: &str =
   --long      more kills, a longer hostile client, all flights
   --ottla     a binary to test; without it the release build is made first
   FILTER      only steps whose name contains it: fmt clippy codegen deny unit protocol records
-              compat/SUITE cleaner disks swap stock crash churn hostile flights";
+              compat/SUITE cleaner transacted disks swap stock crash churn hostile flights";
 
 /// Which steps run, and how.
 #[derive(Debug, Default)]
@@ -262,7 +263,8 @@ fn clients(tools: &Tools, options: &Options, work: &Path, tally: &mut Tally) {
         tally.step("records", || records(tools, work));
     }
     let wants_ottla = !options.oracle || options.compat;
-    let steps = ["compat", "cleaner", "disks", "swap", "stock", "crash", "churn", "hostile", "flights"];
+    let steps =
+        ["compat", "cleaner", "transacted", "disks", "swap", "stock", "crash", "churn", "hostile", "flights"];
     let any = options.filters.is_empty()
         || options.filters.iter().any(|filter| steps.iter().any(|step| filter.contains(step)));
     if !any {
@@ -278,6 +280,10 @@ fn clients(tools: &Tools, options: &Options, work: &Path, tally: &mut Tally) {
     let Some(binary) = binary else { return };
     if options.wants("cleaner") {
         tally.telling_step("cleaner", || cleaner::run(tools, &binary, &work.join("cleaner"), seed()));
+    }
+    if options.wants("transacted") {
+        tally
+            .telling_step("transacted", || transacted::run(tools, &binary, &work.join("transacted"), seed()));
     }
     if options.wants("disks") {
         tally.telling_step("disks", || disks::run(tools, &binary, &work.join("disks")));

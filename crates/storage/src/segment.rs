@@ -117,14 +117,14 @@ impl Segment {
         Ok(segment)
     }
 
-    /// Bytes of its larger index.
-    pub fn index_size(&self) -> Result<u64, StorageError> {
+    /// Bytes of its index and of its time index.
+    pub fn index_sizes(&self) -> Result<[u64; 2], StorageError> {
         let size = |suffix: &str| match self.open_named(suffix) {
             Ok(file) => file.size(),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(0),
             Err(error) => Err(error),
         };
-        let sizes = size(".index").and_then(|index| Ok(index.max(size(".timeindex")?)));
+        let sizes = size(".index").and_then(|index| Ok([index, size(".timeindex")?]));
         sizes.at("look at", &self.index_path())
     }
 

@@ -163,8 +163,8 @@ impl Log {
         };
         let config = self.config();
         let sizes = old.iter().map(|segment| {
-            let index_size = segment.index_size()?;
-            Ok(SegmentSizes { base: segment.base, size: segment.size()?, index_size })
+            let index_sizes = segment.index_sizes()?;
+            Ok(SegmentSizes { base: segment.base, size: segment.size()?, index_sizes })
         });
         let sizes = sizes.collect::<Result<Vec<_>, StorageError>>()?;
         let (size_max, index_max) = (config.segment_bytes, config.segment_index_bytes);
