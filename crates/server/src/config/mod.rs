@@ -43,10 +43,6 @@ pub struct ServerConfig {
     pub network: Network,
     /// Limits on fetches and other reads.
     pub fetch: Fetch,
-    /// Group membership.
-    pub groups: Groups,
-    /// Committed offsets and the topic they are kept in.
-    pub offsets: Offsets,
     /// The metadata log.
     pub metadata: Metadata,
     /// The settings in Kafka's own keys, as DescribeConfigs tells them.
@@ -109,36 +105,6 @@ pub struct Fetch {
     pub describe_partitions_max: usize,
 }
 
-/// Group membership (the classic protocol).
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Groups {
-    /// `group.min.session.timeout.ms`.
-    pub min_session_timeout: Duration,
-    /// `group.max.session.timeout.ms`.
-    pub max_session_timeout: Duration,
-    /// `group.initial.rebalance.delay.ms`.
-    pub initial_rebalance_delay: Duration,
-    /// `group.max.size`: members of one group.
-    pub max_size: usize,
-}
-
-/// Committed offsets.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Offsets {
-    /// `offset.metadata.max.bytes`: of the text with a committed offset.
-    pub metadata_max_bytes: usize,
-    /// `offsets.retention.minutes`: how long offsets outlive their group's use.
-    pub retention: Duration,
-    /// `offsets.retention.check.interval.ms`.
-    pub retention_check_interval: Duration,
-    /// `offsets.topic.num.partitions`: partitions of `__consumer_offsets`.
-    pub topic_partitions: i32,
-    /// `offsets.topic.replication.factor`: at most so many replicas; fewer when fewer brokers live.
-    pub topic_replication_factor_max: i16,
-    /// `offsets.topic.segment.bytes`.
-    pub topic_segment_bytes: i32,
-}
-
 /// The metadata log.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Metadata {
@@ -199,20 +165,6 @@ impl ServerConfig {
                 max_bytes: size(broker.int("fetch.max.bytes").into()),
                 session_slots: size(broker.int("max.incremental.fetch.session.cache.slots").into()),
                 describe_partitions_max: size(broker.int("max.request.partition.size.limit").into()),
-            },
-            groups: Groups {
-                min_session_timeout: millis(broker.int("group.min.session.timeout.ms").into()),
-                max_session_timeout: millis(broker.int("group.max.session.timeout.ms").into()),
-                initial_rebalance_delay: millis(broker.int("group.initial.rebalance.delay.ms").into()),
-                max_size: size(broker.int("group.max.size").into()),
-            },
-            offsets: Offsets {
-                metadata_max_bytes: size(broker.int("offset.metadata.max.bytes").into()),
-                retention: millis(i64::from(broker.int("offsets.retention.minutes")).saturating_mul(60_000)),
-                retention_check_interval: millis(broker.long("offsets.retention.check.interval.ms")),
-                topic_partitions: broker.int("offsets.topic.num.partitions"),
-                topic_replication_factor_max: small(broker.int("offsets.topic.replication.factor")),
-                topic_segment_bytes: broker.int("offsets.topic.segment.bytes"),
             },
             metadata: Metadata {
                 snapshot_after_bytes: broker

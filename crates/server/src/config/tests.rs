@@ -268,9 +268,13 @@ fn the_file_of_kafkas_quickstart_is_accepted() {
         "PLAINTEXT://:9092 told as localhost:9092, CONTROLLER://:9093 told as localhost:9093; \
          brokers by PLAINTEXT",
     );
-    let config = load(&format!("{QUICKSTART}\nnum.io.threads=16\n"), &[], &LAPTOP).expect("it is fine");
-    assert!(config.notes.iter().any(|note| note.starts_with("num.io.threads: nothing to set here")));
-    assert_eq!(config.offsets.topic_replication_factor_max, 1);
+    let threads = "num.io.threads=16\ngroup.coordinator.threads=8\noffsets.load.buffer.size=1000000";
+    let config = load(&format!("{QUICKSTART}\n{threads}\n"), &[], &LAPTOP).expect("it is fine");
+    for names in ["group.coordinator.threads, num.io.threads", "offsets.load.buffer.size"] {
+        let told = |note: &String| note.starts_with(&format!("{names}: nothing to set here"));
+        assert!(config.notes.iter().any(told), "{names}: {:?}", config.notes);
+    }
+    assert_eq!(config.broker.int("offsets.topic.replication.factor"), 1);
 }
 
 #[test]
