@@ -49,9 +49,11 @@ func (it *process) signal(signal syscall.Signal) { Must(it.command.Process.Signa
 // group is one consumer group, its members and what was seen of it.
 type group struct {
 	name, topic, folder string
-	// Its members keep what they have while they join anew. One that was not heard of between its join and its sync may
-	// then commit, in the generation that took a partition from it, what it had read before: no broker can tell. So that
-	// an offset goes back is only told of these.
+	// Its members keep what they have while they join anew. One that was let go while it was paused, and has joined again,
+	// may then commit in the generation that took a partition from it what it had read before: the classic protocol checks
+	// the member and the generation only (docs/concepts/groups.md; Apache Kafka gives the same answers, step by step, to the
+	// scenario "who has lost a partition may commit for it" in crates/groups/src/tests/offsets.rs). So that an offset goes back
+	// is only told of these.
 	cooperative         bool
 	back                int
 	running             []*process

@@ -378,3 +378,54 @@ fn offsets_do_not_go_with_a_namesake_of_their_topic() {
            > fetch: -",
     );
 }
+
+/// A member that was thought dead comes back and commits what it had read before: nobody can tell, since a commit is
+/// checked by its member and generation only, not by who reads the partition. So a committed offset can go back.
+#[test]
+fn who_has_lost_a_partition_may_commit_for_it_once_it_is_in_the_generation() {
+    check(
+        "0s join a v=3 session=6s
+           > log: group g generation 0 is empty
+         0s join b v=3 session=30s
+         6s sync b-2
+           > at 6s:
+           > join a: a-1 in generation 1 of range led by a-1: a-1 b-2
+           > join b: b-2 in generation 1 of range led by a-1
+         6s sync a-1 a-1:t0 b-2:t1
+           > log: group g generation 1 of range led by a-1: a-1=t0 b-2=t1
+           > sync a-1: t0
+           > sync b-2: t1
+         7s commit member=a-1 gen=1 t-0=5
+           > log: group g at t-0=5
+           > commit: t-0 ok
+         14s join b-2 session=30s
+           > join b-2: b-2 in generation 2 of range led by b-2: b-2
+         14s sync b-2 gen=2 b-2:t0t1
+           > log: group g generation 2 of range led by b-2: b-2=t0t1
+           > sync b-2: t0t1
+         15s commit member=b-2 gen=2 t-0=9
+           > log: group g at t-0=9
+           > commit: t-0 ok
+         16s join a v=3 session=30s
+         17s commit member=b-2 gen=2 t-0=10
+           > log: group g at t-0=10
+           > commit: t-0 ok
+         18s join b-2 session=30s
+           > join a: a-4 in generation 3 of range led by b-2
+           > join b-2: b-2 in generation 3 of range led by b-2: a-4 b-2
+         19s commit member=a-4 gen=3 t-0=6
+           > commit: RebalanceInProgress
+         20s sync b-2 gen=3 b-2:t0 a-4:t1
+           > log: group g generation 3 of range led by b-2: a-4=t1 b-2=t0
+           > sync b-2: t0
+         21s commit member=a-4 gen=2 t-0=6
+           > commit: IllegalGeneration
+         21s commit member=a-4 gen=3 t-0=6
+           > log: group g at t-0=6
+           > commit: t-0 ok
+         22s sync a-4 gen=3
+           > sync a-4: t1
+         23s fetch t-0
+           > fetch: t-0=6",
+    );
+}
