@@ -6,21 +6,11 @@ from checks_groups import Group
 from checks_produce import UNKNOWN_ID
 
 
-def settled(group):
-    """Waits until the group's coordinator answers."""
-    for _ in range(200):
-        found = group.ask("FindCoordinator", 4, {"KeyType": 0, "CoordinatorKeys": [group.group]})
-        if not found["Coordinators"][0].get("ErrorCode") and not group.fetch([0])["Groups"][0].get("ErrorCode"):
-            return group
-        time.sleep(0.05)
-    raise AssertionError(f"no coordinator: {found}")
-
-
 def group_offsets(world):
     name, other = "offsets-t", "offsets-u"
     ids = {name: world.create(name, 3), other: world.create(other)}
     tell = lambda what, answer: world.tell(f"offsets: {what}", answer)
-    it, second, missing = (settled(Group(world, what)) for what in ("offsets-g", "offsets-h", "offsets-nobody"))
+    it, second, missing = (Group(world, what).settled() for what in ("offsets-g", "offsets-h", "offsets-nobody"))
 
     def topic(version, what, partitions, by_id):
         return {"TopicId": ids[what], **partitions} if version >= by_id else {"Name": world.name(what), **partitions}

@@ -19,8 +19,8 @@ class Group:
 
     def join_body(self, member="", version=5, **more):
         body = {"GroupId": self.group, "SessionTimeoutMs": 10_000, "MemberId": member, "ProtocolType": "consumer",
-                "Protocols": [RANGE], **more}
-        return {**body, "RebalanceTimeoutMs": 10_000} if version >= 1 else body
+                "Protocols": [RANGE]}
+        return {**body, **({"RebalanceTimeoutMs": 10_000} if version >= 1 else {}), **more}
 
     def join(self, member="", version=5, **more):
         return self.ask("JoinGroup", version, self.join_body(member, version, **more))
@@ -52,6 +52,30 @@ class Group:
     def describe(self, version=6):
         return self.ask("DescribeGroups", version, {"Groups": [self.group]})
 
+    # ---- as a consumer group (KIP-848)
+
+    def consumer_beat(self, member, epoch, version=1, **more):
+        body = {"GroupId": self.group, "MemberId": member, "MemberEpoch": epoch, "RebalanceTimeoutMs": -1, **more}
+        return self.ask("ConsumerGroupHeartbeat", version, body)
+
+    def consumer_join(self, member, topic="group-t", **more):
+        more = {"RebalanceTimeoutMs": 10_000, "TopicPartitions": [], "SubscribedTopicNames": [self.world.name(topic)], **more}
+        return self.consumer_beat(member, 0, **more)
+
+    def consumer_describe(self, version=1):
+        return self.ask("ConsumerGroupDescribe", version, {"GroupIds": [self.group]})
+
+    # ---- its coordinator
+
+    def settled(self):
+        """Waits until the group's coordinator answers."""
+        for _ in range(200):
+            found = self.ask("FindCoordinator", 4, {"KeyType": 0, "CoordinatorKeys": [self.group]})
+            if not found["Coordinators"][0].get("ErrorCode") and not self.fetch([0])["Groups"][0].get("ErrorCode"):
+                return self
+            time.sleep(0.05)
+        raise AssertionError(f"no coordinator: {found}")
+
 
 def groups(world):
     topic_id = world.create("group-t", 2)
@@ -59,11 +83,7 @@ def groups(world):
     it, missing, unnamed = Group(world, "group"), Group(world, "nope"), Group(world, "nope")
     unnamed.group = ""
     find = lambda key, kind=0: {"KeyType": kind, "CoordinatorKeys": [key]}
-    for _ in range(200):
-        found = it.ask("FindCoordinator", 4, find(it.group))
-        if not found["Coordinators"][0].get("ErrorCode") and not it.fetch([0])["Groups"][0].get("ErrorCode"):
-            break
-        time.sleep(0.05)
+    it.settled()
     world.versions("FindCoordinator", "FindCoordinator", lambda version: (
         find(it.group) if version >= 4 else {"Key": it.group}))
     for name, body in {"of an empty key": find(""), "of kind 7": find("a", 7), "of a share group": find("a", 2)}.items():

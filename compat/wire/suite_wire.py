@@ -9,6 +9,7 @@ import checks_configs
 import checks_directories
 import checks_fetch
 import checks_frames
+import checks_group_kinds
 import checks_group_offsets
 import checks_groups
 import checks_metadata
@@ -40,6 +41,7 @@ SECTIONS = [
     checks_directories.reassignments,
     checks_groups.groups,
     checks_group_offsets.group_offsets,
+    checks_group_kinds.group_kinds,
 ]
 
 

@@ -22,6 +22,7 @@ UNORDERED = {
     "Produce": [(["Responses", "PartitionResponses"], "Index")],
     "ListOffsets": [(["Topics", "Partitions"], "PartitionIndex")],
     "DeleteGroups": [(["Results"], "GroupId")],
+    "ConsumerGroupDescribe": [(["Groups"], "GroupId")],
     "OffsetFetch": [(["Topics", "Partitions"], "PartitionIndex"), (["Groups", "Topics", "Partitions"], "PartitionIndex")],
     "Metadata": [(["Topics"], "Name"), (["Topics", "Partitions"], "PartitionIndex")],
 }
@@ -117,7 +118,8 @@ class Connection:
 class World:
     """The broker that is asked, and what it is called in answers."""
 
-    def __init__(self, bootstrap, prefix):
+    def __init__(self, bootstrap, prefix, suite="wire"):
+        self.suite = suite  # what its checks are filed under
         self.port = int(bootstrap.rsplit(":", 1)[1])
         self.prefix = prefix
         self.failed = False
@@ -198,7 +200,7 @@ class World:
     def line(self, name, ok, answer, detail):
         self.failed |= not ok
         if self.filter in name:
-            line = {"client": "wire", "check": name, "ok": ok, "answer": answer, "detail": detail}
+            line = {"client": self.suite, "check": name, "ok": ok, "answer": answer, "detail": detail}
             sys.stdout.write(json.dumps(line) + "\n")
             sys.stdout.flush()
 
@@ -208,7 +210,7 @@ class World:
         try:
             section(self)
         except Exception as error:  # whatever it is, the other sections run
-            frames = [it for it in traceback.extract_tb(error.__traceback__) if "checks_" in it.filename]
+            frames = [it for it in traceback.extract_tb(error.__traceback__) if re.search("checks_|suite_", it.filename)]
             where = f" (line {frames[-1].lineno})" if frames else ""
             self.line(section.__name__, False, None, f"{type(error).__name__}: {error}{where}")
         print(f"{section.__name__}: {time.monotonic() - start:.1f} s", file=sys.stderr)

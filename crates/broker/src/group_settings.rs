@@ -1,26 +1,39 @@
 //! What a consumer group is configured with: by itself, else for all brokers, else in this node's file.
 
-use ottla_configs::BrokerConfig;
+use ottla_configs::{BrokerConfig, GROUP_BOUNDS};
 use ottla_groups::consumer::GroupSettings;
 use ottla_ids::NodeId;
 use ottla_metadata::{ConfigResource, Image, ResourceType};
 use ottla_protocol::Text;
 
-/// The settings of `group`, as `image` and the node's `configs` have them.
+/// The settings of `group`, as `image` and the node's `configs` have them. What a group was given when the bounds were
+/// wider counts as the bound that it is beyond (Kafka's `GroupConfig.evaluate`).
 pub fn group_settings(configs: &BrokerConfig, image: &Image, node: NodeId, group: &Text) -> GroupSettings {
     let own = ConfigResource { kind: ResourceType::Group, name: group.clone() };
     let dynamic = [ConfigResource::broker(node), ConfigResource::all_brokers()];
+    // Values are checked when they are set; one that is no number does not count.
+    let number = |value: &Text| value.trim().parse::<i32>().ok();
     let setting = |key: &str| {
-        let group_wide = format!("group.{key}");
-        let told = image.config(&own, key);
-        let told = told.or_else(|| dynamic.iter().find_map(|it| image.config(it, &group_wide)));
-        // Values are checked when they are set; one that is no number does not count.
-        told.and_then(|value| value.trim().parse().ok()).unwrap_or_else(|| configs.int(&group_wide))
+        let of_brokers = format!("group.{key}");
+        let told = || dynamic.iter().find_map(|it| number(image.config(it, &of_brokers)?));
+        match image.config(&own, key).and_then(number) {
+            Some(own) => bounded(configs, key, own),
+            None => told().unwrap_or_else(|| configs.int(&of_brokers)),
+        }
     };
     GroupSettings {
         session_timeout_ms: setting("consumer.session.timeout.ms"),
         heartbeat_interval_ms: setting("consumer.heartbeat.interval.ms"),
         assignment_interval_ms: setting("consumer.assignment.interval.ms"),
+    }
+}
+
+/// A group's own value, within what the node's file allows.
+fn bounded(configs: &BrokerConfig, key: &str, value: i32) -> i32 {
+    match GROUP_BOUNDS.iter().find(|(name, ..)| *name == key) {
+        // The node does not start when the one is beyond the other.
+        Some((_, least, most)) => value.min(configs.int(most)).max(configs.int(least)),
+        None => value,
     }
 }
 
@@ -37,19 +50,10 @@ mod tests {
             ("group.consumer.assignment.interval.ms", "7"),
         ])
         .expect("valid");
-        let mut image = Image::default();
-        for (resource_type, name, key, value) in [
+        let image = image(&[
             (ResourceType::Group, "g", "consumer.session.timeout.ms", "46000"),
             (ResourceType::Broker, "", "group.consumer.assignment.interval.ms", "8"),
-        ] {
-            image.replay(&MetadataRecord::Config(ConfigRecord {
-                resource_type: resource_type.id(),
-                resource_name: name.into(),
-                name: key.into(),
-                value: Some(value.into()),
-                ..Default::default()
-            }));
-        }
+        ]);
         let settings = |group: &str| group_settings(&configs, &image, NodeId(1), &group.into());
         let expected = GroupSettings {
             session_timeout_ms: 46_000,
@@ -58,5 +62,46 @@ mod tests {
         };
         assert_eq!(settings("g"), expected);
         assert_eq!(settings("h"), GroupSettings { session_timeout_ms: 50_000, ..expected });
+    }
+
+    /// Apache Kafka 4.3.1, started again with other bounds, answers heartbeats so.
+    #[test]
+    fn what_a_group_was_given_counts_within_the_bounds_of_today() {
+        let image = image(&[
+            (ResourceType::Group, "low", "consumer.session.timeout.ms", "3500"),
+            (ResourceType::Group, "low", "consumer.heartbeat.interval.ms", "600"),
+            (ResourceType::Group, "low", "consumer.assignment.interval.ms", "0"),
+            (ResourceType::Group, "high", "consumer.session.timeout.ms", "60000"),
+            (ResourceType::Group, "high", "consumer.heartbeat.interval.ms", "15000"),
+            (ResourceType::Group, "high", "consumer.assignment.interval.ms", "15000"),
+        ]);
+        let configs = BrokerConfig::new([
+            ("group.consumer.max.session.timeout.ms", "50000"),
+            ("group.consumer.max.heartbeat.interval.ms", "9000"),
+            ("group.consumer.min.assignment.interval.ms", "100"),
+            ("group.consumer.max.assignment.interval.ms", "1000"),
+        ]);
+        let configs = configs.expect("valid");
+        let settings = |group: &str| {
+            let it = group_settings(&configs, &image, NodeId(1), &group.into());
+            [it.session_timeout_ms, it.heartbeat_interval_ms, it.assignment_interval_ms]
+        };
+        assert_eq!(settings("low"), [45_000, 5_000, 100]);
+        assert_eq!(settings("high"), [50_000, 9_000, 1_000]);
+    }
+
+    /// The metadata in which these keys are set: kind, name, key, value.
+    fn image(settings: &[(ResourceType, &str, &str, &str)]) -> Image {
+        let mut image = Image::default();
+        for (resource_type, name, key, value) in settings {
+            image.replay(&MetadataRecord::Config(ConfigRecord {
+                resource_type: resource_type.id(),
+                resource_name: (*name).into(),
+                name: (*key).into(),
+                value: Some((*value).into()),
+                ..Default::default()
+            }));
+        }
+        image
     }
 }

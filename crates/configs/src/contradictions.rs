@@ -1,7 +1,7 @@
 //! Settings of a broker that are right by themselves and wrong together.
 
 use crate::broker_config::BrokerConfig;
-use crate::group_config::BOUNDS;
+use crate::group_config::GROUP_BOUNDS;
 
 /// What contradicts itself in this configuration, all layers of it, as Kafka says it
 /// (`KafkaConfig.validateValues`); empty when nothing does.
@@ -69,7 +69,7 @@ fn contradictions_of_groups(broker: &BrokerConfig) -> Vec<String> {
     let at_least = |left, right| right <= left;
     let at_most = |left, right| left <= right;
     let (heartbeat, session) = ("group.consumer.heartbeat.interval.ms", "group.consumer.session.timeout.ms");
-    for (key, least, most) in BOUNDS {
+    for (key, least, most) in GROUP_BOUNDS {
         let value = &format!("group.{key}");
         require(most, at_least, "greater than or equal to", least);
         require(value, at_least, "greater than or equal to", least);

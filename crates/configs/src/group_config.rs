@@ -6,8 +6,8 @@ use crate::key::Support;
 use crate::value::{InvalidConfig, Value};
 use std::collections::BTreeMap;
 
-/// Each key with bounds, and the broker keys that say them.
-pub(crate) const BOUNDS: [(&str, &str, &str); 3] = [
+/// Each key of a group with bounds, and the broker keys that say the least and the most.
+pub const GROUP_BOUNDS: [(&str, &str, &str); 3] = [
     (
         "consumer.heartbeat.interval.ms",
         "group.consumer.min.heartbeat.interval.ms",
@@ -51,7 +51,7 @@ pub fn validate_group<'a>(
             _ => 0,
         }
     };
-    for (name, least, most) in BOUNDS {
+    for (name, least, most) in GROUP_BOUNDS {
         let wrong = |what: &str, bound: &str| {
             Err(InvalidConfig::new(format!("{name} must be {what} than or equal to {bound}")))
         };

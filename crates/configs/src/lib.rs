@@ -28,7 +28,7 @@ mod value;
 pub use crate::broker_config::{BrokerConfig, Source};
 pub use crate::contradictions::{connection_overrides, contradictions};
 pub use crate::dynamic::{Scope, key as dynamic_key, validate_dynamic};
-pub use crate::group_config::{check_group_support, validate_group};
+pub use crate::group_config::{GROUP_BOUNDS, check_group_support, validate_group};
 pub use crate::key::{Key, Kind, Support};
 pub use crate::nearest::{nearest_name, nearest_topic_name};
 pub use crate::topic_config::{

@@ -3,7 +3,7 @@
 //! A cluster is told as `1 2@rack 3! 4~` (`!` fenced, `~` in controlled shutdown), followed by topics that
 //! are created first. What comes of a request is its refusal, or the records it writes.
 
-use crate::{Controller, Random, Registration, TopicToDelete};
+use crate::{Controller, CreatedTopic, Random, Registration, TopicToDelete};
 use ottla_configs::BrokerConfig;
 use ottla_ids::{BrokerEpoch, NodeId, Offset, Uuid};
 use ottla_metadata::{Endpoint, Image, MetadataRecord, VersionRange};
@@ -374,14 +374,15 @@ fn without_a_live_broker_nothing_is_placed() {
 
 #[test]
 fn an_internal_topic_fits_the_cluster_it_is_in() {
-    let mut cluster = Cluster::new("1 2");
     let names = [Text::from("__consumer_offsets"), Text::from("__transaction_state"), Text::from("mine")];
-    let answers = cluster.decide(|controller| controller.create_automatically(&names)).unwrap();
-    let shapes: Vec<(i32, i16)> = answers
-        .into_iter()
-        .map(|answer| answer.map(|topic| (topic.partition_count, topic.replication_factor)).unwrap())
-        .collect();
-    assert_eq!(shapes, [(50, 2), (50, 2), (1, 1)]);
+    let shapes = |cluster: &mut Cluster| -> Vec<(i32, i16)> {
+        let answers = cluster.decide(|controller| controller.create_automatically(&names)).unwrap();
+        let shape = |topic: CreatedTopic| (topic.partition_count, topic.replication_factor);
+        answers.into_iter().map(|answer| answer.map(shape).unwrap()).collect()
+    };
+    assert_eq!(shapes(&mut Cluster::new("1 2 3 4")), [(50, 3), (50, 3), (1, 1)], "as configured");
+    let mut cluster = Cluster::new("1 2");
+    assert_eq!(shapes(&mut cluster), [(50, 2), (50, 2), (1, 1)]);
     let configs = cluster.image.topic_configs("__transaction_state").unwrap();
     assert_eq!(configs.get("min.insync.replicas").map(Text::as_str), Some("2"));
 }

@@ -182,12 +182,17 @@ impl GroupCoordinator {
         groups: Vec<Text>,
     ) -> Vec<(Text, Result<consumer::Description, consumer::Refused>)> {
         let mut descriptions = Vec::with_capacity(groups.len());
+        // Kafka says nothing more of these.
+        let refused = |refusal| Err(consumer::Refused::new(refusal, ""));
+        let (unnamed, groups): (Vec<Text>, Vec<Text>) =
+            groups.into_iter().partition(|group| group.is_empty());
+        descriptions.extend(unnamed.into_iter().map(|group| (group, refused(Refusal::InvalidGroupId))));
         for (partition, groups) in self.by_partition(groups) {
             match self.ask_partition(partition, Request::DescribeConsumers(groups.clone())).await {
                 Ok(Answer::DescribeConsumers(answer)) => descriptions.extend(groups.into_iter().zip(answer)),
                 other => {
                     let refusal = unexpected(other);
-                    descriptions.extend(groups.into_iter().map(|group| (group, Err(refusal.into()))));
+                    descriptions.extend(groups.into_iter().map(|group| (group, refused(refusal))));
                 }
             }
         }
@@ -246,7 +251,8 @@ impl GroupCoordinator {
                 Ok(Answer::DescribeGroups(answer)) => descriptions.extend(answer),
                 other => {
                     let refusal = unexpected(other);
-                    descriptions.extend(groups.into_iter().map(|group| Description::refused(group, refusal)));
+                    let refused = |group| Description::refused(group, refusal, String::new());
+                    descriptions.extend(groups.into_iter().map(refused));
                 }
             }
         }

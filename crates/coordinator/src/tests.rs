@@ -2,9 +2,10 @@
 
 mod memory;
 
-use crate::{GroupCoordinator, LogError, Options};
+use crate::{GroupCoordinator, LogError};
 use bytes::Bytes;
 use memory::MemoryLog;
+use ottla_configs::BrokerConfig;
 use ottla_groups::{
     CommitOffsets, CommitPartition, CommitTopic, FetchOffsets, Heartbeat, Join, JoinAnswer, ListFilter,
     Protocol, Refusal, Settings, TopicOutcome,
@@ -410,17 +411,14 @@ async fn groups_of_other_partitions_are_coordinated_elsewhere() {
     assert!(!groups.wait_loaded(groups.partition_for("h"), TIMEOUT).await);
 }
 
-/// A coordinator with these options that has loaded `log`.
-async fn leading_with(log: &MemoryLog, change: impl FnOnce(&mut Options)) -> Arc<GroupCoordinator> {
-    let mut options = Options {
-        topic: "__consumer_offsets",
-        commit_timeout: TIMEOUT,
-        linger: Duration::ZERO,
-        compression: Compression::None,
-        wall_ms: now_ms,
-    };
-    change(&mut options);
-    let groups = Arc::new(GroupCoordinator::with_options(Settings::default(), 1, options));
+/// A coordinator of a broker that is configured so, which has loaded `log`.
+async fn configured<'a>(
+    log: &MemoryLog,
+    settings: impl IntoIterator<Item = (&'a str, &'a str)>,
+) -> Arc<GroupCoordinator> {
+    let config = BrokerConfig::new(settings).expect("valid settings");
+    let groups = Arc::new(GroupCoordinator::from_config(&config, now_ms));
+    groups.set_partitions(1);
     groups.lead(0, LeaderEpoch(1), log.clone());
     assert!(groups.wait_loaded(0, TIMEOUT).await);
     groups
@@ -430,7 +428,7 @@ async fn leading_with(log: &MemoryLog, change: impl FnOnce(&mut Options)) -> Arc
 async fn what_lingers_is_written_together() {
     let log = MemoryLog::default();
     let linger = Duration::from_millis(20);
-    let groups = leading_with(&log, |options| options.linger = linger).await;
+    let groups = configured(&log, [("group.coordinator.append.linger.ms", "20")]).await;
     let started = tokio::time::Instant::now();
     let mut asked = Vec::new();
     for partition in 0..3 {
@@ -451,7 +449,7 @@ async fn what_lingers_is_written_together() {
 #[tokio::test(start_paused = true)]
 async fn nothing_is_seen_before_what_lingers() {
     let log = MemoryLog::default();
-    let groups = leading_with(&log, |options| options.linger = Duration::from_secs(3)).await;
+    let groups = configured(&log, [("group.coordinator.append.linger.ms", "3000")]).await;
     let asked = tokio::spawn({
         let groups = groups.clone();
         async move { groups.commit_offsets(commit(0, 5)).await }
@@ -466,7 +464,7 @@ async fn nothing_is_seen_before_what_lingers() {
 async fn what_lingers_fills_one_batch_at_most() {
     let log = MemoryLog::default();
     log.batch_size_max(1_000);
-    let groups = leading_with(&log, |options| options.linger = Duration::from_secs(3)).await;
+    let groups = configured(&log, [("group.coordinator.append.linger.ms", "3000")]).await;
     let asked: Vec<_> = (0..30)
         .map(|partition| {
             let groups = groups.clone();
@@ -482,9 +480,9 @@ async fn what_lingers_fills_one_batch_at_most() {
 
 #[tokio::test(start_paused = true)]
 async fn batches_are_compressed_as_configured() {
-    for compression in Compression::ALL {
+    for (codec, compression) in ["0", "1", "2", "3", "4"].into_iter().zip(Compression::ALL) {
         let log = MemoryLog::default();
-        let groups = leading_with(&log, |options| options.compression = compression).await;
+        let groups = configured(&log, [("offsets.topic.compression.codec", codec)]).await;
         assert_eq!(groups.commit_offsets(commit(0, 5)).await, committed(0));
         assert_eq!(log.compressions(), [compression]);
         let again = leading(&log).await;
@@ -496,7 +494,7 @@ async fn batches_are_compressed_as_configured() {
 async fn an_answer_waits_no_longer_for_its_commit_than_configured() {
     let log = MemoryLog::default();
     let timeout = Duration::from_millis(700);
-    let groups = leading_with(&log, |options| options.commit_timeout = timeout).await;
+    let groups = configured(&log, [("offsets.commit.timeout.ms", "700")]).await;
     log.hold_commits(true);
     let started = tokio::time::Instant::now();
     assert_eq!(groups.commit_offsets(commit(0, 5)).await, Err(Refusal::CoordinatorNotAvailable));

@@ -463,10 +463,14 @@ impl Groups {
     }
 
     fn describe(&self, id: Text) -> Description {
-        match self.classic.get(&id) {
-            Some(group) => group.described(),
-            None => Description::refused(id, Refusal::GroupIdNotFound),
+        if let Some(group) = self.classic.get(&id) {
+            return group.described();
         }
+        let message = match self.consumer_group(&id) {
+            Some(_) => format!("Group {id} is not a classic group."),
+            None => format!("Group {id} not found."),
+        };
+        Description::refused(id, Refusal::GroupIdNotFound, message)
     }
 
     fn list(&self, filter: &ListFilter) -> Vec<Listed> {

@@ -386,6 +386,8 @@ pub struct Description {
     pub group: Text,
     /// [`Refusal::GroupIdNotFound`] when there is no such classic group.
     pub refusal: Option<Refusal>,
+    /// What is to be said of the refusal, in Kafka's words; empty for nothing.
+    pub message: String,
     /// Kafka's name of the state: `Empty`, `PreparingRebalance`, …; `Dead` when there is none.
     pub state: &'static str,
     /// The protocol type; empty when none was ever set.
@@ -397,11 +399,12 @@ pub struct Description {
 }
 
 impl Description {
-    /// There is nothing to say about `group` but why.
-    pub fn refused(group: Text, refusal: Refusal) -> Description {
+    /// There is nothing to say about `group` but why, and what `message` says.
+    pub fn refused(group: Text, refusal: Refusal, message: String) -> Description {
         Description {
             group,
             refusal: Some(refusal),
+            message,
             state: "Dead",
             protocol_type: Text::default(),
             protocol: Text::default(),

@@ -2,8 +2,8 @@
 
 /// The partition of `__consumer_offsets` that keeps `group`, out of `partitions` (at least 1).
 ///
-/// Kafka's choice, on which clients, brokers and tools must agree: the sign bit of Java's string hash is
-/// cleared (`Utils.abs`), then the remainder taken.
+/// Kafka's choice, on which clients, brokers and tools must agree: the remainder of the absolute value of Java's
+/// string hash (`Utils.abs`).
 pub fn partition_for(group: &str, partitions: i32) -> i32 {
     assert!(partitions > 0, "a topic has partitions");
     let hash =

@@ -49,6 +49,34 @@ const ROUNDS: &[Round] = &[
         suites: &[("java", |tools| java(tools, "ClientSuite")), ("franz-go", |tools| go(tools, "franz"))],
     },
     Round { name: "scenarios", settings: &[], suites: &[("scenarios", scenarios)] },
+    // Each unlike the default, and so small that its effect is soon there.
+    Round {
+        name: "group-settings",
+        settings: &[
+            ("group.consumer.assignment.interval.ms", "14000"),
+            ("group.consumer.assignors", "range"),
+            ("group.consumer.heartbeat.interval.ms", "700"),
+            ("group.consumer.max.assignment.interval.ms", "14000"),
+            ("group.consumer.max.heartbeat.interval.ms", "900"),
+            ("group.consumer.max.session.timeout.ms", "50000"),
+            ("group.consumer.max.size", "2"),
+            ("group.consumer.min.assignment.interval.ms", "100"),
+            ("group.consumer.min.heartbeat.interval.ms", "500"),
+            ("group.consumer.min.session.timeout.ms", "1000"),
+            ("group.consumer.session.timeout.ms", "2000"),
+            ("group.initial.rebalance.delay.ms", "0"),
+            ("group.max.session.timeout.ms", "5000"),
+            ("group.max.size", "2"),
+            ("group.min.session.timeout.ms", "2000"),
+            ("offset.metadata.max.bytes", "10"),
+            ("offsets.retention.check.interval.ms", "200"),
+            ("offsets.retention.minutes", "1"),
+            ("offsets.topic.compression.codec", "1"),
+            ("offsets.topic.num.partitions", "3"),
+            ("offsets.topic.segment.bytes", "2097152"),
+        ],
+        suites: &[("group-settings", group_settings)],
+    },
 ];
 
 type Prepare = fn(&Tools) -> Result<Command>;
@@ -103,6 +131,13 @@ fn wire(tools: &Tools) -> Result<Command> {
 fn scenarios(tools: &Tools) -> Result<Command> {
     let mut command = Command::new(tools.python()?);
     command.arg("-B").arg(tools.compat("groups/suite_scenarios.py"));
+    Ok(command)
+}
+
+/// What the settings of groups and offsets do; raw requests, too.
+fn group_settings(tools: &Tools) -> Result<Command> {
+    let mut command = Command::new(tools.python()?);
+    command.arg("-B").arg(tools.compat("groups/suite_settings.py"));
     Ok(command)
 }
 

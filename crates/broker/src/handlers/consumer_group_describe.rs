@@ -32,7 +32,7 @@ pub async fn consumer_group_describe(
         Err(refused) => DescribedGroup {
             group_id,
             error_code: ErrorCode::from(refused.refusal).into(),
-            error_message: Some(Text::from(refused.message)),
+            error_message: Some(refused.message).filter(|it| !it.is_empty()).map(Text::from),
             ..Default::default()
         },
     });
@@ -55,7 +55,7 @@ fn described_group(
             member_epoch: current.epoch,
             assignment: assignment(&assigned.collect(), image),
             target_assignment: assignment(&described.target, image),
-            subscribed_topic_regex: subscription.regex().cloned(),
+            subscribed_topic_regex: subscription.regex.clone(),
             subscribed_topic_names: subscription.topics.into_iter().collect(),
             instance_id: subscription.instance_id,
             rack_id: subscription.rack_id,

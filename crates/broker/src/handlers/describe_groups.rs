@@ -34,11 +34,7 @@ pub(super) const ALL_OPERATIONS: i32 = 1 << 3 | 1 << 6 | 1 << 8 | 1 << 10 | 1 <<
 fn described(call: &Call, description: Description) -> DescribedGroup {
     let missing = description.refusal == Some(Refusal::GroupIdNotFound);
     let refusal = description.refusal.filter(|_| !missing || call.api_version >= 6);
-    let message = if missing && call.api_version >= 6 {
-        Some(Text::from(format!("Group {} not found.", description.group)))
-    } else {
-        None
-    };
+    let message = Some(description.message).filter(|it| refusal.is_some() && !it.is_empty());
     // Of a group that cannot be looked at nothing is known, not even that it is not there.
     let state = if description.refusal.is_none() || missing { description.state } else { "" };
     let members = description.members.into_iter().map(|member| DescribedGroupMember {
@@ -52,7 +48,7 @@ fn described(call: &Call, description: Description) -> DescribedGroup {
     });
     DescribedGroup {
         error_code: number(refusal),
-        error_message: message,
+        error_message: message.map(Text::from),
         group_id: description.group,
         group_state: Text::from_static(state),
         protocol_type: description.protocol_type,

@@ -237,6 +237,7 @@ impl Group {
         Description {
             group: self.id.clone(),
             refusal: None,
+            message: String::new(),
             state: self.phase.name(),
             protocol_type: self.protocol_type.clone().unwrap_or_default(),
             protocol: protocol.cloned().unwrap_or_default(),

@@ -56,13 +56,23 @@ pub enum Change {
     },
 }
 
+/// The epoch of a group that nobody has joined yet, and of its targets (Kafka's `ModernGroup` since 4.2): who joins a
+/// new group is answered epoch 2.
+pub(crate) const FIRST_EPOCH: i32 = 1;
+
 /// A group's epoch, and what it rests on.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct GroupEpoch {
     /// Counts the changes of what members want and of the topics they read.
     pub epoch: i32,
     /// A hash over the topics that members read; 0 for none.
     pub metadata_hash: i64,
+}
+
+impl Default for GroupEpoch {
+    fn default() -> GroupEpoch {
+        GroupEpoch { epoch: FIRST_EPOCH, metadata_hash: 0 }
+    }
 }
 
 /// Which epoch the targets are of, and since when.

@@ -1,7 +1,7 @@
 //! One consumer group, as its records add up to.
 
 use super::assignor::{Assignor, Partitions};
-use super::change::{Change, GroupEpoch, ResolvedRegex, TargetEpoch};
+use super::change::{Change, FIRST_EPOCH, GroupEpoch, ResolvedRegex, TargetEpoch};
 use super::member::{Current, Member, Subscription};
 use ottla_ids::TopicId;
 use ottla_protocol::Text;
@@ -88,9 +88,9 @@ impl Group {
         self.owners.get(&(topic, partition))
     }
 
-    /// The epoch of the targets; 0 before the first, as Kafka tells it.
+    /// The epoch of the targets; before there are any, that of a group that nobody has joined yet.
     pub fn assignment_epoch(&self) -> i32 {
-        self.target_epoch.map_or(0, |it| it.epoch)
+        self.target_epoch.map_or(FIRST_EPOCH, |it| it.epoch)
     }
 
     /// Where the group stands.
