@@ -86,6 +86,7 @@ const SUITES: &[(&str, Prepare)] = &[
     ("java-tools", |tools| java(tools, "ToolSuite")),
     ("java-consumer", |tools| java(tools, "ConsumerGroupSuite")),
     ("connect", connect),
+    ("java-streams", |tools| java(tools, "StreamsSuite")),
     ("java-election", |tools| java(tools, "ElectionSuite")),
     ("java-directories", |tools| java(tools, "DirectorySuite")),
     ("librdkafka", |tools| python(tools, "suite_librdkafka.py")),
