@@ -127,6 +127,11 @@ def start(topic):
     return connection.ask("ListOffsets", 5, body)["Topics"][0]["Partitions"][0].get("Offset", 0)
 
 
+def end(topic):
+    body = {"ReplicaId": -1, "Topics": [{"Name": topic, "Partitions": [{"PartitionIndex": 0, "Timestamp": -1}]}]}
+    return connection.ask("ListOffsets", 5, body)["Topics"][0]["Partitions"][0].get("Offset", 0)
+
+
 def forget(topic, start):
     """What is deleted is not looked for any more."""
     lines = [it.split() for it in acks.read_text().splitlines()]
@@ -188,6 +193,34 @@ def room():
     print(f"with room again: {verify()} records read")
 
 
+def refill():
+    """Clients fill the disk once more."""
+    require(create(BULK, segment_bytes="1048576", file_delete_delay_ms="0") in (0, TOPIC_ALREADY_EXISTS), "no topic")
+    require(set_config(BULK, "retention.bytes", "-1") == 0, "no setting is changed")
+    until("the topic is served", lambda: produce(BULK)[0] == 0)
+    fill(BULK)
+
+
+def start_full():
+    """A start on a disk that is full to the last byte: all is read, and what makes room needs no restart."""
+    what = sys.argv[4]
+    read = verify()
+    require(produce(KEPT)[0] == KAFKA_STORAGE_ERROR, "there is room to write")
+    if what == "records":
+        require(delete_records(BULK, end(BULK)) == 0, "no records are deleted")
+        forget(BULK, end(BULK))
+    elif what == "retention":
+        before = start(BULK)
+        require(set_config(BULK, "retention.bytes", "100000") == 0, "no setting is changed")
+        until("retention deletes", lambda: before < start(BULK))
+        forget(BULK, start(BULK))
+    else:
+        require(error(connection.ask("DeleteTopics", 5, {"TopicNames": [BULK], "TimeoutMs": 10_000})["Responses"][0]) == 0, "not deleted")
+        forget(BULK, 1 << 62)
+    until("there is room again", lambda: produce(KEPT)[0] == 0)
+    print(f"started on a full disk: {read} records read, room made by {what}")
+
+
 def home(partition, directories):
     """In which directory the partition is."""
     return next(it for it in directories if (pathlib.Path(it) / f"{SPREAD}-{partition}").is_dir())
@@ -227,6 +260,6 @@ def mended():
 
 
 {
-    "full": full, "after-kill": after_kill, "last-byte": last_byte, "room": room,
+    "full": full, "after-kill": after_kill, "last-byte": last_byte, "room": room, "refill": refill, "start-full": start_full,
     "spread": spread, "failed": failed, "mended": mended,
 }[action]()

@@ -739,6 +739,15 @@ impl Partitions {
         }
     }
 
+    /// Keeps some room in each directory for what must be written on a disk that is full to the last byte. Blocks.
+    pub fn keep_ballast(&self) {
+        for directory in self.directories.opened().iter().filter(|it| it.offline_reason().is_none()) {
+            if let Err(error) = directory.keep_ballast() {
+                complain(directory, "keeping room for a full disk", &error);
+            }
+        }
+    }
+
     /// Removes the files of segments and topics that were deleted long enough ago. Blocks, and may take long.
     pub fn remove_deleted(&self, now_ms: i64) {
         for directory in self.directories.opened().iter().filter(|it| it.offline_reason().is_none()) {

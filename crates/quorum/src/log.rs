@@ -104,11 +104,20 @@ impl MetadataLog for StorageLog {
             origin: Origin::Coordinator,
             now_ms: (self.wall_ms)(),
         };
-        self.log.append(batches, &info).map_err(|error| match &error {
-            AppendError::Storage(storage) if storage.is_disk_full() => LogError::NoRoom(storage.to_string()),
-            _ => text(error),
-        })?;
-        Ok(())
+        let is_full =
+            |error: &AppendError| matches!(error, AppendError::Storage(storage) if storage.is_disk_full());
+        let appended = match self.log.append(batches, &info) {
+            // What is decided may be a deletion, or that this node is there at all.
+            Err(error) if is_full(&error) && self.directory.give_up_ballast() => {
+                self.log.append(batches, &info)
+            }
+            result => result,
+        };
+        match appended {
+            Ok(_) => Ok(()),
+            Err(error) if is_full(&error) => Err(LogError::NoRoom(error.to_string())),
+            Err(error) => Err(text(error)),
+        }
     }
 
     fn sync(&mut self) -> Result<(), LogError> {

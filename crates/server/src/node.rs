@@ -345,12 +345,14 @@ impl Upkeep {
         let (stop, stopped) = channel();
         let thread = std::thread::Builder::new().name("upkeep".into()).spawn(move || {
             let mut rounds: u32 = 0;
+            partitions.keep_ballast();
             while stopped.recv_timeout(CHECKPOINT_INTERVAL) == Err(RecvTimeoutError::Timeout) {
                 let now_ms = Clock.now_ms();
                 partitions.checkpoint(now_ms);
                 rounds = rounds.wrapping_add(1);
                 if rounds.is_multiple_of(CHECKPOINTS_PER_TIDYING) {
                     partitions.tidy(now_ms);
+                    partitions.keep_ballast();
                 }
             }
         })?;

@@ -130,6 +130,18 @@ impl Root {
         if error.is_disk_full() { error } else { self.fail(error) }
     }
 
+    /// Writes what may make room. On a disk that is full to the last byte it is tried again with the room that is kept
+    /// for that; see [`crate::BALLAST`].
+    pub fn write_urgently<T>(
+        &self,
+        mut write: impl FnMut() -> Result<T, StorageError>,
+    ) -> Result<T, StorageError> {
+        match write() {
+            Err(error) if error.is_disk_full() && crate::ballast::give_up(&self.disk, &self.path) => write(),
+            result => result,
+        }
+    }
+
     /// Takes the room for an append of a client; see [`crate::RESERVE_BYTES_MAX`].
     pub fn take_room(&self, size: usize) -> Result<(), StorageError> {
         self.room.take(size, &self.disk, &self.path)
@@ -297,7 +309,7 @@ impl Root {
         // What could not be written must not be written along with another log's offsets later.
         let set = |name, offsets: &mut Offsets, offset| {
             let before = offsets.insert(partition.clone(), offset);
-            let written = write_offsets(&self.disk, &self.path.join(name), offsets);
+            let written = self.write_urgently(|| write_offsets(&self.disk, &self.path.join(name), offsets));
             if written.is_err() {
                 offsets.remove(partition);
                 offsets.extend(before.map(|before| (partition.clone(), before)));
@@ -680,6 +692,21 @@ impl LogDirectory {
             removed += log.remove_deleted_segments(now_ms)?;
         }
         Ok(removed)
+    }
+
+    /// Keeps some room for what must be written on a disk that is full to the last byte; see [`crate::BALLAST`]. To be
+    /// called now and then: it is made anew when there is room again.
+    ///
+    /// # Errors
+    /// Where it cannot be written. Nothing but that room is missed then.
+    pub fn keep_ballast(&self) -> Result<(), StorageError> {
+        self.root.check_online()?;
+        crate::ballast::keep(&self.root.disk, &self.root.path)
+    }
+
+    /// Gives up the room that [`LogDirectory::keep_ballast`] has kept, for what may make room; whether there was any.
+    pub fn give_up_ballast(&self) -> bool {
+        crate::ballast::give_up(&self.root.disk, &self.root.path)
     }
 
     /// The high watermark that was last written for a partition.

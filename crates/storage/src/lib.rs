@@ -27,6 +27,7 @@ mod index;
 mod open_files;
 mod segment;
 
+mod ballast;
 mod futures;
 pub mod inspect;
 mod room;
@@ -40,6 +41,7 @@ mod meta_properties;
 mod sync;
 
 pub use aborted::AbortedTransaction;
+pub use ballast::{BALLAST, BALLAST_BYTES_MAX, BALLAST_PART};
 pub use checkpoint::{
     CLEANER_OFFSETS, HIGH_WATERMARKS, LOG_STARTS, Offsets, PARTITION_METADATA, RECOVERY_POINTS,
 };

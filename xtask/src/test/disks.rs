@@ -115,6 +115,17 @@ fn full(tools: &Tools, binary: &Path, folder: &Path, mount: &Mount) -> Result<St
     fs::remove_file(&filler)?;
     ottla.start_again()?;
     told += &client(tools, &ottla, &acks, &["room", "second"])?;
+
+    // Stopped in order, and the disk filled to the last byte meanwhile.
+    for what in ["records", "retention", "topic"] {
+        client(tools, &ottla, &acks, &["refill", &data])?;
+        ottla.stop()?;
+        fill(&filler)?;
+        ottla.start_again()?;
+        told += &client(tools, &ottla, &acks, &["start-full", what])?;
+        fs::remove_file(&filler)?;
+        told += &client(tools, &ottla, &acks, &["room", what])?;
+    }
     ottla.stop()?;
     output(Command::new(binary).args(["log", "check", &data])).context("ottla log check")?;
     no_panic(&ottla)?;

@@ -174,6 +174,7 @@ impl Dump {
                     .with_context(|| format!("{} is not JSON", path.display()))?;
                 out.line(|| value.to_string(), || value.clone())
             }
+            FileKind::Ballast => bail!("{} has no content: it keeps room for a full disk", path.display()),
             FileKind::Lock => bail!("{} has no content: it only keeps a second server out", path.display()),
             FileKind::Unknown => bail!(
                 "{} is not a file of a log directory, by its name; of a copy with another name, keep the \

@@ -34,6 +34,8 @@ pub enum FileKind {
     CleanShutdown,
     /// What excludes a second process.
     Lock,
+    /// Room that is kept for a full disk.
+    Ballast,
     /// Nothing that is known here.
     Unknown,
 }
@@ -93,6 +95,7 @@ impl FileName {
             "bootstrap.checkpoint" => return plain(FileKind::MetadataSnapshot),
             ".kafka_cleanshutdown" => return plain(FileKind::CleanShutdown),
             ".lock" => return plain(FileKind::Lock),
+            crate::ballast::BALLAST => return plain(FileKind::Ballast),
             _ => {}
         }
         let unknown = plain(FileKind::Unknown);

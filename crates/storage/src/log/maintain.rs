@@ -313,7 +313,10 @@ impl Log {
         // What the producers did in the deleted segments must be in a durable snapshot.
         let producers = encode(&load_producers(&self.folder, &segments, first_kept)?);
         let snapshot = self.folder.file(first_kept, ".snapshot");
-        let kept = self.folder.disk.replace_unsynced(&snapshot, &producers).and_then(|()| self.sync_folder());
+        let kept = self
+            .root
+            .write_urgently(|| self.folder.disk.replace_unsynced(&snapshot, &producers))
+            .and_then(|()| self.sync_folder());
         kept.map_err(|error| self.root.fail_unless_full(error))?;
         let deleted = {
             let mut view = self.view.write();

@@ -399,6 +399,30 @@ fn a_full_disk_refuses_appends_until_there_is_room() {
 }
 
 #[test]
+fn records_are_deleted_on_a_disk_that_is_full_to_the_last_byte() {
+    let fixture = Fixture::new(LogConfig { segment_bytes: 500, ..LogConfig::default() });
+    let log = fixture.log();
+    for _ in 0..10 {
+        log.append(&batch(1, 0), &INFO).unwrap();
+    }
+    fixture.sync();
+    fixture.directory.checkpoint(0).unwrap();
+    fixture.simulated.set_room(Some(0));
+    let refused = log.delete_records(Offset(5), 0).unwrap_err();
+    assert!(refused.is_disk_full(), "{refused}");
+    assert_eq!(log.log_start_offset(), Offset(0));
+
+    fixture.simulated.set_room(None);
+    fixture.directory.keep_ballast().unwrap();
+    fixture.simulated.set_room(Some(0));
+    assert_eq!(log.delete_records(Offset(5), 0).unwrap(), Offset(5));
+    assert!(fixture.directory.remove_deleted(i64::MAX).unwrap() > 0);
+    let free = fixture.directory.space().unwrap().usable_bytes;
+    assert!(free > crate::BALLAST_BYTES_MAX, "{free}: segments went");
+    log.append(&batch(1, 0), &INFO).unwrap();
+}
+
+#[test]
 fn a_failed_write_or_sync_takes_the_directory_offline_for_good() {
     for fail_sync in [false, true] {
         let fixture = Fixture::new(LogConfig::default());

@@ -4,9 +4,10 @@ use super::*;
 use crate::disk::SimulatedDisk;
 use crate::log::AppendInfo;
 use crate::producers::Origin;
-use crate::{AppendError, DirectoryOptions};
+use crate::{AppendError, CleanError, Cleaning, CompactionLag, DirectoryOptions};
 use ottla_ids::{LeaderEpoch, NodeId, ProducerEpoch, ProducerId, TopicId};
 use ottla_records::{BatchBuilder, Compression, batches};
+use std::ops::ControlFlow;
 
 const TOPIC: u128 = 500;
 const INFO: AppendInfo =
@@ -198,6 +199,85 @@ fn the_power_may_go_at_every_step_of_a_move() {
             }
         }
     }
+}
+
+/// Was it copied before it was compacted, a segment would keep superseded records below the offset to which the log is
+/// said to be compacted, for as long as their keys are not written again.
+#[test]
+fn a_log_that_is_compacted_while_it_moves_is_as_compacted_in_its_new_place() {
+    for patience in 0..60 {
+        let mut world = World::new(3);
+        let log = world.log().unwrap();
+        let write = |world: &World, keys: std::ops::Range<u8>| {
+            for key in keys {
+                let mut builder = BatchBuilder::new(Offset(0), Compression::None);
+                builder.append(1000, Some(&[key % 5]), Some(&[key; 60]), &[]).unwrap();
+                log.append(&builder.finish().unwrap(), &INFO).unwrap();
+            }
+            for directory in &world.directories {
+                directory.commit_queue().sync_waiting().unwrap();
+            }
+            world.directories[0].checkpoint(1_000_000).unwrap();
+        };
+        // Breaks off after so many reads and writes, as a stop would.
+        let clean = |patience: usize| {
+            let cleaning =
+                Cleaning { delete_retention_ms: 0, map_bytes: 1 << 12, load_factor: 0.9, buffer_bytes: 200 };
+            let lag = CompactionLag { min_ms: 0, max_ms: i64::MAX };
+            let cleanable = log.cleanable(log.log_end_offset(), lag, 1000).unwrap();
+            let mut steps = 0;
+            let result = log.clean(&cleanable, &cleaning, 1000, &mut |_| {
+                steps += 1;
+                if steps > patience { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+            });
+            assert!(matches!(result, Ok(_) | Err(CleanError::Interrupted)), "{result:?}");
+        };
+        write(&world, 0..30);
+        clean(usize::MAX);
+        write(&world, 30..60);
+        let [source, destination] = [0, 1].map(|it| Arc::clone(&world.directories[it]));
+        let mut relocation = Relocation::begin(Arc::clone(&log), source, Arc::clone(&destination)).unwrap();
+        relocation.copy(500 + 97 * patience as u64).unwrap();
+        clean(patience);
+        relocation.copy(500).unwrap();
+        clean(2 * patience);
+        relocation.seal().unwrap();
+        world.assigned = 1;
+        let (expected, end) = (records(&log), log.log_end_offset());
+        let cleaned_to = world.directories[0].root().cleaned_to(&partition()).unwrap();
+        let moved = relocation.finish(2, 1000).unwrap();
+        assert_eq!((records(&moved), moved.log_end_offset()), (expected, end), "{patience}");
+        assert_eq!(destination.root().cleaned_to(&partition()), Some(cleaned_to));
+        let clean: Vec<u8> = records(&moved)
+            .into_iter()
+            .filter(|(offset, _)| *offset < cleaned_to)
+            .map(|(_, key)| key)
+            .collect();
+        let mut once = clean.clone();
+        once.sort_unstable();
+        once.dedup();
+        assert_eq!(
+            clean.len(),
+            once.len(),
+            "below {cleaned_to} of each key one is left, patience {patience}"
+        );
+    }
+}
+
+/// Offset and key of each record.
+fn records(log: &Log) -> Vec<(Offset, u8)> {
+    let (mut found, mut at) = (Vec::new(), log.log_start_offset());
+    while at < log.log_end_offset() {
+        let read = log.read(at, 1 << 20, log.log_end_offset(), true).unwrap();
+        for batch in batches(&read.records.to_bytes().unwrap()) {
+            for record in &batch.unwrap().records(1 << 20).unwrap() {
+                let record = record.unwrap();
+                found.push((record.offset, record.key.unwrap()[0]));
+            }
+        }
+        at = read.next_offset;
+    }
+    found
 }
 
 #[test]
