@@ -5,6 +5,7 @@ A line of JSON for each check. The answers of two brokers are compared by whoeve
 
 import sys
 
+import checks_acls
 import checks_configs
 import checks_directories
 import checks_fetch
@@ -37,6 +38,7 @@ SECTIONS = [
     checks_metadata.metadata,
     checks_metadata.topics,
     checks_configs.configs,
+    checks_acls.acls,
     checks_directories.log_dirs,
     checks_directories.reassignments,
     checks_groups.groups,

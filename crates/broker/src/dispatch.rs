@@ -7,7 +7,7 @@ use crate::call::Call;
 use crate::group_settings::group_settings;
 use crate::handlers::produce::Produced;
 use crate::handlers::{
-    alter_configs, alter_partition_reassignments, alter_replica_log_dirs, api_versions,
+    acls, alter_configs, alter_partition_reassignments, alter_replica_log_dirs, api_versions,
     consumer_group_describe, consumer_group_heartbeat, create_partitions, create_topics, delete_groups,
     delete_records, delete_topics, describe_cluster, describe_configs, describe_groups, describe_log_dirs,
     describe_topic_partitions, fetch, find_coordinator, heartbeat, incremental_alter_configs,
@@ -36,6 +36,12 @@ struct ReplyTo {
 
 /// The request cannot be answered; the reason is for a log line at debug level.
 struct Unanswerable(String);
+
+impl From<acls::Unknown> for Unanswerable {
+    fn from(_: acls::Unknown) -> Unanswerable {
+        Unanswerable("an ACL with an unknown type, operation or permission".into())
+    }
+}
 
 impl Service for Broker {
     async fn call(&self, connection: &Arc<Connection>, frame: Bytes) -> Outcome {
@@ -165,6 +171,9 @@ impl Broker {
                 let request = to.decode(reader)?;
                 to.reply(&offset_for_leader_epoch::offset_for_leader_epoch(&request, &image, partitions))
             }
+            ApiKey::DescribeAcls => to.reply(&acls::describe_acls(&to.decode(reader)?)?),
+            ApiKey::CreateAcls => to.reply(&acls::create_acls(&to.decode(reader)?)?),
+            ApiKey::DeleteAcls => to.reply(&acls::delete_acls(&to.decode(reader)?)?),
             ApiKey::DescribeConfigs => {
                 let request = to.decode(reader)?;
                 to.reply(&describe_configs::describe_configs(

@@ -1,5 +1,6 @@
 //! One file an API key. Each opens with its promise: key, versions, and what is special about them.
 
+pub mod acls;
 pub mod alter_configs;
 pub mod alter_partition_reassignments;
 pub mod alter_replica_log_dirs;
