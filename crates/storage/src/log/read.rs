@@ -9,6 +9,10 @@ use ottla_ids::Offset;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+/// Where about so many batches fit into a read, or fewer, going from one to the next is cheaper than the index of a
+/// closed segment, of which a page is read from its file.
+const FEW_BATCHES: u64 = 8;
+
 /// A part of a file of the operating system.
 #[derive(Clone, Debug)]
 pub struct FileRange {
@@ -234,8 +238,11 @@ impl Log {
         from: Offset,
     ) -> Result<(u64, Offset), StorageError> {
         let most = start + max_bytes;
-        // From the last indexed batch that may fit; it does if another follows it before `most`.
-        let near = segment.position_up_to(most)?.max(start);
+        let near = match segment.headers(start, limit)?.next()? {
+            Some((_, first)) if max_bytes / FEW_BATCHES <= first.size() as u64 => start,
+            // From the last indexed batch that may fit; it does if another follows it before `most`.
+            _ => segment.position_up_to(most)?.max(start),
+        };
         let mut walk = segment.headers(near, limit)?;
         let mut best = (near, None);
         while let Some((position, header)) = walk.next()? {
