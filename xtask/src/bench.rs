@@ -230,7 +230,7 @@ pub fn run(arguments: &[String]) -> Result<()> {
     let tools = Tools::find()?;
     let ottla = match &options.ottla {
         Some(binary) => binary.clone(),
-        None => broker::build_ottla(&tools)?,
+        None => broker::build(&tools, &["--package", "ottla"], "ottla")?,
     };
     let target = tools.root.join("target");
     let data = options.data.clone().unwrap_or_else(|| target.join("bench"));
@@ -238,7 +238,11 @@ pub fn run(arguments: &[String]) -> Result<()> {
     fs::create_dir_all(&data).with_context(|| format!("cannot make {}", data.display()))?;
     let mut bench = Bench {
         driver: build_driver(&tools)?,
-        floor: floor::build(&tools)?,
+        floor: broker::build(
+            &tools,
+            &["--package", "ottla-network", "--example", "floor"],
+            "examples/floor",
+        )?,
         tools,
         ottla,
         data,

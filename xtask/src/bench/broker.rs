@@ -119,9 +119,9 @@ impl Broker {
     }
 }
 
-/// Builds Ottla as it is released; the binary.
-pub(super) fn build_ottla(tools: &Tools) -> Result<PathBuf> {
-    run(Command::new("cargo").args(["build", "--release", "--package", "ottla"]).current_dir(&tools.root))?;
+/// Builds `what`, in cargo's words, as Ottla is released; where its `binary` is.
+pub(super) fn build(tools: &Tools, what: &[&str], binary: &str) -> Result<PathBuf> {
+    run(Command::new("cargo").args(["build", "--release"]).args(what).current_dir(&tools.root))?;
     let target = env::var_os("CARGO_TARGET_DIR").map_or_else(|| tools.root.join("target"), PathBuf::from);
-    Ok(tools.root.join(target).join("release/ottla"))
+    Ok(tools.root.join(target).join("release").join(binary))
 }

@@ -1,8 +1,6 @@
 //! What the kernel alone takes for the same work: an example of `ottla-network`, in the same run.
 
-use std::env;
 use std::fmt::Write as _;
-use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, ensure};
@@ -44,14 +42,6 @@ impl Bench {
         }
         Ok(())
     }
-}
-
-/// Builds the example; the binary.
-pub(super) fn build(bench: &crate::tools::Tools) -> Result<PathBuf> {
-    let arguments = ["build", "--release", "--package", "ottla-network", "--example", "floor"];
-    run_command(Command::new("cargo").args(arguments).current_dir(&bench.root))?;
-    let target = env::var_os("CARGO_TARGET_DIR").map_or_else(|| bench.root.join("target"), PathBuf::from);
-    Ok(bench.root.join(target).join("release/examples/floor"))
 }
 
 /// The table of the floor; empty where it was not measured.
