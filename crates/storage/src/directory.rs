@@ -39,6 +39,10 @@ pub const UNRECOVERABLE_BYTES_MAX: u64 = 64 << 20;
 /// So long after an append the recovery point is advanced, in ms (`log.flush.offset.checkpoint.interval.ms`).
 pub const RECOVERY_POINT_INTERVAL_MS: i64 = 60_000;
 
+/// So many recovery points are advanced at once, for their time or a new segment: a minute after a start after a crash all
+/// of thousands are due, each with some four files, and whoever waits for the disk would wait for all of them.
+pub const ADVANCES_MAX: usize = 500;
+
 pub(crate) use together::EACH_MAX;
 pub use together::Wanted;
 
@@ -128,6 +132,15 @@ impl Root {
     /// As [`Root::fail`], except for a full disk, which is expected to have room again.
     pub fn fail_unless_full(&self, error: StorageError) -> StorageError {
         if error.is_disk_full() { error } else { self.fail(error) }
+    }
+
+    /// Takes the directory offline where the disk refuses to be read, as Apache Kafka does
+    /// (`UnifiedLog.maybeHandleIOException`): what else lies on it is in doubt. Anything else concerns one log.
+    pub fn fail_if_unreadable(&self, error: StorageError) -> StorageError {
+        match &error {
+            StorageError::Io { source, .. } if crate::error::is_failing_disk(source) => self.fail(error),
+            _ => error,
+        }
     }
 
     /// Writes what may make room. On a disk that is full to the last byte it is tried again with the room that is kept
@@ -750,20 +763,30 @@ impl LogDirectory {
     pub fn checkpoint(&self, now_ms: i64) -> Result<usize, StorageError> {
         self.root.check_online()?;
         self.settle_created()?;
-        let mut candidates: Vec<(u64, bool, Arc<Log>)> = Vec::new();
+        let mut due = Vec::new();
+        let mut others = Vec::new();
         for log in self.root.appended() {
-            log.flush_if_due(now_ms);
-            let (bytes, is_due) = log.recovery_due(now_ms, RECOVERY_POINT_INTERVAL_MS);
-            candidates.push((bytes, is_due, log));
+            let it = log.look_after(now_ms, RECOVERY_POINT_INTERVAL_MS);
+            if it.is_due { due.push((it, log)) } else { others.push((it, log)) }
         }
-        candidates.sort_by_key(|(bytes, ..)| std::cmp::Reverse(*bytes));
+        // Those that wait longest first; the rest is due still at the next call.
+        due.sort_by_key(|(it, _)| it.since_ms);
+        others.extend(due.split_off(due.len().min(ADVANCES_MAX)));
         let mut left = self.unrecoverable_bytes();
-        candidates.retain(|(bytes, is_due, _)| {
-            let is_chosen = *is_due || left > UNRECOVERABLE_BYTES_MAX;
-            left = left.saturating_sub(if is_chosen { *bytes } else { 0 });
-            is_chosen
-        });
-        let moved = self.advance(candidates.into_iter().map(|(_, _, log)| log).collect())?;
+        for (it, _) in &due {
+            left = left.saturating_sub(it.bytes);
+        }
+        if left > UNRECOVERABLE_BYTES_MAX {
+            others.sort_by_key(|(it, _)| std::cmp::Reverse(it.bytes));
+            for (it, log) in others {
+                if left <= UNRECOVERABLE_BYTES_MAX {
+                    break;
+                }
+                left = left.saturating_sub(it.bytes);
+                due.push((it, log));
+            }
+        }
+        let moved = self.advance(due.into_iter().map(|(_, log)| log).collect())?;
         if moved.is_empty() {
             return Ok(0);
         }

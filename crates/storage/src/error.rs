@@ -145,6 +145,24 @@ pub(crate) fn is_no_room(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
 }
 
+/// Whether the disk itself refuses: not that a file is missing, which a look at the log explains, nor that this process
+/// has too much open or too little memory, which passes.
+pub(crate) fn is_failing_disk(error: &io::Error) -> bool {
+    let is_own = matches!(
+        error.kind(),
+        io::ErrorKind::NotFound
+            | io::ErrorKind::OutOfMemory
+            | io::ErrorKind::Interrupted
+            | io::ErrorKind::WouldBlock
+            | io::ErrorKind::InvalidInput
+    );
+    let has_too_many_files = matches!(
+        rustix::io::Errno::from_io_error(error),
+        Some(rustix::io::Errno::MFILE | rustix::io::Errno::NFILE)
+    );
+    !is_own && !has_too_many_files && !is_no_room(error)
+}
+
 /// Names the file and the operation of an error.
 pub(crate) trait Context<T> {
     fn at(self, operation: &'static str, path: &Path) -> Result<T, StorageError>;

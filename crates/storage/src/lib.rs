@@ -49,7 +49,7 @@ pub use cleaner::{Cleanable, CompactionLag};
 pub use commit::{CommitQueue, Synced};
 pub use config::LogConfig;
 pub use directory::{
-    DirectoryOptions, LogDirectory, RECOVERY_POINT_INTERVAL_MS, UNRECOVERABLE_BYTES_MAX, Wanted,
+    ADVANCES_MAX, DirectoryOptions, LogDirectory, RECOVERY_POINT_INTERVAL_MS, UNRECOVERABLE_BYTES_MAX, Wanted,
 };
 pub use disk::{Disk, DurableFile, Entry, File, Lock, SimulatedDisk, SimulatedFile, SimulatedLock};
 pub use epochs::EpochStart;

@@ -363,7 +363,8 @@ impl Log {
                     let view = self.view.read();
                     (view.segments.clone(), view.log_start, view.log_end)
                 };
-                let mut read = damage::read_epochs(&self.folder, &segments)?;
+                let mut read = damage::read_epochs(&self.folder, &segments)
+                    .map_err(|error| self.root.fail_if_unreadable(error))?;
                 read.truncate_from_end(end);
                 read.truncate_from_start(start);
                 cache.insert(read)

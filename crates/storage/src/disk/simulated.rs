@@ -46,6 +46,7 @@ struct State {
     fuse: Option<u64>,
     /// Bytes by which files may still grow; `None` without limit.
     room: Option<u64>,
+    read_error: Option<io::ErrorKind>,
     write_error: Option<io::ErrorKind>,
     sync_error: Option<io::ErrorKind>,
     locked: BTreeSet<usize>,
@@ -128,6 +129,7 @@ impl SimulatedDisk {
             power: 0,
             fuse: None,
             room: None,
+            read_error: None,
             write_error: None,
             sync_error: None,
             locked: BTreeSet::new(),
@@ -194,6 +196,11 @@ impl SimulatedDisk {
             .sum();
         let usable_bytes = state.room.unwrap_or(u64::MAX / 2);
         crate::summary::Space { total_bytes: usable_bytes.saturating_add(used as u64), usable_bytes }
+    }
+
+    /// Makes all reads of files fail in this way; `None` mends them.
+    pub fn fail_reads(&self, error: Option<io::ErrorKind>) {
+        self.lock_state().read_error = error;
     }
 
     /// Makes all writes fail in this way; `None` mends them.
@@ -359,6 +366,7 @@ impl SimulatedDisk {
         let mut state = self.lock_state();
         state.check_power(None)?;
         let node = state.find(path)?;
+        state.check_readable()?;
         Ok(state.content(node)?.live.clone())
     }
 
@@ -415,6 +423,7 @@ impl SimulatedFile {
     pub(super) fn read_at(&self, buffer: &mut [u8], position: u64) -> io::Result<usize> {
         let mut state = lock(&self.state);
         state.check_power(Some(self.power))?;
+        state.check_readable()?;
         let live = &state.content(self.node)?.live;
         let bytes = live.get(to_usize(position)?..).unwrap_or_default();
         let count = bytes.len().min(buffer.len());
@@ -534,6 +543,10 @@ impl State {
             return Err(io::Error::other("the power was cut"));
         }
         Ok(())
+    }
+
+    fn check_readable(&self) -> io::Result<()> {
+        self.read_error.map_or(Ok(()), |error| Err(error.into()))
     }
 
     /// One change is done, if there is power for it.

@@ -141,6 +141,19 @@ impl Log {
         now_ms: i64,
         pace: Pace<'_>,
     ) -> Result<Cleaned, CleanError> {
+        self.clean_part(cleanable, cleaning, now_ms, pace).map_err(|error| match error {
+            CleanError::Storage(error) => CleanError::Storage(self.root.fail_if_unreadable(error)),
+            other => other,
+        })
+    }
+
+    fn clean_part(
+        &self,
+        cleanable: &Cleanable,
+        cleaning: &Cleaning,
+        now_ms: i64,
+        pace: Pace<'_>,
+    ) -> Result<Cleaned, CleanError> {
         let _running = self.cleaning.lock();
         self.root.check_online()?;
         let segments = self.view.read().segments.clone();

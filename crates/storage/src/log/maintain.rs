@@ -19,6 +19,17 @@ pub(crate) enum Syncs {
     Together,
 }
 
+/// How it stands with a log's recovery point.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct RecoveryDue {
+    /// Bytes behind it.
+    pub bytes: u64,
+    /// Whether it is time to advance it.
+    pub is_due: bool,
+    /// Since when there is something behind it, in ms since 1970.
+    pub since_ms: i64,
+}
+
 /// A recovery point that is about to move.
 #[derive(Debug)]
 pub(crate) struct Advance {
@@ -38,24 +49,28 @@ pub(crate) struct Advance {
 }
 
 impl Log {
-    /// Lets the log be synced if `flush.ms` is over.
-    pub(crate) fn flush_if_due(&self, now_ms: i64) {
-        let Some(since) = self.view.read().unflushed_since_ms else { return };
-        if since < now_ms && now_ms.saturating_sub(since) >= self.config().flush_ms {
+    /// Lets the log be synced if `flush.ms` is over, and says how it stands with its recovery point. Readers and writers
+    /// are not held up by it.
+    pub(crate) fn look_after(&self, now_ms: i64, interval_ms: i64) -> RecoveryDue {
+        let (due, unflushed_since, is_noted) = {
+            let view = self.view.read();
+            let has_rolled = view.recovery_point < view.active().base;
+            let since = view.unrecoverable_since_ms.unwrap_or(now_ms);
+            let is_due = has_rolled || now_ms.saturating_sub(since) >= interval_ms;
+            let due = RecoveryDue { bytes: view.unrecoverable_bytes, is_due, since_ms: since };
+            (due, view.unflushed_since_ms, view.unrecoverable_since_ms.is_some())
+        };
+        if !is_noted {
+            // After a recovery nobody has noted a time yet. What was recovered is durable, and its interval begins now: a
+            // start after a crash has better to do than to write thousands of snapshots.
+            self.view.write().unrecoverable_since_ms.get_or_insert(now_ms);
+        }
+        if unflushed_since
+            .is_some_and(|since| since < now_ms && now_ms.saturating_sub(since) >= self.config().flush_ms)
+        {
             self.wait_for_sync();
         }
-    }
-
-    /// Bytes behind the recovery point, and whether it is time to advance it.
-    pub(crate) fn recovery_due(&self, now_ms: i64, interval_ms: i64) -> (u64, bool) {
-        let mut view = self.view.write();
-        let has_rolled = view.recovery_point < view.active().base;
-        // After a recovery nobody has noted a time yet. What was recovered is durable, and its interval begins now: a
-        // start after a crash has better to do than to write thousands of snapshots.
-        let since = *view.unrecoverable_since_ms.get_or_insert(now_ms);
-        let is_old = now_ms.saturating_sub(since) >= interval_ms;
-        let is_due = has_rolled || is_old;
-        (view.unrecoverable_bytes, is_due)
+        due
     }
 
     /// Makes all that was appended so far durable with its indexes and producers' state, so that recovery may

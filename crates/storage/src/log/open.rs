@@ -277,7 +277,7 @@ impl Log {
         if writer.is_loaded {
             return Ok(());
         }
-        self.load_files(writer).inspect_err(|error| {
+        self.load_files(writer).map_err(|error| self.root.fail_if_unreadable(error)).inspect_err(|error| {
             if matches!(error, StorageError::Corrupt { .. }) && !std::mem::replace(&mut writer.is_told, true)
             {
                 tracing::error!("{} is isolated; `ottla log check` tells more: {error}", self.partition);

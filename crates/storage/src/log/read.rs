@@ -150,7 +150,7 @@ impl Log {
                 Err(StorageError::Io { source, .. })
                     if source.kind() == std::io::ErrorKind::NotFound && !self.has_segment(&place.segment) => {
                 }
-                Err(error) => return Err(error.into()),
+                Err(error) => return Err(self.root.fail_if_unreadable(error).into()),
             }
         }
         // No batch between `from` and what may be read: the reader goes on behind the gap.

@@ -19,7 +19,7 @@
 use super::{Known, Log, Opening};
 use crate::checkpoint::{PARTITION_METADATA, partition_metadata};
 use crate::config::LogConfig;
-use crate::directory::{LogDirectory, NAME_SIZE_MAX, random_hex};
+use crate::directory::{LogDirectory, NAME_SIZE_MAX, Root, random_hex};
 use crate::disk::{Disk, File};
 use crate::epochs::LEADER_EPOCHS;
 use crate::error::{Context, StorageError};
@@ -188,7 +188,7 @@ impl Relocation {
             }
             let budget =
                 bytes_max.saturating_sub(progress.copied_bytes).min(size.saturating_sub(copied.size));
-            progress.copied_bytes += copied.add(budget, &self.folder)?;
+            progress.copied_bytes += copied.add(budget, &self.folder, self.source.root())?;
             progress.left_bytes += size.saturating_sub(copied.size);
             let is_closed = Some(segment.base) != last_base || is_last;
             if is_closed && copied.size >= size {
@@ -339,15 +339,16 @@ impl Relocation {
 
 impl Copied {
     /// Copies up to `bytes` more of the segment's records.
-    fn add(&mut self, bytes: u64, folder: &Folder) -> Result<u64, StorageError> {
-        let from = self.segment.file()?;
+    fn add(&mut self, bytes: u64, folder: &Folder, source: &Root) -> Result<u64, StorageError> {
+        let from = self.segment.file().map_err(|error| source.fail_if_unreadable(error))?;
         let path = folder.file(self.segment.base, ".log");
         let mut left = bytes;
         let mut buffer = vec![0; CHUNK.min(usize::try_from(bytes).unwrap_or(CHUNK))];
         while left > 0 {
             let size = buffer.len().min(usize::try_from(left).unwrap_or(CHUNK));
             let chunk = buffer.get_mut(..size).unwrap_or_default();
-            let read = from.read_at(chunk, self.size).at("read", &self.segment.path())?;
+            let read = from.read_at(chunk, self.size).at("read", &self.segment.path());
+            let read = read.map_err(|error| source.fail_if_unreadable(error))?;
             if read == 0 {
                 let reason = "the file is shorter than the records that were written to it".to_owned();
                 return Err(self.segment.damage(self.size, self.segment.base, reason));

@@ -5,9 +5,10 @@ use crate::disk::{Disk, SimulatedDisk};
 use crate::error::{AppendError, ReadError};
 use crate::open_files::OpenFiles;
 use crate::producers::Origin;
-use crate::{DirectoryOptions, LogDirectory, Wanted};
+use crate::{Cleanable, Cleaning, DirectoryOptions, LogDirectory, Wanted};
 use ottla_ids::{ProducerEpoch, ProducerId};
 use ottla_records::{BatchBuilder, Compression, batches};
+use std::ops::ControlFlow;
 use std::path::Path;
 
 /// A log directory on a disk of its own.
@@ -420,6 +421,45 @@ fn records_are_deleted_on_a_disk_that_is_full_to_the_last_byte() {
     let free = fixture.directory.space().unwrap().usable_bytes;
     assert!(free > crate::BALLAST_BYTES_MAX, "{free}: segments went");
     log.append(&batch(1, 0), &INFO).unwrap();
+}
+
+#[test]
+fn a_read_that_the_disk_refuses_takes_the_directory_offline() {
+    type Read = fn(&Log) -> bool;
+    let reads: [Read; 4] = [
+        |log| log.read(Offset(0), 1000, Offset(2), true).is_err(),
+        |log| log.offset_for_timestamp(0).is_err(),
+        |log| log.max_timestamp().is_err(),
+        |log| {
+            let cleanable = Cleanable { first_uncleanable: Offset(2), ..Cleanable::default() };
+            let cleaning =
+                Cleaning { delete_retention_ms: 0, map_bytes: 1000, load_factor: 0.9, buffer_bytes: 1000 };
+            log.clean(&cleanable, &cleaning, 0, &mut |_| ControlFlow::Continue(())).is_err()
+        },
+    ];
+    for read in reads {
+        let mut fixture = Fixture::new(LogConfig::default());
+        let log = fixture.log();
+        log.append(&batch(2, 0), &INFO).unwrap();
+        log.roll().unwrap();
+        fixture.sync();
+        drop(log);
+        // Nothing of it is in memory.
+        fixture.restart();
+        let log = fixture.log();
+        // A file that is not there concerns one log; so does what passes.
+        for passing in [std::io::ErrorKind::NotFound, std::io::ErrorKind::OutOfMemory] {
+            fixture.simulated.fail_reads(Some(passing));
+            read(&log);
+            assert_eq!(fixture.directory.offline_reason(), None, "{passing}");
+        }
+        fixture.simulated.fail_reads(Some(std::io::ErrorKind::Other));
+        assert!(read(&log));
+        assert!(fixture.directory.offline_reason().is_some());
+        fixture.simulated.fail_reads(None);
+        let refused = log.append(&batch(2, 0), &INFO).unwrap_err();
+        assert!(matches!(refused, AppendError::Storage(StorageError::Offline { .. })), "{refused}");
+    }
 }
 
 #[test]
@@ -893,6 +933,39 @@ fn many_new_logs_are_made_durable_by_one_sync_before_they_are_used() {
     assert_eq!(fixture.simulated.syncs(), syncs, "once");
     fixture.crash();
     assert_eq!(fixture.directory.partitions().unwrap().len(), 40);
+}
+
+#[test]
+fn recovery_points_of_thousands_of_logs_advance_by_and_by() {
+    let mut fixture = Fixture::new(LogConfig::default());
+    let count = crate::ADVANCES_MAX + 20;
+    let wanted: Vec<Wanted> = (0..count as i32)
+        .map(|index| Wanted {
+            partition: TopicPartition::new("t", index),
+            topic_id: ottla_ids::Uuid::from_u128(1),
+            config: fixture.config,
+            tag: 0,
+        })
+        .collect();
+    let logs: Vec<Arc<Log>> =
+        fixture.directory.open_logs(&wanted).into_iter().map(|log| log.unwrap()).collect();
+    for (number, log) in logs.iter().enumerate() {
+        // The first twenty are the youngest.
+        let now_ms = if number < 20 { 1001 } else { 1000 };
+        log.append(&batch(1, 0), &AppendInfo { now_ms, ..INFO }).unwrap();
+    }
+    fixture.sync();
+    let due = 1001 + crate::RECOVERY_POINT_INTERVAL_MS;
+    assert_eq!(fixture.directory.checkpoint(due).unwrap(), crate::ADVANCES_MAX);
+    let is_behind = |log: &Arc<Log>| log.recovery_point() < log.log_end_offset();
+    assert!(logs.iter().enumerate().all(|(number, log)| is_behind(log) == (number < 20)));
+    assert_eq!(fixture.directory.checkpoint(due).unwrap(), 20);
+    assert_eq!(fixture.directory.checkpoint(due).unwrap(), 0);
+    drop(logs);
+    fixture.crash();
+    let wanted = &wanted[count - 1];
+    let log = fixture.directory.open_log(&wanted.partition, wanted.topic_id, wanted.config, 0).unwrap();
+    assert_eq!((log.log_end_offset(), log.recovery().cut_bytes), (Offset(1), 0));
 }
 
 #[test]

@@ -30,6 +30,10 @@ impl Log {
     /// # Errors
     /// Where a segment cannot be read or is damaged.
     pub fn offset_for_timestamp(&self, timestamp: i64) -> Result<Option<TimestampOffset>, StorageError> {
+        self.find_timestamp(timestamp).map_err(|error| self.root.fail_if_unreadable(error))
+    }
+
+    fn find_timestamp(&self, timestamp: i64) -> Result<Option<TimestampOffset>, StorageError> {
         let (segments, log_start) = self.segments_to_search()?;
         for segment in segments {
             if segment.largest_timestamp()?.is_none_or(|(largest, _)| largest < timestamp) {
@@ -58,6 +62,10 @@ impl Log {
     /// # Errors
     /// Where a segment cannot be read or is damaged.
     pub fn max_timestamp(&self) -> Result<Option<TimestampOffset>, StorageError> {
+        self.find_max_timestamp().map_err(|error| self.root.fail_if_unreadable(error))
+    }
+
+    fn find_max_timestamp(&self) -> Result<Option<TimestampOffset>, StorageError> {
         let (segments, log_start) = self.segments_to_search()?;
         let mut best: Option<(i64, Offset, Arc<Segment>)> = None;
         for segment in segments {

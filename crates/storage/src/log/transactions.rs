@@ -28,7 +28,7 @@ impl Log {
             Ok(found) => Ok(is_as_read.then_some(found)),
             // A file may have had another name already.
             Err(_) if !is_as_read => Ok(None),
-            Err(error) => Err(error),
+            Err(error) => Err(self.root.fail_if_unreadable(error)),
         }
     }
 
