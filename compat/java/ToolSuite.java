@@ -65,6 +65,9 @@ public final class ToolSuite {
         report.check("kafka-consumer-groups-offsets", ToolSuite::groupOffsets);
         report.check("kafka-groups", ToolSuite::listGroups);
         report.check("kafka-cluster", ToolSuite::cluster);
+        report.check("kafka-metadata-quorum", ToolSuite::metadataQuorum);
+        report.check("kafka-features", ToolSuite::features);
+        report.check("kafka-leader-election", ToolSuite::leaderElection);
         report.check("kafka-perf-test", ToolSuite::performance);
 
         int code = report.finish();
@@ -416,6 +419,70 @@ public final class ToolSuite {
         String printed = tool("", org.apache.kafka.tools.ClusterTool::main, "cluster-id", "--bootstrap-server", bootstrap);
         Report.require(printed.matches("Cluster ID: [A-Za-z0-9_-]{22}"), printed);
         return "cluster-id printed";
+    }
+
+    /** The controller listens on the port after the broker's. */
+    private static String controller() {
+        int colon = bootstrap.lastIndexOf(':');
+        return bootstrap.substring(0, colon + 1) + (Integer.parseInt(bootstrap.substring(colon + 1)) + 1);
+    }
+
+    /** Asks a broker, and asks a controller: the answers, in which addresses and what grows are taken out. */
+    private static String both(Main main, String... arguments) throws Exception {
+        StringBuilder answer = new StringBuilder();
+        for (String[] where : new String[][] {{"--bootstrap-server", bootstrap}, {"--bootstrap-controller", controller()}}) {
+            String printed = tool("", main, join(where, arguments)).replace(controller(), "CONTROLLER'S ADDRESS");
+            printed = printed.replaceAll("[A-Za-z0-9_-]{22}", "ID").replaceAll("(?m)(HighWatermark|LeaderEpoch): \\d+", "$1: NUMBER")
+                    .replaceAll("(?m)Epoch: \\d+$", "Epoch: NUMBER").replaceAll("(?m)^1 ID \\d+ (\\d+) \\d+ \\d+ ", "1 ID END $1 THEN THEN ")
+                    .replaceAll("(?m)^1 ID \\d+ (\\d+) \\d+ ms ago \\d+ ms ago ", "1 ID END $1 AGO AGO ");
+            answer.append(printed).append('\n');
+        }
+        return answer.toString();
+    }
+
+    private static String metadataQuorum() throws Exception {
+        Main main = org.apache.kafka.tools.MetadataQuorumCommand::main;
+        return both(main, "describe", "--status") + both(main, "describe", "--replication") + both(main, "describe", "--replication", "--human-readable");
+    }
+
+    /** Nothing of this changes anything: other suites run meanwhile. */
+    private static String features() throws Exception {
+        Main main = org.apache.kafka.tools.FeatureCommand::main;
+        StringBuilder answer = new StringBuilder();
+        // A broker may support more features than these.
+        answer.append(Arrays.stream(both(main, "describe").split("\n"))
+                .filter(line -> line.matches("Feature: (metadata|group|kraft|eligible.leader.replicas).version .*")).collect(Collectors.joining("\n"))).append('\n');
+        List<List<String>> ways = List.of(
+            List.of("upgrade", "--release-version", "4.3"), List.of("upgrade", "--metadata", "4.3"), List.of("upgrade", "--metadata", "4.0"),
+            List.of("upgrade", "--metadata", "9.9"), List.of("upgrade", "--feature", "group.version=2"), List.of("upgrade", "--feature", "no.such=1"),
+            List.of("upgrade", "--feature", "group.version=1", "--feature", "kraft.version=1", "--dry-run"),
+            List.of("downgrade", "--metadata", "4.0"), List.of("downgrade", "--metadata", "3.3-IV3", "--unsafe"), List.of("downgrade", "--feature", "group.version=0", "--dry-run"),
+            List.of("downgrade", "--release-version", "4.0", "--dry-run"), List.of("disable", "--feature", "group.version", "--dry-run"),
+            List.of("disable", "--feature", "kraft.version"), List.of("disable", "--feature", "metadata.version", "--unsafe"));
+        for (List<String> way : ways) answer.append(String.join(" ", way)).append(": ").append(both(main, way.toArray(new String[0])));
+        return answer.toString();
+    }
+
+    private static String leaderElection() throws Exception {
+        String topic = prefix + "tool-election";
+        createTopic("--create", "--topic", topic, "--partitions", "2");
+        Main main = org.apache.kafka.tools.LeaderElectionCommand::main;
+        Path file = Files.createTempFile("election", ".json");
+        Files.writeString(file, "{\"partitions\":[{\"topic\":\"" + topic + "\",\"partition\":0},{\"topic\":\"" + topic + "\",\"partition\":1}]}");
+        StringBuilder answer = new StringBuilder();
+        try {
+            for (String type : List.of("preferred", "unclean")) {
+                answer.append(type).append(": ").append(tool("", main, with("--election-type", type, "--topic", topic, "--partition", "0"))).append('\n');
+                answer.append(type).append(" of no partition: ").append(tool("", main, with("--election-type", type, "--topic", topic, "--partition", "7"))).append('\n');
+            }
+            // In which order they are told is a matter of the names' hashes.
+            String both = tool("", main, with("--election-type", "preferred", "--path-to-json-file", file.toString()));
+            answer.append("both: ").append(both.replace("tool-election-1, tool-election-0", "tool-election-0, tool-election-1")).append('\n');
+            answer.append("all: ").append(tool("", main, with("--election-type", "preferred", "--all-topic-partitions"))).append('\n');
+        } finally {
+            Files.delete(file);
+        }
+        return answer.toString();
     }
 
     private static String performance() throws Exception {

@@ -8,7 +8,10 @@ import schema
 from wire import Closed
 
 # What this project serves; a broker may serve more.
-SERVED = [0, 1, 2, 3, 8, 9, 10, 11, 12, 13, 14, 15, 16, 18, 19, 20, 21, 22, 23, 32, 37, 42, 44, 47, 60, 75]
+SERVED = [0, 1, 2, 3, 8, 9, 10, 11, 12, 13, 14, 15, 16, 18, 19, 20, 21, 22, 23, 32, 33, 34, 35, 37, 42, 43, 44, 45, 46, 47, 55, 57,
+          60, 68, 69, 74, 75]
+# Features that it does not serve; a broker may.
+NOT_SERVED = ["share.version", "streams.version", "transaction.version"]
 
 
 def api_versions(world):
@@ -20,8 +23,8 @@ def api_versions(world):
         world.tell(f"ApiVersions v{version}: the ranges", " ".join(sorted(
             (it for it in served if int(it.split(":")[0]) in SERVED), key=lambda it: int(it.split(":")[0]))))
         features = {
-            kind: sorted((world.show(it) for it in answer.get(kind, []))) for kind in
-            ("SupportedFeatures", "FinalizedFeatures")
+            "SupportedFeatures": sorted(world.show(it) for it in answer.get("SupportedFeatures", []) if it["Name"] not in NOT_SERVED),
+            "FinalizedFeatures": sorted(world.show(it) for it in answer.get("FinalizedFeatures", [])),
         }
         told = {name: it for name, it in answer.items() if name not in ("ApiKeys", "FinalizedFeaturesEpoch", *features)}
         world.tell(f"ApiVersions v{version}: the rest", {**told, **features})

@@ -153,7 +153,7 @@ class World:
     def versions(self, name, api, make, versions=None):
         """One check: a request in every version, told once for those that answer the same. `make` gives
         the body for a version, or is the body."""
-        low, high = versions or schema.MESSAGES[api, True].versions
+        low, high = versions or self.range_of(api)
         told = []
         for version in range(low, high + 1):
             answer = self.show(self.ask(api, version, make(version) if callable(make) else make))
@@ -162,6 +162,11 @@ class World:
             else:
                 told.append([version, version, answer])
         self.tell(name, " | ".join(f"v{a}-{b}: {it}" if a != b else f"v{a}: {it}" for a, b, it in told))
+
+    @staticmethod
+    def range_of(api):
+        """The versions of an API."""
+        return schema.MESSAGES[api, True].versions
 
     # ---- telling
 

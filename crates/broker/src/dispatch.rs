@@ -4,19 +4,19 @@
 //! not served, bytes that are no request. The one exception is ApiVersions (KIP-511).
 
 use crate::call::Call;
-use crate::group_settings::group_settings;
+use crate::group_settings::{consumer_groups_enabled, group_settings};
 use crate::handlers::produce::Produced;
 use crate::handlers::{
     acls, alter_configs, alter_partition_reassignments, alter_replica_log_dirs, api_versions,
     consumer_group_describe, consumer_group_heartbeat, create_partitions, create_topics, delete_groups,
     delete_records, delete_topics, describe_cluster, describe_configs, describe_groups, describe_log_dirs,
-    describe_topic_partitions, fetch, find_coordinator, heartbeat, incremental_alter_configs,
-    init_producer_id, join_group, leave_group, list_config_resources, list_groups, list_offsets,
-    list_partition_reassignments, metadata, offset_commit, offset_delete, offset_fetch,
-    offset_for_leader_epoch, produce, sync_group,
+    describe_quorum, describe_topic_partitions, elect_leaders, fetch, find_coordinator, heartbeat,
+    incremental_alter_configs, init_producer_id, join_group, leave_group, list_config_resources, list_groups,
+    list_offsets, list_partition_reassignments, metadata, offset_commit, offset_delete, offset_fetch,
+    offset_for_leader_epoch, produce, sync_group, update_features,
 };
 use crate::topics::may_block;
-use crate::{Broker, SERVED, Shared};
+use crate::{Broker, Shared};
 use bytes::Bytes;
 use ottla_network::{Answer, Connection, FileRange, Outcome, Piece, Service};
 use ottla_partition::RecordRange;
@@ -60,7 +60,7 @@ impl Broker {
         let (key, header, reader) =
             decode_request_header(frame).map_err(|error| Unanswerable(error.to_string()))?;
         let to = ReplyTo { key, version: header.request_api_version, correlation_id: header.correlation_id };
-        if !SERVED.contains(&key) {
+        if !self.served(connection.listener()).contains(&key) {
             return Err(Unanswerable(format!("{} is not served", key.name())));
         }
         if !key.stable_versions().contains(&to.version) {
@@ -79,7 +79,7 @@ impl Broker {
         self.handle(&call, to, reader).await
     }
 
-    /// One arm an API key, in the order of `SERVED`.
+    /// One arm an API key, in the order of `SERVED`; on every listener the same, but for two.
     async fn handle(&self, call: &Call, to: ReplyTo, reader: Reader) -> Result<Outcome, Unanswerable> {
         let Shared {
             quorum,
@@ -152,7 +152,13 @@ impl Broker {
             ApiKey::ListGroups => to.reply(&list_groups::list_groups(to.decode(reader)?, groups).await),
             ApiKey::ApiVersions => {
                 let request = to.decode(reader)?;
-                to.reply(&api_versions::api_versions(call, &request, SERVED, &image, quorum))
+                to.reply(&api_versions::api_versions(
+                    call,
+                    &request,
+                    self.served(&call.listener),
+                    &image,
+                    quorum,
+                ))
             }
             ApiKey::CreateTopics => {
                 let response = create_topics::create_topics(to.decode(reader)?, quorum).await;
@@ -199,6 +205,9 @@ impl Broker {
                 to.reply(&create_partitions::create_partitions(to.decode(reader)?, quorum).await)
             }
             ApiKey::DeleteGroups => to.reply(&delete_groups::delete_groups(to.decode(reader)?, groups).await),
+            ApiKey::ElectLeaders => {
+                to.reply(&elect_leaders::elect_leaders(call, to.decode(reader)?, quorum).await)
+            }
             ApiKey::IncrementalAlterConfigs => {
                 let request = to.decode(reader)?;
                 to.reply(
@@ -216,9 +225,18 @@ impl Broker {
             ApiKey::OffsetDelete => {
                 to.reply(&offset_delete::offset_delete(to.decode(reader)?, &image, groups).await)
             }
+            ApiKey::DescribeQuorum => {
+                to.reply(&describe_quorum::describe_quorum(call, &to.decode(reader)?, quorum, now_ms))
+            }
+            ApiKey::UpdateFeatures => {
+                to.reply(&update_features::update_features(call, to.decode(reader)?, quorum).await)
+            }
             ApiKey::DescribeCluster => {
                 let request = to.decode(reader)?;
-                to.reply(&describe_cluster::describe_cluster(call, &request, &image, quorum.cluster_id()))
+                to.reply(&match self.is_of_controllers(&call.listener) {
+                    true => describe_cluster::describe_controllers(call, &request, &image, quorum),
+                    false => describe_cluster::describe_cluster(call, &request, &image, quorum.cluster_id()),
+                })
             }
             ApiKey::ListConfigResources => {
                 let request = to.decode(reader)?;
@@ -226,6 +244,9 @@ impl Broker {
             }
             ApiKey::ConsumerGroupHeartbeat => {
                 let request: ConsumerGroupHeartbeatRequest = to.decode(reader)?;
+                if !consumer_groups_enabled(&image) {
+                    return to.reply(&consumer_group_heartbeat::not_enabled());
+                }
                 let settings = group_settings(configs, &image, quorum.node(), &request.group_id);
                 let topics = group_topics.of(&image);
                 to.reply(
@@ -237,6 +258,9 @@ impl Broker {
             }
             ApiKey::ConsumerGroupDescribe => {
                 let request = to.decode(reader)?;
+                if !consumer_groups_enabled(&image) {
+                    return to.reply(&consumer_group_describe::not_enabled(request));
+                }
                 to.reply(
                     &consumer_group_describe::consumer_group_describe(to.version, request, &image, groups)
                         .await,

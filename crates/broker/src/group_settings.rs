@@ -3,8 +3,13 @@
 use ottla_configs::{BrokerConfig, GROUP_BOUNDS};
 use ottla_groups::consumer::GroupSettings;
 use ottla_ids::NodeId;
-use ottla_metadata::{ConfigResource, Image, ResourceType};
+use ottla_metadata::{ConfigResource, GROUP_VERSION, Image, ResourceType};
 use ottla_protocol::Text;
+
+/// Whether groups may speak the consumer protocol (KIP-848): a cluster whose `group.version` is 0 does not know it.
+pub fn consumer_groups_enabled(image: &Image) -> bool {
+    image.feature(GROUP_VERSION) > 0
+}
 
 /// The settings of `group`, as `image` and the node's `configs` have them. What a group was given when the bounds were
 /// wider counts as the bound that it is beyond (Kafka's `GroupConfig.evaluate`).

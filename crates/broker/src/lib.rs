@@ -37,7 +37,7 @@ use ottla_protocol::ApiKey;
 use ottla_quorum::Quorum;
 use std::sync::Arc;
 
-/// What is served, in the order of the keys; nothing else is advertised, and everything else closes its
+/// What is served to clients, in the order of the keys; nothing else is advertised, and everything else closes its
 /// connection.
 pub const SERVED: &[ApiKey] = &[
     ApiKey::Produce,
@@ -68,15 +68,39 @@ pub const SERVED: &[ApiKey] = &[
     ApiKey::DescribeLogDirs,
     ApiKey::CreatePartitions,
     ApiKey::DeleteGroups,
+    ApiKey::ElectLeaders,
     ApiKey::IncrementalAlterConfigs,
     ApiKey::AlterPartitionReassignments,
     ApiKey::ListPartitionReassignments,
     ApiKey::OffsetDelete,
+    ApiKey::DescribeQuorum,
+    ApiKey::UpdateFeatures,
     ApiKey::DescribeCluster,
     ApiKey::ConsumerGroupHeartbeat,
     ApiKey::ConsumerGroupDescribe,
     ApiKey::ListConfigResources,
     ApiKey::DescribeTopicPartitions,
+];
+
+/// What is served on the listeners of controllers (`controller.listener.names`): what an operator asks a controller
+/// (KIP-919). What controllers and brokers ask each other is not: this node is the whole cluster.
+pub const SERVED_BY_CONTROLLERS: &[ApiKey] = &[
+    ApiKey::ApiVersions,
+    ApiKey::CreateTopics,
+    ApiKey::DeleteTopics,
+    ApiKey::DescribeAcls,
+    ApiKey::CreateAcls,
+    ApiKey::DeleteAcls,
+    ApiKey::DescribeConfigs,
+    ApiKey::AlterConfigs,
+    ApiKey::CreatePartitions,
+    ApiKey::ElectLeaders,
+    ApiKey::IncrementalAlterConfigs,
+    ApiKey::AlterPartitionReassignments,
+    ApiKey::ListPartitionReassignments,
+    ApiKey::DescribeQuorum,
+    ApiKey::UpdateFeatures,
+    ApiKey::DescribeCluster,
 ];
 
 /// Everything a broker's handlers draw on. Made once; shared by all connections.
@@ -110,6 +134,8 @@ pub struct Settings {
     pub auto_create_topics: bool,
     /// `delete.topic.enable`.
     pub delete_topics: bool,
+    /// `controller.listener.names`: the listeners on which a controller answers.
+    pub controller_listeners: Vec<String>,
 }
 
 impl Broker {
@@ -142,6 +168,18 @@ impl Broker {
     /// The partitions that live here.
     pub fn partitions(&self) -> &Arc<Partitions> {
         &self.shared.partitions
+    }
+
+    /// What is served on `listener`.
+    fn served(&self, listener: &str) -> &'static [ApiKey] {
+        match self.is_of_controllers(listener) {
+            true => SERVED_BY_CONTROLLERS,
+            false => SERVED,
+        }
+    }
+
+    fn is_of_controllers(&self, listener: &str) -> bool {
+        self.shared.settings.controller_listeners.iter().any(|name| name == listener)
     }
 
     /// Coordinates no group any more: clients are told to look elsewhere.

@@ -42,8 +42,8 @@ both work on the machine itself, and nothing is opened to the network by trying 
 whose port is published, listen on `0.0.0.0` and advertise the name by which clients reach the published
 port: `localhost` for those on the same machine.
 
-A listener that is named in `controller.listener.names` is for other controllers. It is accepted, and not
-opened as long as the node is the whole cluster.
+A listener that is named in `controller.listener.names` answers as a controller does, to tools that are given
+`--bootstrap-controller`. Other controllers have no business there as long as the node is the whole cluster.
 
 ## What changes while the node runs
 

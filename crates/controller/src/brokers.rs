@@ -6,8 +6,8 @@ use crate::refusal::Refusal;
 use ottla_configs::TopicConfig;
 use ottla_ids::{BrokerEpoch, NodeId, Uuid};
 use ottla_metadata::{
-    ConfigResource, DirectoryId, Endpoint, METADATA_VERSION, MetadataRecord, Partition, SUPPORTED_FEATURES,
-    Topic, VersionRange,
+    ConfigResource, DirectoryId, Endpoint, FEATURES, METADATA_VERSION, MetadataRecord, Partition, Topic,
+    VersionRange,
 };
 use ottla_protocol::records::metadata::{
     BrokerRegistrationChangeRecord, PartitionChangeRecord, RegisterBrokerRecord, RegisterControllerRecord,
@@ -28,7 +28,7 @@ pub struct Registration {
     pub incarnation_id: Uuid,
     /// By which listeners it is reached.
     pub endpoints: Vec<Endpoint>,
-    /// What it supports.
+    /// The levels of features that it can live with.
     pub features: Vec<(Text, VersionRange)>,
     /// `broker.rack`.
     pub rack: Option<Text>,
@@ -37,12 +37,9 @@ pub struct Registration {
 }
 
 impl Registration {
-    /// The features of this build.
-    pub fn supported_features() -> Vec<(Text, VersionRange)> {
-        SUPPORTED_FEATURES
-            .iter()
-            .map(|feature| (Text::from_static(feature.name), feature.supported))
-            .collect()
+    /// The features of this build: those that it can live with.
+    pub fn known_features() -> Vec<(Text, VersionRange)> {
+        FEATURES.iter().map(|feature| (Text::from_static(feature.name), feature.known)).collect()
     }
 }
 

@@ -6,14 +6,13 @@
 //! it yet; loggers are the node's own and do not come here.
 
 use crate::controller::{Controller, check_record_count};
-use crate::features::ELR_VERSION;
 use crate::refusal::Refusal;
 use crate::topic_name::validate_topic_name;
 use ottla_configs::{
     BrokerConfig, InvalidConfig, Key, Kind, Scope, TopicConfig, check_group_support, dynamic_key, topic,
     validate_dynamic, validate_group, validate_topic,
 };
-use ottla_metadata::{ConfigResource, MetadataRecord, ResourceType, Topic};
+use ottla_metadata::{ConfigResource, ELR_VERSION, MetadataRecord, ResourceType, Topic};
 use ottla_protocol::messages::alter_configs::AlterConfigsRequest;
 use ottla_protocol::messages::incremental_alter_configs::IncrementalAlterConfigsRequest;
 use ottla_protocol::records::metadata::ConfigRecord;

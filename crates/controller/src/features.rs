@@ -1,21 +1,17 @@
 //! The records a cluster starts with, and its features (Kafka's `ActivationRecordsGenerator`).
 
 use crate::controller::Controller;
-use ottla_metadata::{METADATA_VERSION, MetadataRecord, ResourceType, SUPPORTED_FEATURES};
+use ottla_configs::BrokerConfig;
+use ottla_metadata::{ELR_VERSION, FEATURES, KRAFT_VERSION, METADATA_VERSION, MetadataRecord, ResourceType};
 use ottla_protocol::Text;
 use ottla_protocol::records::metadata::{
     AbortTransactionRecord, BeginTransactionRecord, ConfigRecord, EndTransactionRecord, FeatureLevelRecord,
 };
 use ottla_state_machine::Decision;
 
-/// The feature that the quorum itself keeps, in control records; the log of data never names it.
-const KRAFT_VERSION: &str = "kraft.version";
-/// The feature with which the whole cluster needs a `min.insync.replicas` (KIP-966).
-pub(crate) const ELR_VERSION: &str = "eligible.leader.replicas.version";
-
 /// The levels that formatting finalizes, in Kafka's order: `metadata.version`, then by name.
 pub fn bootstrap_features() -> Vec<MetadataRecord> {
-    let mut features: Vec<_> = SUPPORTED_FEATURES
+    let mut features: Vec<_> = FEATURES
         .iter()
         .filter(|feature| feature.name != KRAFT_VERSION && feature.default_level > 0)
         .collect();
@@ -30,6 +26,17 @@ pub fn bootstrap_features() -> Vec<MetadataRecord> {
             })
         })
         .collect()
+}
+
+/// The cluster's `min.insync.replicas`, which ELR needs: the one of the configuration file.
+pub(crate) fn min_isr_of_all_brokers(configs: &BrokerConfig) -> MetadataRecord {
+    MetadataRecord::Config(ConfigRecord {
+        resource_type: ResourceType::Broker.id(),
+        resource_name: Text::default(),
+        name: Text::from_static("min.insync.replicas"),
+        value: Some(Text::from(configs.int("min.insync.replicas").to_string())),
+        ..ConfigRecord::default()
+    })
 }
 
 impl Controller<'_> {
@@ -57,13 +64,7 @@ impl Controller<'_> {
         );
         records.extend(features);
         if has_elr {
-            records.push(MetadataRecord::Config(ConfigRecord {
-                resource_type: ResourceType::Broker.id(),
-                resource_name: Text::default(),
-                name: Text::from_static("min.insync.replicas"),
-                value: Some(Text::from(self.configs.int("min.insync.replicas").to_string())),
-                ..ConfigRecord::default()
-            }));
+            records.push(min_isr_of_all_brokers(self.configs));
         }
         records.push(MetadataRecord::EndTransaction(EndTransactionRecord::default()));
         Decision::write(records, ())

@@ -17,6 +17,7 @@ mod create_partitions;
 mod create_topics;
 mod delete_topics;
 mod directories;
+mod elect_leaders;
 mod features;
 mod placement;
 mod producer_ids;
@@ -24,17 +25,20 @@ mod random;
 mod reassignments;
 mod refusal;
 mod topic_name;
+mod update_features;
 
 pub use crate::brokers::{ControllerRegistration, Registration};
 pub use crate::controller::{Controller, RECORDS_PER_REQUEST_MAX};
 pub use crate::create_topics::{CreatedTopic, PARTITIONS_PER_REQUEST_MAX};
 pub use crate::delete_topics::{DeletedTopic, TopicToDelete};
+pub use crate::elect_leaders::{ElectedPartition, ElectedTopic};
 pub use crate::features::bootstrap_features;
 pub use crate::placement::{PlacementError, UsableBroker, place};
 pub use crate::producer_ids::{PRODUCER_IDS_PER_BLOCK, ProducerIdBlock};
 pub use crate::random::Random;
 pub use crate::refusal::Refusal;
 pub use crate::topic_name::{INTERNAL_TOPICS, TopicNameError, is_internal_topic, validate_topic_name};
+pub use crate::update_features::UpdatedFeatures;
 
 #[cfg(test)]
 mod tests;

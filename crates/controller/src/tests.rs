@@ -23,6 +23,9 @@ use ottla_protocol::messages::incremental_alter_configs::{
 use ottla_protocol::records::metadata::{BrokerRegistrationChangeRecord, PartitionChangeRecord};
 use ottla_state_machine::{Decision, Machine};
 
+mod elections;
+mod features;
+
 /// A cluster whose log is kept, so that the law can be checked after every step.
 struct Cluster {
     image: Image,
@@ -139,7 +142,7 @@ fn registration(id: i32) -> Registration {
             port: 9092,
             security_protocol: 0,
         }],
-        features: Registration::supported_features(),
+        features: Registration::known_features(),
         rack: None,
         directories: vec![directory(id)],
     }

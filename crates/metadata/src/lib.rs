@@ -18,7 +18,8 @@ mod topic;
 pub use crate::broker::{Broker, BrokerState, Endpoint, VersionRange};
 pub use crate::changes::{Changes, TopicChange};
 pub use crate::features::{
-    Feature, METADATA_VERSION, MetadataVersion, SUPPORTED_FEATURES, supported_feature,
+    ELR_VERSION, FEATURES, Feature, GROUP_VERSION, KRAFT_VERSION, METADATA_VERSION, MetadataVersion,
+    feature_of,
 };
 pub use crate::image::{ConfigResource, Configs, Image, QuotaEntity, ResourceType};
 pub use crate::topic::{DirectoryId, LeaderRecoveryState, Partition, Topic};

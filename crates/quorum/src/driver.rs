@@ -53,6 +53,19 @@ impl Default for Limits {
     }
 }
 
+/// Who leads the quorum and who votes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct QuorumStatus {
+    /// Who leads, when known.
+    pub leader: Option<NodeId>,
+    /// Counts the leaders.
+    pub epoch: QuorumEpoch,
+    /// The level of `kraft.version`, which the image does not have.
+    pub kraft_version: i16,
+    /// The voters, with their endpoints; at level 0 without directories.
+    pub voters: VoterSet,
+}
+
 /// Gives the answer when it is known whether its records are durable.
 pub(crate) type Reply = Box<dyn FnOnce(Result<(), DecideError>) + Send>;
 /// One decision: what to write, and how to answer.
@@ -478,9 +491,43 @@ impl<L: MetadataLog> Driver<L> {
         Some(time)
     }
 
-    /// The level of `kraft.version`.
-    pub fn kraft_version(&self) -> i16 {
-        self.kraft_version
+    /// The quorum as it is now.
+    pub fn status(&self) -> QuorumStatus {
+        QuorumStatus {
+            leader: self.raft.leader(),
+            epoch: self.raft.epoch(),
+            kraft_version: self.kraft_version,
+            voters: self.raft.voters().clone(),
+        }
+    }
+
+    /// Raises `kraft.version` to 1; at that level already, nothing happens. It is durable when this returns.
+    pub fn name_voters(&mut self) -> Result<(), DecideError> {
+        if let Some(reason) = &self.failure {
+            return Err(DecideError::Failed(reason.clone()));
+        }
+        if self.kraft_version > 0 {
+            return Ok(());
+        }
+        let (first, epoch, now_ms) = (self.log.end_offset(), self.raft.epoch(), (self.clock)());
+        let mut raft = self.raft.clone();
+        let append = raft.name_voters().append;
+        let batch = control_batch(first, epoch, now_ms, &append).map_err(|error| {
+            tracing::error!(%error, "the voters cannot be written");
+            DecideError::Bug
+        })?;
+        let end = first.plus(append.len() as i64);
+        self.append(&batch, epoch, end).inspect_err(|error| {
+            if let DecideError::Failed(reason) = error {
+                self.failure = Some(reason.clone());
+            }
+        })?;
+        // The log has it: only now is it so.
+        self.raft.name_voters();
+        self.kraft_version = 1;
+        self.max_timestamp = self.max_timestamp.max(now_ms);
+        (self.publish)(self.image.visible(), end);
+        Ok(())
     }
 
     /// Why nothing is decided any more.

@@ -1,6 +1,6 @@
 //! The handle that the rest of the node holds.
 
-use crate::driver::{Clock, Driver, Job, Limits, Parts, Reply};
+use crate::driver::{Clock, Driver, Job, Limits, Parts, QuorumStatus, Reply};
 use crate::error::{DecideError, QuorumError};
 use crate::log::MetadataLog;
 use arc_swap::ArcSwap;
@@ -62,7 +62,9 @@ pub struct Quorum {
 struct Shared {
     node: NodeId,
     cluster_id: Text,
-    kraft_version: i16,
+    status: Arc<ArcSwap<QuorumStatus>>,
+    /// What this node says of itself, should it have to say it again.
+    registration: (ControllerRegistration, Registration),
     broker_epoch: BrokerEpoch,
     image: Arc<ArcSwap<Image>>,
     images: Arc<watch::Sender<Arc<Image>>>,
@@ -79,6 +81,8 @@ struct Shared {
 
 enum Message {
     Decide(Job, OwnedSemaphorePermit),
+    /// Raises `kraft.version`.
+    NameVoters(oneshot::Sender<Result<(), DecideError>>, OwnedSemaphorePermit),
     Stop,
 }
 
@@ -118,7 +122,8 @@ impl Quorum {
             })
         };
         let refused = Arc::new(Mutex::new(None));
-        let jobs = start_jobs(&settings, &mut random, &refused);
+        let registration = registration(&settings, &mut random);
+        let jobs = start_jobs(node, &registration, &refused);
         let key = VoterKey { id: node, directory_id: settings.metadata_directory_id };
         let endpoints = settings.controller_endpoints.iter().map(|endpoint| VoterEndpoint {
             listener: endpoint.listener.clone(),
@@ -145,13 +150,14 @@ impl Quorum {
             return Err(QuorumError::Registration(refusal));
         }
         let broker_epoch = image.load().broker(node).map_or(BrokerEpoch(-1), |broker| broker.epoch);
-        let kraft_version = driver.kraft_version();
+        let status = Arc::new(ArcSwap::from_pointee(driver.status()));
+        let writers_status = status.clone();
         let failure = Arc::new(OnceLock::new());
         let writers_failure = failure.clone();
         let (writer, messages) = channel();
         let thread = std::thread::Builder::new()
             .name("metadata-writer".to_owned())
-            .spawn(move || write(driver, &messages, &writers_failure))
+            .spawn(move || write(driver, &messages, &writers_failure, &writers_status))
             .map_err(|error| QuorumError::Io {
                 action: "start a thread for",
                 path: PathBuf::from(crate::METADATA_FOLDER),
@@ -161,7 +167,8 @@ impl Quorum {
             shared: Arc::new(Shared {
                 node,
                 cluster_id: Text::from(settings.cluster_id),
-                kraft_version,
+                status,
+                registration,
                 broker_epoch,
                 image,
                 images,
@@ -201,9 +208,26 @@ impl Quorum {
         self.shared.broker_epoch
     }
 
-    /// The level of `kraft.version`, which the image does not have.
-    pub fn kraft_version(&self) -> i16 {
-        self.shared.kraft_version
+    /// Who leads the quorum and who votes.
+    pub fn status(&self) -> Arc<QuorumStatus> {
+        self.shared.status.load_full()
+    }
+
+    /// Raises `kraft.version` to 1: the log names the voters (KIP-853). Nothing happens when it does already.
+    ///
+    /// # Errors
+    /// As [`Quorum::decide`].
+    pub(crate) async fn name_voters(&self) -> Result<(), DecideError> {
+        let places = self.shared.places.clone();
+        let place = places.acquire_owned().await.map_err(|_| DecideError::Stopped)?;
+        let (sender, receiver) = oneshot::channel();
+        self.shared.writer.send(Message::NameVoters(sender, place)).map_err(|_| DecideError::Stopped)?;
+        receiver.await.unwrap_or(Err(DecideError::Stopped))
+    }
+
+    /// What this node said of itself at its start.
+    pub(crate) fn registration(&self) -> &(ControllerRegistration, Registration) {
+        &self.shared.registration
     }
 
     /// The offset after the last durable metadata record; clients are told it as the features' epoch.
@@ -304,28 +328,33 @@ impl std::fmt::Debug for Quorum {
     }
 }
 
-/// What a node writes when it starts, to become durable in one step: bootstrap records on an empty log,
-/// its registrations, and that it is alive.
-fn start_jobs(
-    settings: &NodeSettings,
-    random: &mut Random,
-    refused: &Arc<Mutex<Option<Refusal>>>,
-) -> Vec<Job> {
-    let node = settings.node;
+/// What a node says of itself, as a controller and as a broker.
+fn registration(settings: &NodeSettings, random: &mut Random) -> (ControllerRegistration, Registration) {
     let controller = ControllerRegistration {
-        node,
+        node: settings.node,
         incarnation_id: random.next_id(),
         endpoints: settings.controller_endpoints.clone(),
-        features: Registration::supported_features(),
+        features: Registration::known_features(),
     };
     let broker = Registration {
-        node,
+        node: settings.node,
         incarnation_id: random.next_id(),
         endpoints: settings.endpoints.clone(),
-        features: Registration::supported_features(),
+        features: Registration::known_features(),
         rack: settings.rack.clone(),
         directories: settings.directory_ids.clone(),
     };
+    (controller, broker)
+}
+
+/// What a node writes when it starts, to become durable in one step: bootstrap records on an empty log,
+/// its registrations, and that it is alive.
+fn start_jobs(
+    node: NodeId,
+    registration: &(ControllerRegistration, Registration),
+    refused: &Arc<Mutex<Option<Refusal>>>,
+) -> Vec<Job> {
+    let (controller, broker) = registration.clone();
     let refused = refused.clone();
     let note = move |decision: Decision<Result<(), Refusal>, MetadataRecord>| {
         let refused = refused.clone();
@@ -340,7 +369,13 @@ fn start_jobs(
     let (register, trust, enlist) = (note.clone(), note.clone(), note.clone());
     vec![
         Box::new(move |decider| note(decider.activate().map(Ok))),
-        Box::new(move |decider| enlist(decider.register_controller(&controller))),
+        Box::new(move |decider| {
+            // Before 3.7 controllers did not register.
+            match decider.metadata_version().has_controller_registration() {
+                true => enlist(decider.register_controller(&controller)),
+                false => enlist(Decision::answer(Ok(()))),
+            }
+        }),
         Box::new(move |decider| register(decider.register_broker(&broker).map(|answer| answer.map(|_| ())))),
         Box::new(move |decider| {
             let epoch = decider.image.broker(node).map_or(BrokerEpoch(-1), |broker| broker.epoch);
@@ -350,7 +385,12 @@ fn start_jobs(
 }
 
 /// The writer's thread: takes what waits, decides it as one batch.
-fn write<L: MetadataLog>(mut driver: Driver<L>, messages: &Receiver<Message>, failure: &OnceLock<Arc<str>>) {
+fn write<L: MetadataLog>(
+    mut driver: Driver<L>,
+    messages: &Receiver<Message>,
+    failure: &OnceLock<Arc<str>>,
+    status: &ArcSwap<QuorumStatus>,
+) {
     loop {
         driver.tend();
         let first = match messages.recv_timeout(IDLE_INTERVAL) {
@@ -361,6 +401,7 @@ fn write<L: MetadataLog>(mut driver: Driver<L>, messages: &Receiver<Message>, fa
         let mut is_last = false;
         let mut jobs = Vec::new();
         let mut places = Vec::new();
+        let mut name_voters = Vec::new();
         // No more wait than there are places, so this ends.
         for message in std::iter::once(first).chain(messages.try_iter()).take(WAITING_MAX) {
             match message {
@@ -368,10 +409,20 @@ fn write<L: MetadataLog>(mut driver: Driver<L>, messages: &Receiver<Message>, fa
                     jobs.push(job);
                     places.push(place);
                 }
+                Message::NameVoters(sender, place) => {
+                    name_voters.push(sender);
+                    places.push(place);
+                }
                 Message::Stop => is_last = true,
             }
         }
         driver.run(jobs);
+        for sender in name_voters {
+            let result = driver.name_voters();
+            status.store(Arc::new(driver.status()));
+            // Nobody waits any more when the client went away; what is written stays written.
+            let _ = sender.send(result);
+        }
         if let Some(reason) = driver.failure() {
             failure.get_or_init(|| reason.clone());
         }

@@ -28,14 +28,14 @@ mod log;
 mod operations;
 mod snapshot;
 
-pub use crate::driver::Limits;
+pub use crate::driver::{Limits, QuorumStatus};
 pub use crate::error::{DecideError, QuorumError};
 pub use crate::format::{Formatted, Identity, format};
 pub use crate::handle::{NodeSettings, Quorum, WAITING_MAX};
 pub use crate::inspect::{Inspection, inspect};
 pub use crate::log::{LogError, MetadataLog, StorageLog};
 pub use crate::snapshot::{Snapshot, list_snapshots, read_snapshot};
-pub use ottla_raft::VoterEndpoint;
+pub use ottla_raft::{Voter, VoterEndpoint, VoterSet};
 
 /// The folder of the metadata log in its log directory.
 pub const METADATA_FOLDER: &str = "__cluster_metadata-0";

@@ -2,11 +2,13 @@
 
 use crate::error::DecideError;
 use crate::handle::Quorum;
-use ottla_controller::{CreatedTopic, DeletedTopic, Refusal, TopicToDelete};
+use ottla_controller::{CreatedTopic, DeletedTopic, ElectedTopic, Refusal, TopicToDelete};
 use ottla_protocol::Text;
 use ottla_protocol::messages::alter_partition_reassignments::AlterPartitionReassignmentsRequest;
 use ottla_protocol::messages::create_partitions::CreatePartitionsRequest;
 use ottla_protocol::messages::create_topics::CreateTopicsRequest;
+use ottla_protocol::messages::elect_leaders::ElectLeadersRequest;
+use ottla_protocol::messages::update_features::UpdateFeaturesRequest;
 
 impl Quorum {
     /// See [`Controller::create_topics`](ottla_controller::Controller::create_topics).
@@ -51,6 +53,51 @@ impl Quorum {
         request: AlterPartitionReassignmentsRequest,
     ) -> Result<Result<Vec<Result<(), Refusal>>, Refusal>, DecideError> {
         self.decide(move |controller| controller.alter_partition_reassignments(&request)).await
+    }
+
+    /// See [`Controller::elect_leaders`](ottla_controller::Controller::elect_leaders).
+    ///
+    /// # Errors
+    /// As [`Quorum::decide`].
+    pub async fn elect_leaders(
+        &self,
+        request: ElectLeadersRequest,
+    ) -> Result<Result<Vec<ElectedTopic>, Refusal>, DecideError> {
+        self.decide(move |controller| controller.elect_leaders(&request)).await
+    }
+
+    /// See [`Controller::update_features`](ottla_controller::Controller::update_features). At another
+    /// `metadata.version` this node registers again, since its registrations may say more there.
+    ///
+    /// # Errors
+    /// As [`Quorum::decide`].
+    pub async fn update_features(
+        &self,
+        request: UpdateFeaturesRequest,
+    ) -> Result<Result<(), Refusal>, DecideError> {
+        let kraft_version = self.status().kraft_version;
+        let updated =
+            self.decide(move |controller| controller.update_features(&request, kraft_version)).await?;
+        let updated = match updated {
+            Ok(updated) => updated,
+            Err(refusal) => return Ok(Err(refusal)),
+        };
+        if updated.kraft_version.is_some() {
+            self.name_voters().await?;
+        }
+        if updated.metadata_version {
+            let (controller, mut broker) = self.registration().clone();
+            // Those that failed since the start stay away.
+            if let Some(now) = self.image().broker(self.node()).filter(|it| !it.directories.is_empty()) {
+                broker.directories.clone_from(&now.directories);
+            }
+            // An older `metadata.version` has no registrations of controllers.
+            let _ = self.decide(move |decider| decider.register_controller(&controller)).await?;
+            if let Err(refusal) = self.decide(move |decider| decider.register_broker(&broker)).await? {
+                tracing::error!(%refusal, "this node cannot register again at another metadata.version");
+            }
+        }
+        Ok(Ok(()))
     }
 
     /// Creates topics that a client or a coordinator asked for without creating them itself, except those

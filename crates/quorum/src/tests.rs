@@ -9,9 +9,12 @@ use crate::{
 use ottla_configs::BrokerConfig;
 use ottla_controller::{Random, TopicToDelete};
 use ottla_ids::{NodeId, Offset, Uuid};
-use ottla_metadata::{Endpoint, Image};
+use ottla_metadata::{Endpoint, Image, MetadataRecord};
 use ottla_protocol::Text;
 use ottla_protocol::messages::create_topics::{CreatableTopic, CreateTopicsRequest};
+use ottla_protocol::messages::update_features::{FeatureUpdateKey, UpdateFeaturesRequest};
+use ottla_protocol::records::metadata::FeatureLevelRecord;
+use ottla_state_machine::Decision;
 use ottla_storage::{DirectoryOptions, Disk, LogDirectory, META_PROPERTIES, MetaProperties, SimulatedDisk};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -97,6 +100,80 @@ fn block_on<F: Future>(future: F) -> F::Output {
     tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(future)
 }
 
+/// A folder as a static quorum of Apache Kafka leaves it: its log names no voters.
+fn format_static(disk: &Disk) {
+    format_one(disk, &identity(1)).unwrap();
+    let voters = folder().join(METADATA_FOLDER).join("00000000000000000000-0000000000.checkpoint");
+    disk.remove_file(&voters).unwrap();
+}
+
+fn update(name: &str, level: i16) -> UpdateFeaturesRequest {
+    let update = FeatureUpdateKey {
+        feature: Text::from(name),
+        max_version_level: level,
+        upgrade_type: 1,
+        ..FeatureUpdateKey::default()
+    };
+    UpdateFeaturesRequest { feature_updates: vec![update], ..UpdateFeaturesRequest::default() }
+}
+
+#[test]
+fn a_static_quorum_comes_to_name_its_voter_and_still_does_after_a_restart() {
+    let (_, disk) = simulated();
+    format_static(&disk);
+    let log = MemoryLog::default();
+    let quorum = open(&disk, log.clone(), Limits::default(), &Time::default()).unwrap();
+    let status = quorum.status();
+    assert_eq!(status.kraft_version, 0);
+    assert!(status.voters.iter().all(|voter| voter.key.directory_id == Uuid::ZERO));
+    let epoch = status.epoch;
+    let before = quorum.offset();
+    block_on(quorum.update_features(update("kraft.version", 1))).unwrap().unwrap();
+    let status = quorum.status();
+    assert_eq!(quorum.offset(), Offset(before.0 + 2), "a record of the level and one of the voters");
+    assert_eq!((status.kraft_version, status.epoch), (1, epoch));
+    let voters: Vec<_> = status.voters.iter().cloned().collect();
+    assert_ne!(voters[0].key.directory_id, Uuid::ZERO);
+    assert_eq!(voters[0].endpoints, endpoints());
+    // Once more changes nothing.
+    block_on(quorum.update_features(update("kraft.version", 1))).unwrap().unwrap();
+    assert_eq!(quorum.offset(), Offset(before.0 + 2));
+    quorum.stop();
+    let quorum = open(&disk, log, Limits::default(), &Time::default()).unwrap();
+    let status = quorum.status();
+    assert_eq!(status.kraft_version, 1);
+    assert_eq!(status.voters.iter().cloned().collect::<Vec<_>>(), voters);
+    quorum.stop();
+}
+
+#[test]
+fn a_node_of_an_old_metadata_version_registers_fully_when_that_is_raised() {
+    let (_, disk) = simulated();
+    let log = MemoryLog::default();
+    let quorum = open(&disk, log.clone(), Limits::default(), &Time::default()).unwrap();
+    let old = MetadataRecord::FeatureLevel(FeatureLevelRecord {
+        name: Text::from("metadata.version"),
+        feature_level: 7,
+        ..FeatureLevelRecord::default()
+    });
+    let gone = MetadataRecord::FeatureLevel(FeatureLevelRecord {
+        name: Text::from("eligible.leader.replicas.version"),
+        ..FeatureLevelRecord::default()
+    });
+    let decision = Decision::write(vec![gone, old], ());
+    block_on(quorum.decide(move |_| decision)).unwrap();
+    quorum.stop();
+    let quorum = open(&disk, log, Limits::default(), &Time::default()).unwrap();
+    let directories = |quorum: &Quorum| quorum.image().broker(NodeId(1)).unwrap().directories.len();
+    assert_eq!(directories(&quorum), 0, "before 3.7 brokers did not name them");
+    block_on(quorum.update_features(update("metadata.version", 30))).unwrap().unwrap();
+    assert_eq!(quorum.image().feature("metadata.version"), 30);
+    assert_eq!(directories(&quorum), 1);
+    assert!(quorum.image().is_active(NodeId(1)), "it is the same incarnation");
+    assert_eq!(quorum.image().broker(NodeId(1)).unwrap().epoch, quorum.broker_epoch());
+    quorum.stop();
+}
+
 fn names(image: &Image) -> Vec<String> {
     image.topics().map(|topic| topic.name.to_string()).collect()
 }
@@ -142,7 +219,7 @@ fn decisions_that_wait_together_are_synced_together() {
         // Holds the writer until all the others wait.
         let first = quorum.decide(move |_| {
             block.recv().unwrap();
-            ottla_state_machine::Decision::answer(())
+            Decision::answer(())
         });
         let others: Vec<String> = (0..20).map(|number| format!("t{number}")).collect();
         let creations = futures(&quorum, &others);

@@ -138,6 +138,22 @@ impl Raft {
         Changed { high_watermark: committed, ..Changed::default() }
     }
 
+    /// The quorum goes to `kraft.version` 1 (KIP-853): from here on the log says who votes, and with which
+    /// directories. Only a leader alone can: it knows the directory of every voter.
+    ///
+    /// Nothing changes unless this node leads and is the only voter.
+    pub fn name_voters(&mut self) -> Changed {
+        let Some(voter) = self.voters.get(self.local.id).filter(|_| self.voters.is_only(self.local)) else {
+            return Changed::default();
+        };
+        if !self.is_leader() {
+            return Changed::default();
+        }
+        self.voters = VoterSet::new([Voter { key: self.local, ..voter.clone() }]);
+        let append = vec![ControlRecord::KRaftVersion(1), ControlRecord::Voters(self.voters.clone())];
+        Changed { append, ..Changed::default() }
+    }
+
     /// The node stops leading, as at a graceful stop. Nothing needs to be remembered: the epoch stays.
     pub fn resign(&mut self) {
         if self.is_leader() {
@@ -246,6 +262,25 @@ mod tests {
             [leader_change(), ControlRecord::KRaftVersion(1), ControlRecord::Voters(moved.clone())],
         );
         assert_eq!(*raft.voters(), moved);
+    }
+
+    #[test]
+    fn a_static_quorum_of_one_becomes_one_whose_log_names_the_voter() {
+        let key = VoterKey { directory_id: Uuid::ZERO, ..voter(1, 9093).key };
+        let fixed = VoterSet::new([Voter { key, ..voter(1, 9093) }]);
+        let (mut raft, changed) = Raft::start(voter(1, 9093), fixed, false, 0, None, at(0, 0));
+        assert_eq!(changed.append, [leader_change()], "at level 0 the log names nobody");
+        let named = VoterSet::new([voter(1, 9093)]);
+        assert_eq!(
+            raft.name_voters(),
+            Changed {
+                append: vec![ControlRecord::KRaftVersion(1), ControlRecord::Voters(named.clone())],
+                ..Changed::default()
+            },
+        );
+        assert_eq!(*raft.voters(), named);
+        raft.resign();
+        assert_eq!(raft.name_voters(), Changed::default(), "who does not lead writes nothing");
     }
 
     #[test]

@@ -81,13 +81,7 @@ impl Node {
         tracing::debug!(open_files_max, "the process may have so many files open");
         // The ports first: other nodes are told of them, and a node that cannot listen touches nothing.
         let limits = limits(config);
-        let mut bound = Vec::new();
-        let mut endpoints = Vec::new();
-        for listener in &config.listeners.broker {
-            let port = open(listener, &limits)?;
-            endpoints.extend(endpoint(listener, port.address().port()));
-            bound.push(port);
-        }
+        let (mut bound, endpoints) = open_all(&config.listeners.broker, &limits)?;
         let addresses = config
             .listeners
             .broker
@@ -95,8 +89,10 @@ impl Node {
             .zip(&bound)
             .map(|(listener, bound)| (listener.name.clone(), bound.address()))
             .collect();
+        let (of_controllers, controller_endpoints) = open_all(&config.listeners.controller, &limits)?;
+        bound.extend(of_controllers);
 
-        let (quorum, directories) = open_quorum(config, endpoints)?;
+        let (quorum, directories) = open_quorum(config, endpoints, controller_endpoints)?;
         let partitions = Partitions::start(config.node.id, directories, config.broker.clone())
             .map_err(StartError::Thread)?;
         let retention = RetentionSettings {
@@ -134,7 +130,7 @@ impl Node {
         Ok(Node { quorum, broker, network, addresses, following, upkeep })
     }
 
-    /// The listeners' names and the addresses they really have.
+    /// The names of the listeners for clients and the addresses they really have.
     pub fn addresses(&self) -> &[(String, SocketAddr)] {
         &self.addresses
     }
@@ -172,10 +168,12 @@ impl Node {
 }
 
 /// Formats the folders at the first start, and opens what they hold.
-fn open_quorum(config: &ServerConfig, endpoints: Vec<Endpoint>) -> Result<(Quorum, Directories), StartError> {
+fn open_quorum(
+    config: &ServerConfig,
+    endpoints: Vec<Endpoint>,
+    controller_endpoints: Vec<Endpoint>,
+) -> Result<(Quorum, Directories), StartError> {
     let disk = Disk::Real;
-    let controller_endpoints: Vec<Endpoint> =
-        config.listeners.controller.iter().filter_map(|it| endpoint(it, it.bind.port)).collect();
     let voters: Vec<ottla_quorum::VoterEndpoint> = controller_endpoints
         .iter()
         .map(|it| ottla_quorum::VoterEndpoint {
@@ -287,7 +285,20 @@ fn settings(config: &ServerConfig) -> Settings {
         describe_partitions_max: config.fetch.describe_partitions_max,
         auto_create_topics: config.topics.auto_create,
         delete_topics: config.topics.delete,
+        controller_listeners: config.listeners.controller.iter().map(|it| it.name.clone()).collect(),
     }
+}
+
+/// Opens the ports of these listeners; the ports, and what is told of them.
+fn open_all(listeners: &[Listener], limits: &Limits) -> Result<(Vec<Bound>, Vec<Endpoint>), StartError> {
+    let mut bound = Vec::with_capacity(listeners.len());
+    let mut endpoints = Vec::with_capacity(listeners.len());
+    for listener in listeners {
+        let port = open(listener, limits)?;
+        endpoints.extend(endpoint(listener, port.address().port()));
+        bound.push(port);
+    }
+    Ok((bound, endpoints))
 }
 
 /// Opens a listener's port at the first of its host's addresses.

@@ -6,7 +6,7 @@
 //! credentials, delegation tokens) stays: settings that would use it are refused with the configuration.
 
 use ottla_ids::NodeId;
-use ottla_metadata::{Image, MetadataVersion, supported_feature};
+use ottla_metadata::{Image, KRAFT_VERSION, MetadataVersion, feature_of};
 use ottla_protocol::records::group::GroupRecord;
 use ottla_protocol::records::share::ShareRecord;
 use ottla_protocol::records::transaction::TransactionRecord;
@@ -89,7 +89,7 @@ fn of_metadata(inspection: &Inspection, node: NodeId) -> Vec<String> {
         ));
     }
     for (name, level) in image.features().chain([(&KRAFT_VERSION.into(), inspection.kraft_version)]) {
-        let known = supported_feature(name).map(|feature| feature.supported.max);
+        let known = feature_of(name).map(|feature| feature.known.max);
         if known.is_none_or(|max| max < level) {
             let known = known.map_or("none".to_owned(), |max| max.to_string());
             reasons.push(format!(
@@ -142,9 +142,6 @@ fn of_metadata(inspection: &Inspection, node: NodeId) -> Vec<String> {
     }
     reasons
 }
-
-/// The feature that only control records name.
-const KRAFT_VERSION: &str = "kraft.version";
 
 /// What the logs of one folder hold that cannot be served.
 fn of_logs(folder: &Path, image: &Image) -> io::Result<Vec<String>> {

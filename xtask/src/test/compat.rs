@@ -77,6 +77,12 @@ const ROUNDS: &[Round] = &[
         ],
         suites: &[("group-settings", group_settings)],
     },
+    // Features are set to other levels and back again, which other suites must not see.
+    Round {
+        name: "quorum",
+        settings: &[("group.initial.rebalance.delay.ms", "0")],
+        suites: &[("quorum", |tools| wire(tools, "suite_quorum.py"))],
+    },
 ];
 
 type Prepare = fn(&Tools) -> Result<Command>;
@@ -94,7 +100,7 @@ const SUITES: &[(&str, Prepare)] = &[
     ("kafkajs", |tools| tools.node(&tools.compat("node/suite_kafkajs.js"))),
     ("franz-go", |tools| go(tools, "franz")),
     ("sarama", |tools| go(tools, "sarama")),
-    ("wire", wire),
+    ("wire", |tools| wire(tools, "suite_wire.py")),
 ];
 
 fn java(tools: &Tools, class: &str) -> Result<Command> {
@@ -122,9 +128,9 @@ fn connect(tools: &Tools) -> Result<Command> {
 }
 
 /// Not a client but raw requests, right and wrong ones: it needs nothing installed.
-fn wire(tools: &Tools) -> Result<Command> {
+fn wire(tools: &Tools, script: &str) -> Result<Command> {
     let mut command = Command::new(tools.python()?);
-    command.arg("-B").arg(tools.compat("wire/suite_wire.py"));
+    command.arg("-B").arg(tools.compat("wire").join(script));
     Ok(command)
 }
 

@@ -27,12 +27,12 @@ pub struct Ottla {
     folder: PathBuf,
     settings: Vec<String>,
     process: Option<Child>,
-    /// Where it listens on 127.0.0.1.
+    /// Where it listens on 127.0.0.1; its controller listens on the next one, as with [`crate::kafka::Kafka`].
     pub port: u16,
 }
 
 impl Ottla {
-    /// Starts Ottla with its data and its log in `folder`, on a free port. A setting is `KEY=VALUE`.
+    /// Starts Ottla with its data and its log in `folder`, on free ports. A setting is `KEY=VALUE`.
     pub fn start(binary: &Path, folder: &Path, settings: &[impl AsRef<str>]) -> Result<Ottla> {
         fs::create_dir_all(folder)?;
         let mut ottla = Ottla {
@@ -40,7 +40,7 @@ impl Ottla {
             folder: folder.to_path_buf(),
             settings: settings.iter().map(|setting| setting.as_ref().to_owned()).collect(),
             process: None,
-            port: free_ports(1)?,
+            port: free_ports(2)?,
         };
         ottla.start_again()?;
         Ok(ottla)
@@ -56,6 +56,8 @@ impl Ottla {
         }
         command
             .args(["--listen", &self.bootstrap()])
+            .args(["--set", "controller.listener.names=CONTROLLER"])
+            .args(["--set", &format!("listeners=CONTROLLER://127.0.0.1:{}", self.port + 1)])
             .env("RUST_BACKTRACE", "1")
             .stdin(Stdio::null())
             .stdout(log.try_clone()?)

@@ -4,7 +4,7 @@
 //! for a broker that cannot do compressed produce (KAFKA-18659).
 
 use crate::call::Call;
-use ottla_metadata::{Image, SUPPORTED_FEATURES};
+use ottla_metadata::{FEATURES, Image, KRAFT_VERSION};
 use ottla_protocol::messages::api_versions::{
     ApiVersion, ApiVersionsRequest, ApiVersionsResponse, FinalizedFeatureKey, SupportedFeatureKey,
 };
@@ -28,16 +28,17 @@ pub fn api_versions(
     {
         return ApiVersionsResponse { error_code: ErrorCode::InvalidRequest.into(), ..Default::default() };
     }
-    let kraft_version = quorum.kraft_version();
+    let kraft_version = quorum.status().kraft_version;
     ApiVersionsResponse {
         api_keys: served.iter().map(|key| advertised(*key)).collect(),
-        supported_features: SUPPORTED_FEATURES
+        supported_features: FEATURES
             .iter()
-            .filter(|it| it.supported.min > 0 || call.api_version >= MIN_VERSION_WITH_ZERO_FEATURES)
+            .filter(|it| it.is_served)
+            .filter(|it| it.known.min > 0 || call.api_version >= MIN_VERSION_WITH_ZERO_FEATURES)
             .map(|it| SupportedFeatureKey {
                 name: Text::from_static(it.name),
-                min_version: it.supported.min,
-                max_version: it.supported.max,
+                min_version: it.known.min,
+                max_version: it.known.max,
                 ..Default::default()
             })
             .collect(),
@@ -47,7 +48,7 @@ pub fn api_versions(
             .features()
             .map(|(name, level)| (name.clone(), level))
             // The quorum keeps its own level, beside the records of the image.
-            .chain((kraft_version > 0).then(|| (Text::from_static("kraft.version"), kraft_version)))
+            .chain((kraft_version > 0).then(|| (Text::from_static(KRAFT_VERSION), kraft_version)))
             .map(|(name, level)| FinalizedFeatureKey {
                 name,
                 max_version_level: level,

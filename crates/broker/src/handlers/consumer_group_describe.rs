@@ -39,6 +39,17 @@ pub async fn consumer_group_describe(
     ConsumerGroupDescribeResponse { groups: groups.collect(), ..Default::default() }
 }
 
+/// The answer while `group.version` is 0.
+pub fn not_enabled(request: ConsumerGroupDescribeRequest) -> ConsumerGroupDescribeResponse {
+    let refused = |group_id| DescribedGroup {
+        group_id,
+        error_code: ErrorCode::UnsupportedVersion.into(),
+        ..Default::default()
+    };
+    let groups = request.group_ids.into_iter().map(refused).collect();
+    ConsumerGroupDescribeResponse { groups, ..Default::default() }
+}
+
 fn described_group(
     version: i16,
     description: consumer::Description,

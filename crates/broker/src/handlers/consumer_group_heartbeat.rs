@@ -1,5 +1,5 @@
 //! ConsumerGroupHeartbeat (key 68), versions 0–1 (KIP-848). A member joins (epoch 0), stays, leaves (-1), or is away
-//! for a while (-2). From v1 on members make their ids themselves, and may name topics by a regular expression.
+//! for a while (-2); all of it needs `group.version` 1. From v1 on members make their ids themselves, and may name topics by a regular expression.
 
 use super::join_group::java_address;
 use crate::call::Call;
@@ -73,4 +73,9 @@ pub async fn consumer_group_heartbeat(
             ..Default::default()
         },
     }
+}
+
+/// The answer while `group.version` is 0.
+pub fn not_enabled() -> ConsumerGroupHeartbeatResponse {
+    ConsumerGroupHeartbeatResponse { error_code: ErrorCode::UnsupportedVersion.into(), ..Default::default() }
 }

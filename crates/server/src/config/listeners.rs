@@ -10,8 +10,8 @@ use std::net::{IpAddr, ToSocketAddrs};
 pub struct Listeners {
     /// For clients and other brokers, in the order of `listeners`; at least one.
     pub broker: Vec<Listener>,
-    /// For other controllers. Often none: one node needs none. They are not opened as long as the node is
-    /// the whole cluster; the metadata log's voter record names the first.
+    /// On which a controller answers: operators' tools (`--bootstrap-controller`), and one day other controllers.
+    /// Often none: one node needs none. The metadata log's voter record names the first.
     pub controller: Vec<Listener>,
     /// The name of the one that brokers use among themselves; one of `broker`.
     pub inter_broker: String,
