@@ -16,6 +16,7 @@ import time
 here = pathlib.Path(__file__).parent
 sys.path[:0] = [str(here.parent / "wire"), str(here.parent / "python")]
 import schema  # noqa: E402
+from checks_configs import GROUP, SET, alter, describe  # noqa: E402
 from report import Report, require, require_equal  # noqa: E402
 from wire import Connection, World  # noqa: E402
 
@@ -26,13 +27,21 @@ LONGEST_MS = 40_000
 # What happens at the very moment at which something is due happens after it, as in the scenario: every event is sent a
 # little later than the one before, and what is not answered at once has this long to take effect.
 LATER_S = 0.25
+COORDINATOR_LATER_S = 2
 PATIENCE_S = 30
 
 # What a client can do to a broker: scenarios in which anything else happens are not played.
-PLAYED = {"wait", "join", "sync", "beat", "leave", "commit", "fetch", "forget", "delete", "describe", "list"}
-KEYS = {"gen", "static", "type", "protocol", "offers", "session", "rebalance", "v", "group", "member", "keep", "state"}
+PLAYED = {"wait", "join", "sync", "beat", "leave", "commit", "fetch", "forget", "delete", "describe", "list",
+          "topic", "hello", "alive", "bye", "inspect", "set"}
+NAMED = {"join", "sync", "beat", "hello", "alive", "bye"}
+KEYS = {"gen", "static", "type", "protocol", "offers", "session", "rebalance", "v", "group", "member", "keep", "state",
+        "epoch", "reads", "regex", "owns", "by", "rack", "interval"}
+JOINING, LEAVING = 0, -1
 # Scenarios that hold for the core and not here, and why.
 UNANSWERED = "Apache Kafka leaves the first of two calls without an answer"
+SOON = "events are sent a little later than the scenario has them, and the interval is then over"
+ASYNCHRONOUS = "Apache Kafka resolves a regular expression after it has answered"
+ANY_LEADER = "when the leader is not back, any of the others may lead: Apache Kafka leaves it to a hash map"
 OLD_LEADER = "the leader joins with version 3, which does not tell it of instance ids"
 NOT_HERE = {
     "join: a member that joins twice is answered on the second call": UNANSWERED,
@@ -40,7 +49,13 @@ NOT_HERE = {
     "join: a name offered twice counts once": "Apache Kafka fails",
     "join: an id that was given out does not go with an instance id": "Apache Kafka fails (UNKNOWN_SERVER_ERROR)",
     "join: who offers nothing is not let in": "Apache Kafka keeps an empty group that nobody is in",
+    "consumers: an empty group becomes of the kind of the next member": "a group in use changes its protocol there",
+    "consumers: targets are not made more often than the interval allows": SOON,
+    "consumers: regular expressions stand for topics that come and go": ASYNCHRONOUS,
+    "consumers: a regular expression goes with its last member": ASYNCHRONOUS,
     "join: an id that was given out is good for a session": "joins in the last millisecond of a session",
+    "rebalance: a leader that does not join again is replaced": ANY_LEADER,
+    "statics: a static member is given until the end of its session to come back": ANY_LEADER,
     "statics: a static follower that starts again is told nothing of others": OLD_LEADER,
     "statics: a static member that starts again while the assignment is awaited makes a rebalance": OLD_LEADER,
 }
@@ -58,7 +73,7 @@ class Event:
 
     @property
     def label(self):
-        return f"{self.verb} {self.plain[0]}" if self.verb in ("join", "sync", "beat") else self.verb
+        return f"{self.verb} {self.plain[0] if self.plain else ''}" if self.verb in NAMED else self.verb
 
     def number(self, key, otherwise):
         return int(self.named.get(key, otherwise))
@@ -83,7 +98,9 @@ def scenarios():
                 elif not line.startswith("> log:"):
                     label, _, answer = line[2:].partition(": ")
                     events[-1].expected.append((at_ms, label, " ".join(answer.split())))
-            possible = all(it.verb in PLAYED and not any(word.startswith("id=") for word in it.plain) for it in events)
+            # A topic's id is that of the topic that was made; there are no others.
+            told_ids = any(word.startswith("id=") for it in events for word in it.plain) and not has_topics(events)
+            possible = not told_ids and all(it.verb in PLAYED and not (it.verb == "set" and it.plain) for it in events)
             if possible and events[-1].at_ms <= LONGEST_MS and not foreseen(events):
                 yield f"{path.stem}: {name.replace('_', ' ')}", events
 
@@ -97,8 +114,8 @@ def foreseen(events):
         named = event.plain if event.verb in ("join", "sync", "beat", "leave") else [event.named.get("member", "")]
         if any(re.split("[:=]", word)[0] in made and re.split("[:=]", word)[0] not in told for word in named):
             return True
+        joins += event.verb in ("join", "hello", "alive", "bye")
         if event.verb == "join":
-            joins += 1
             made.add(f"{event.named.get('static') or event.plain[0]}-{joins}")
         told += " ".join(text for _, _, text in event.expected)
     return False
@@ -113,17 +130,25 @@ class Stage:
     def __init__(self, port, prefix, events):
         self.port, self.prefix, self.events = port, prefix, events
         self.ids = {}  # as the scenario calls a member → the broker's name for it
+        # Such a scenario makes its topics, and nobody else's.
+        self.has_topics = has_topics(events)
+        self.topics = {}  # the topics that there are → their ids
+        self.seen = {}  # and those that were
         self.made = set()
         self.joins = 0
         self.answers = []  # (seconds, label, text)
         self.told = threading.Condition()
 
     def play(self):
-        start = time.monotonic()
+        self.start = time.monotonic()
         due = []
         for number, event in enumerate(self.events):
-            time.sleep(max(0, start + event.at_ms / 1000 + number * LATER_S - time.monotonic()))
-            if event.verb == "wait":
+            time.sleep(max(0, self.start + event.at_ms / 1000 + number * LATER_S - time.monotonic()))
+            if event.verb in ("wait", "topic", "set"):
+                began = time.monotonic()
+                if event.verb != "wait":
+                    self.change(event)
+                self.start += time.monotonic() - began
                 due += event.expected
                 self.wait_for(due)
                 continue
@@ -139,7 +164,7 @@ class Stage:
         listed = lambda found: sorted(f"{label}: {text}" for _, label, text in found)
         require_equal(listed(due), listed(answers), "the answers")
         for at_ms, label, text in due:
-            seconds = max(arrived for arrived, *what in answers if what == [label, text]) - start
+            seconds = max(arrived for arrived, *what in answers if what == [label, text])
             require(at_ms / 1000 <= seconds + 0.1, f"`{label}: {text}` after {seconds:.1f} s already")
         return "; ".join(listed(answers))
 
@@ -162,13 +187,25 @@ class Stage:
         except OSError:
             return  # the scenario is over
         with self.told:
-            self.answers.append((time.monotonic(), event.label, text))
+            self.answers.append((time.monotonic() - self.start, event.label, text))
             self.told.notify_all()
 
     # ---- names
 
     def group(self, name):
         return self.prefix + name if name else ""
+
+    def topic(self, name):
+        return self.prefix + name if self.has_topics else name
+
+    def owned(self, topics):
+        """Topics with their partitions, by id, as the scenarios write them."""
+        names = {identity: name for name, identity in self.seen.items()}
+        told = []
+        for topic in topics or []:
+            partitions = ",".join(map(str, sorted(topic.get("Partitions", []))))
+            told.append(f"{names.get(topic['TopicId'], topic['TopicId'])}-{partitions}")
+        return " ".join(sorted(told)) or "-"
 
     def member(self, called):
         """The broker's name for a member, once it has told it."""
@@ -199,7 +236,7 @@ class Stage:
             "GroupInstanceId": event.named.get("static"),
             "SessionTimeoutMs": milliseconds(event.named.get("session", "10s")),
             "ProtocolType": event.named.get("type", "consumer"),
-            "Protocols": [{"Name": name, "Metadata": subscription(topics or "t")} for name, _, topics in protocols],
+            "Protocols": [{"Name": name, "Metadata": self.subscription(topics or "t")} for name, _, topics in protocols],
         }
         if version >= 1:
             body["RebalanceTimeoutMs"] = milliseconds(event.named.get("rebalance", "60s"))
@@ -254,10 +291,10 @@ class Stage:
 
     def commit(self, event):
         topics = []
-        for word in event.plain:
+        for word in (it for it in event.plain if not it.startswith("id=")):
             (name, partition), (offset, _, metadata) = place(word.partition("=")[0]), word.partition("=")[2].partition("@")
             times = re.fullmatch(r"x\*(\d+)", metadata)
-            topics.append({"Name": name, "Partitions": [{
+            topics.append({"Name": self.topic(name), "Partitions": [{
                 "PartitionIndex": partition, "CommittedOffset": int(offset),
                 "CommittedMetadata": "x" * int(times[1]) if times else metadata or None}]})
         version = event.number("v", 9)
@@ -280,9 +317,11 @@ class Stage:
         return "OffsetCommit", version, body, read
 
     def fetch(self, event):
-        topics = [{"Name": place(word)[0], "PartitionIndexes": [place(word)[1]]} for word in event.plain if place(word)]
-        body = {"Groups": [{"GroupId": self.group(event.named.get("group", "g")), "Topics": None if "all" in event.plain else topics}],
-                "RequireStable": "stable" in event.plain}
+        topics = [{"Name": self.topic(place(word)[0]), "PartitionIndexes": [place(word)[1]]} for word in event.plain if place(word)]
+        group = {"GroupId": self.group(event.named.get("group", "g")), "Topics": None if "all" in event.plain else topics}
+        if "member" in event.named:
+            group |= {"MemberId": event.named["member"], "MemberEpoch": event.number("epoch", -1)}
+        body = {"Groups": [group], "RequireStable": "stable" in event.plain}
 
         def read(answer):
             group = answer["Groups"][0]
@@ -299,7 +338,7 @@ class Stage:
         return "OffsetFetch", 9, body, read
 
     def forget(self, event):
-        topics = [{"Name": place(word)[0], "Partitions": [{"PartitionIndex": place(word)[1]}]} for word in event.plain]
+        topics = [{"Name": self.topic(place(word)[0]), "Partitions": [{"PartitionIndex": place(word)[1]}]} for word in event.plain]
         body = {"GroupId": self.group(event.named.get("group", "g")), "Topics": topics}
 
         def read(answer):
@@ -335,9 +374,95 @@ class Stage:
 
         return "ListGroups", 5, body, read
 
+    # ---- of consumer groups
+
+    def change(self, event):
+        """Topics and settings, which are there when this returns."""
+        world = World(f"127.0.0.1:{self.port}", self.prefix)
+        for word in event.plain:
+            name, _, partitions = word.partition("=")
+            if partitions == "-":
+                world.ask("DeleteTopics", 5, {"TopicNames": [world.name(name)], "TimeoutMs": 10_000})
+                del self.topics[name]
+                done = lambda: world.ask("Metadata", 12, {
+                    "Topics": [{"Name": world.name(name)}], "AllowAutoTopicCreation": False})["Topics"][0].get("ErrorCode")
+            elif name in self.topics:
+                world.ask("CreatePartitions", 3, {"TimeoutMs": 10_000, "Topics": [
+                    {"Name": world.name(name), "Count": int(partitions), "Assignments": None}]})
+                done = lambda: world.leads(name, int(partitions))
+            else:
+                self.topics[name] = self.seen[name] = world.create(name, int(partitions))
+                done = lambda: True
+            until(done, f"topic {word}")
+        if "interval" in event.named:
+            group = self.group("g")
+            value = str(milliseconds(event.named["interval"]))
+            alter(world, GROUP, group, ("consumer.assignment.interval.ms", SET, value), validate=False)
+            until(lambda: f"Value={value}" in world.show(describe(world, GROUP, group)), f"the interval of {group}")
+        # Apache Kafka's coordinator hears of it some time after its metadata, which nobody can see.
+        time.sleep(COORDINATOR_LATER_S)
+
+    def heartbeat(self, event):
+        # The scenario has an id made for each, which only a member without one takes.
+        self.joins += 1
+        joins = event.verb == "hello"
+        topics = {}
+        for word in event.named.get("owns", "").split(","):
+            # Who names what never was has nothing of it.
+            if place(word) and place(word)[0] in self.seen:
+                topics.setdefault(place(word)[0], []).append(place(word)[1])
+        owned = [{"TopicId": self.seen[name], "Partitions": partitions} for name, partitions in topics.items()]
+        regex = event.named.get("regex")
+        body = {
+            "GroupId": self.group(event.named.get("group", "g")), "MemberId": event.plain[0] if event.plain else "",
+            "MemberEpoch": event.number("epoch", JOINING if joins else LEAVING), "InstanceId": event.named.get("static"),
+            "RackId": event.named.get("rack"), "RebalanceTimeoutMs": -1,
+            "SubscribedTopicNames": [self.topic(it) for it in event.named["reads"].split(",")] if "reads" in event.named else None,
+            "ServerAssignor": event.named.get("by"), "TopicPartitions": owned if joins or "owns" in event.named else None,
+        }
+        if joins or "rebalance" in event.named:
+            body["RebalanceTimeoutMs"] = milliseconds(event.named.get("rebalance", "60s"))
+        version = event.number("v", 1)
+        if version >= 1:
+            body["SubscribedTopicRegex"] = f"{re.escape(self.prefix)}({regex})" if regex else regex
+
+        def read(answer):
+            if refusal(answer):
+                return refusal(answer)
+            assignment = answer.get("Assignment")
+            has = "" if assignment is None else f" has {self.owned(assignment.get('TopicPartitions'))}"
+            return f"epoch {answer.get('MemberEpoch', 0)}{has}"
+
+        return "ConsumerGroupHeartbeat", version, body, read
+
+    hello = alive = bye = heartbeat
+
+    def inspect(self, event):
+        def described(group):
+            if refusal(group):
+                return refusal(group)
+            members = "".join(
+                f", {it['MemberId']} at {it.get('MemberEpoch', 0)} has {self.owned(it.get('Assignment', {}).get('TopicPartitions'))}"
+                f" of {self.owned(it.get('TargetAssignment', {}).get('TopicPartitions'))}"
+                for it in sorted(group.get("Members") or [], key=lambda it: it["MemberId"]))
+            epochs = f"epoch {group.get('GroupEpoch', 0)} assigned {group.get('AssignmentEpoch', 0)}"
+            return f"{group['GroupId']} {group['GroupState']} {epochs} {group['AssignorName']}{members}"
+
+        return "ConsumerGroupDescribe", 1, {"GroupIds": [self.group(name) for name in event.plain]}, lambda answer: "; ".join(
+            map(described, answer["Groups"]))
+
+    def subscription(self, topics):
+        """What a consumer of these topics, a letter each, sends with a protocol; `?` is no such thing."""
+        if topics == "?":
+            return b"?"
+        names = [self.topic(topic).encode() for topic in topics]
+        packed = b"".join(struct.pack(">h", len(name)) + name for name in names)
+        return struct.pack(">hi", 1, len(names)) + packed + b"\xff" * 4
+
 
 # Refusals of a commit as a whole.
-WHOLE = {"UnknownMemberId", "IllegalGeneration", "FencedInstanceId", "RebalanceInProgress", "GroupIdNotFound", "InvalidGroupId"}
+WHOLE = {"UnknownMemberId", "IllegalGeneration", "FencedInstanceId", "RebalanceInProgress", "GroupIdNotFound", "InvalidGroupId",
+         "StaleMemberEpoch", "UnsupportedVersion"}
 
 
 def refusal(answer):
@@ -347,7 +472,9 @@ def refusal(answer):
 
 
 def in_order(text):
-    """An answer with its members in the order of their names: Kafka's is that of a hash map."""
+    """An answer with its members, or its topics, in the order of their names: Kafka's is that of a hash map."""
+    partitions = r"[^ ]+-[\d,]+"
+    text = re.sub(rf"(?<= ){partitions}(?: {partitions})+", lambda found: " ".join(sorted(found[0].split())), text)
     return re.sub(r"(led by \S+:)((?: [^ ,]+)+)", lambda found: found[1] + "".join(f" {it}" for it in sorted(found[2].split())), text)
 
 
@@ -365,11 +492,15 @@ def place(word):
     return (name, int(partition)) if name and partition.isdigit() else None
 
 
-def subscription(topics):
-    """What a consumer of these topics, a letter each, sends with a protocol; `?` is no such thing."""
-    if topics == "?":
-        return b"?"
-    return struct.pack(">hi", 1, len(topics)) + b"".join(b"\0\1" + topic.encode() for topic in topics) + b"\xff" * 4
+def has_topics(events):
+    return any(event.verb in ("topic", "hello") for event in events)
+
+
+def until(found, what):
+    end = time.monotonic() + PATIENCE_S
+    while not found():
+        require(time.monotonic() < end, f"{what}: not after {PATIENCE_S} s")
+        time.sleep(0.05)
 
 
 # ---- all of them ------------------------------------------------------------------------------
@@ -378,7 +509,7 @@ def subscription(topics):
 def main():
     report, world = Report("scenarios"), World(sys.argv[1], "")
     chosen = [it for it in scenarios() if report.wants(it[0])]
-    words = [word.partition("=")[0] for _, events in chosen for event in events if event.verb in ("commit", "fetch", "forget") for word in event.plain]
+    words = [word.partition("=")[0] for _, events in chosen if not has_topics(events) for event in events if event.verb in ("commit", "fetch", "forget") for word in event.plain]
     for topic in sorted({found[0] for found in map(place, words) if found}):
         world.create(topic, 1 + max(found[1] for found in map(place, words) if found and found[0] == topic))
     for _ in range(400):

@@ -2,8 +2,6 @@ import java.nio.charset.StandardCharsets;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Arrays;
-import java.util.Collection;
-import java.util.Collections;
 import java.util.HashMap;
 import java.util.HashSet;
 import java.util.List;
@@ -16,9 +14,6 @@ import java.util.TreeSet;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.Future;
-import java.util.concurrent.TimeUnit;
-import java.util.concurrent.atomic.AtomicInteger;
-import java.util.function.BooleanSupplier;
 import java.util.stream.Collectors;
 
 import org.apache.kafka.clients.admin.*;
@@ -108,7 +103,7 @@ public final class ClientSuite {
     /** A topic is created when the controller says so; a broker may learn of it a little later. */
     private static TopicDescription untilKnown(String topic) {
         TopicDescription[] found = {null};
-        until("the broker knows " + topic, () -> {
+        Report.until("the broker knows " + topic, () -> {
             try { found[0] = admin.describeTopics(List.of(topic)).allTopicNames().get().get(topic); } catch (Exception error) { return false; }
             return true;
         });
@@ -119,7 +114,7 @@ public final class ClientSuite {
         untilKnown(topic);
         Map<TopicPartition, OffsetSpec> ends = new HashMap<>();
         for (int i = 0; i < partitions; i++) ends.put(new TopicPartition(topic, i), OffsetSpec.latest());
-        until(topic + " is served", () -> Report.errorOf(() -> admin.listOffsets(ends).all().get()).equals("none"));
+        Report.until(topic + " is served", () -> Report.errorOf(() -> admin.listOffsets(ends).all().get()).equals("none"));
     }
 
     private static String topic(String name, int partitions) throws Exception {
@@ -182,95 +177,18 @@ public final class ClientSuite {
         }
     }
 
-    private static void until(String what, BooleanSupplier condition) {
-        long end = System.currentTimeMillis() + WAIT_MS;
-        while (!condition.getAsBoolean()) {
-            Report.require(System.currentTimeMillis() < end, "waited too long until " + what);
-        }
-    }
-
     // ---- groups ----------------------------------------------------------------------------------
 
-    /** One consumer of a group, polled by hand, that counts what it was given and what was taken. */
-    private static final class Member implements ConsumerRebalanceListener, AutoCloseable {
-        final KafkaConsumer<byte[], byte[]> consumer;
-        final Set<Integer> assigned = new TreeSet<>();
-        final Set<Integer> taken = new TreeSet<>();
-        final List<String> values = new ArrayList<>();
-
-        Member(String group, String topic, String assignor, Object... more) {
-            List<Object> settings = new ArrayList<>(List.of("group.id", group, "partition.assignment.strategy", assignor,
-                    "heartbeat.interval.ms", "300", "session.timeout.ms", "10000", "max.poll.interval.ms", "20000"));
-            settings.addAll(Arrays.asList(more));
-            consumer = consumer(settings.toArray());
-            consumer.subscribe(List.of(topic), this);
-        }
-
-        void poll() {
-            consumer.poll(Duration.ofMillis(50)).forEach(record -> values.add(text(record.value())));
-        }
-
-        @Override public void onPartitionsAssigned(Collection<TopicPartition> partitions) {
-            partitions.forEach(partition -> assigned.add(partition.partition()));
-        }
-
-        @Override public void onPartitionsRevoked(Collection<TopicPartition> partitions) {
-            partitions.forEach(partition -> { assigned.remove(partition.partition()); taken.add(partition.partition()); });
-            if (!partitions.isEmpty()) consumer.commitSync();
-        }
-
-        @Override public void onPartitionsLost(Collection<TopicPartition> partitions) {
-            partitions.forEach(partition -> assigned.remove(partition.partition()));
-        }
-
-        @Override public void close() {
-            consumer.close();
-        }
-    }
-
-    private static void pollUntil(String what, BooleanSupplier condition, Member... members) {
-        until(what, () -> {
-            for (Member member : members) member.poll();
-            return condition.getAsBoolean();
-        });
+    private static GroupMember member(String group, String topic, String assignor, Object... more) {
+        List<Object> settings = new ArrayList<>(List.of("group.id", group, "partition.assignment.strategy", assignor,
+                "heartbeat.interval.ms", "300", "session.timeout.ms", "10000", "max.poll.interval.ms", "20000"));
+        settings.addAll(Arrays.asList(more));
+        return new GroupMember(consumer(settings.toArray()), prefix, List.of(topic));
     }
 
     private static String group(String name, String assignor) throws Exception {
         String topic = topic("group-" + name, 6);
-        String group = prefix + name;
-        for (int partition = 0; partition < 6; partition++) fill(topic, partition, partition * 100, partition * 100 + 10);
-        StringBuilder answer = new StringBuilder();
-        Set<String> seen = new TreeSet<>();
-        try (Member first = new Member(group, topic, assignor)) {
-            pollUntil("one member has all", () -> first.assigned.size() == 6 && first.values.size() >= 60, first);
-            seen.addAll(first.values);
-            answer.append("alone=").append(first.assigned.size());
-            Set<Integer> before = new TreeSet<>(first.assigned);
-            try (Member second = new Member(group, topic, assignor)) {
-                pollUntil("two members share", () -> first.assigned.size() == 3 && second.assigned.size() == 3, first, second);
-                answer.append(" two=").append(first.assigned.size()).append('+').append(second.assigned.size());
-                Report.require(Collections.disjoint(first.assigned, second.assigned), "both have the same partition");
-                Report.requireEqual(assignor.contains("Cooperative") ? 3 : 6, first.taken.size(), "partitions taken from the first");
-                answer.append(" taken=").append(first.taken.size());
-                for (int partition = 0; partition < 6; partition++) fill(topic, partition, partition * 100 + 10, partition * 100 + 20);
-                first.values.clear();
-                pollUntil("both read on", () -> first.values.size() + second.values.size() >= 60, first, second);
-                Report.requireEqual(30, second.values.size(), "records of the second, that start at the committed offset");
-                seen.addAll(first.values);
-                seen.addAll(second.values);
-                first.consumer.commitSync();
-                second.consumer.commitSync();
-            }
-            pollUntil("the first has all again", () -> first.assigned.size() == 6, first);
-            answer.append(" after-leave=").append(first.assigned.size());
-            for (int partition = 0; partition < 6; partition++) fill(topic, partition, partition * 100 + 20, partition * 100 + 21);
-            first.values.clear();
-            pollUntil("the first reads on", () -> first.values.size() >= 6, first);
-            seen.addAll(first.values);
-            Report.requireEqual(6, first.values.size(), "no record twice after a leave with commits");
-            Report.requireEqual(before, first.assigned, "assignment");
-        }
-        return answer.append(" seen=").append(seen.size()).toString();
+        return GroupMember.shareAndLeave(() -> member(prefix + name, topic, assignor), (partition, from, to) -> fill(topic, partition, from, to));
     }
 
     private static String staticMembers() throws Exception {
@@ -278,20 +196,20 @@ public final class ClientSuite {
         String group = prefix + "static";
         String assignor = RangeAssignor.class.getName();
         StringBuilder answer = new StringBuilder();
-        Member other = new Member(group, topic, assignor, "group.instance.id", "b");
-        Member first = new Member(group, topic, assignor, "group.instance.id", "a");
-        pollUntil("two static members share", () -> first.assigned.size() == 2 && other.assigned.size() == 2, first, other);
-        Set<Integer> before = new TreeSet<>(first.assigned);
+        GroupMember other = member(group, topic, assignor, "group.instance.id", "b");
+        GroupMember first = member(group, topic, assignor, "group.instance.id", "a");
+        GroupMember.pollUntil("two static members share", () -> first.assigned.size() == 2 && other.assigned.size() == 2, first, other);
+        Set<String> before = new TreeSet<>(first.assigned);
         other.taken.clear();
         first.close();
-        Member back = new Member(group, topic, assignor, "group.instance.id", "a");
-        pollUntil("the member that came back has partitions", () -> back.assigned.size() == 2, back, other);
+        GroupMember back = member(group, topic, assignor, "group.instance.id", "a");
+        GroupMember.pollUntil("the member that came back has partitions", () -> back.assigned.size() == 2, back, other);
         Report.requireEqual(before, back.assigned, "assignment of the member that came back");
         Report.require(other.taken.isEmpty(), "the other member was rebalanced");
         answer.append("came-back=same");
-        Member twin = new Member(group, topic, assignor, "group.instance.id", "a");
+        GroupMember twin = member(group, topic, assignor, "group.instance.id", "a");
         String[] error = {"none"};
-        pollUntil("the older twin is fenced", () -> {
+        GroupMember.pollUntil("the older twin is fenced", () -> {
             twin.poll();
             if (error[0].equals("none")) error[0] = Report.errorOf(back::poll);
             return !error[0].equals("none");
@@ -299,11 +217,11 @@ public final class ClientSuite {
         answer.append(" older-twin=").append(error[0]);
         Report.requireEqual("FencedInstanceIdException", error[0], "older twin");
         back.consumer.close(CloseOptions.timeout(Duration.ofMillis(100)));
-        pollUntil("the twin has the partitions", () -> twin.assigned.size() == 2, twin, other);
+        GroupMember.pollUntil("the twin has the partitions", () -> twin.assigned.size() == 2, twin, other);
         twin.close();
         // A static member does not leave on close; an administrator removes it.
         admin.removeMembersFromConsumerGroup(group, new RemoveMembersFromConsumerGroupOptions(List.of(new MemberToRemove("a")))).all().get();
-        pollUntil("the other member has all", () -> other.assigned.size() == 4, other);
+        GroupMember.pollUntil("the other member has all", () -> other.assigned.size() == 4, other);
         answer.append(" after-removal=").append(other.assigned.size());
         String unknown = Report.errorOf(() -> admin.removeMembersFromConsumerGroup(group,
                 new RemoveMembersFromConsumerGroupOptions(List.of(new MemberToRemove("nobody")))).all().get());
@@ -317,12 +235,12 @@ public final class ClientSuite {
         String topic = topic("expiry", 2);
         String group = prefix + "expiry";
         Object[] quick = {"session.timeout.ms", "6000", "max.poll.interval.ms", "6000"};
-        Member first = new Member(group, topic, RangeAssignor.class.getName(), quick);
-        Member silent = new Member(group, topic, RangeAssignor.class.getName(), "session.timeout.ms", "6000", "max.poll.interval.ms", "6000",
+        GroupMember first = member(group, topic, RangeAssignor.class.getName(), quick);
+        GroupMember silent = member(group, topic, RangeAssignor.class.getName(), "session.timeout.ms", "6000", "max.poll.interval.ms", "6000",
                 "group.instance.id", "silent");
-        pollUntil("both share", () -> first.assigned.size() == 1 && silent.assigned.size() == 1, first, silent);
+        GroupMember.pollUntil("both share", () -> first.assigned.size() == 1 && silent.assigned.size() == 1, first, silent);
         silent.close(); // a static member does not leave: only its session's end frees its partition
-        pollUntil("the silent member's partition is taken over", () -> first.assigned.size() == 2, first);
+        GroupMember.pollUntil("the silent member's partition is taken over", () -> first.assigned.size() == 2, first);
         first.close();
         return "taken-over=1";
     }
@@ -330,12 +248,12 @@ public final class ClientSuite {
     private static String manyMembers() throws Exception {
         String topic = topic("members", 12);
         String group = prefix + "members";
-        Member[] members = new Member[5];
-        for (int i = 0; i < members.length; i++) members[i] = new Member(group, topic, RoundRobinAssignor.class.getName(), "client.id", "m" + i);
-        pollUntil("five members share twelve partitions", () -> {
-            Set<Integer> all = new HashSet<>();
+        GroupMember[] members = new GroupMember[5];
+        for (int i = 0; i < members.length; i++) members[i] = member(group, topic, RoundRobinAssignor.class.getName(), "client.id", "m" + i);
+        GroupMember.pollUntil("five members share twelve partitions", () -> {
+            Set<String> all = new HashSet<>();
             int sum = 0;
-            for (Member member : members) {
+            for (GroupMember member : members) {
                 if (member.assigned.size() < 2 || member.assigned.size() > 3) return false;
                 all.addAll(member.assigned);
                 sum += member.assigned.size();
@@ -343,7 +261,7 @@ public final class ClientSuite {
             return sum == 12 && all.size() == 12;
         }, members);
         String sizes = Arrays.stream(members).map(member -> member.assigned.size()).sorted().map(String::valueOf).collect(Collectors.joining(","));
-        for (Member member : members) member.close();
+        for (GroupMember member : members) member.close();
         return sizes;
     }
 
@@ -364,7 +282,7 @@ public final class ClientSuite {
             CompletableFuture<String> later = new CompletableFuture<>();
             consumer.commitAsync(Map.of(zero, new OffsetAndMetadata(9), one, new OffsetAndMetadata(0, "")),
                     (offsets, error) -> later.complete(error == null ? "ok" : Report.errorName(error)));
-            until("the asynchronous commit is answered", () -> { consumer.poll(Duration.ofMillis(20)); return later.isDone(); });
+            Report.until("the asynchronous commit is answered", () -> { consumer.poll(Duration.ofMillis(20)); return later.isDone(); });
             answer.append(" async=").append(later.get()).append('/').append(consumer.committed(Set.of(zero)).get(zero).offset());
             answer.append(" too-long=").append(Report.errorOf(() -> consumer.commitSync(Map.of(zero, new OffsetAndMetadata(1, "x".repeat(5000))))));
             answer.append(" unknown-partition=").append(Report.errorOf(() -> consumer.commitSync(
@@ -382,8 +300,8 @@ public final class ClientSuite {
         String topic = topic("described", 3);
         String group = prefix + "described";
         StringBuilder answer = new StringBuilder();
-        try (Member member = new Member(group, topic, RangeAssignor.class.getName(), "client.id", "my-client")) {
-            pollUntil("the member has all", () -> member.assigned.size() == 3, member);
+        try (GroupMember member = member(group, topic, RangeAssignor.class.getName(), "client.id", "my-client")) {
+            GroupMember.pollUntil("the member has all", () -> member.assigned.size() == 3, member);
             member.consumer.commitSync(Map.of(new TopicPartition(topic, 0), new OffsetAndMetadata(0)));
             ConsumerGroupDescription description = admin.describeConsumerGroups(List.of(group)).all().get().get(group);
             MemberDescription one = description.members().iterator().next();
@@ -414,8 +332,8 @@ public final class ClientSuite {
         admin.alterConsumerGroupOffsets(group, Map.of(zero, new OffsetAndMetadata(4, "by admin"), one, new OffsetAndMetadata(0))).all().get();
         Map<TopicPartition, OffsetAndMetadata> offsets = admin.listConsumerGroupOffsets(group).partitionsToOffsetAndMetadata().get();
         answer.append(offsets.get(zero).offset()).append('/').append(offsets.get(zero).metadata()).append(' ').append(offsets.size());
-        try (Member member = new Member(group, topic, RangeAssignor.class.getName())) {
-            pollUntil("the member reads from the altered offset", () -> member.values.size() >= 6, member);
+        try (GroupMember member = member(group, topic, RangeAssignor.class.getName())) {
+            GroupMember.pollUntil("the member reads from the altered offset", () -> member.values.size() >= 6, member);
             answer.append(" read=").append(member.values);
             answer.append(" alter-active=").append(Report.errorOf(() ->
                     admin.alterConsumerGroupOffsets(group, Map.of(zero, new OffsetAndMetadata(1))).all().get()));
@@ -510,7 +428,7 @@ public final class ClientSuite {
         Uuid first = admin.describeTopics(List.of(topic)).allTopicNames().get().get(topic).topicId();
         fill(topic, 0, 0, 5);
         admin.deleteTopics(List.of(topic)).all().get();
-        until("the topic is gone", () -> {
+        Report.until("the topic is gone", () -> {
             try { return !admin.listTopics().names().get().contains(topic); } catch (Exception error) { throw new RuntimeException(error); }
         });
         StringBuilder answer = new StringBuilder("again=").append(Report.errorOf(() -> admin.deleteTopics(List.of(topic)).all().get()));
@@ -538,7 +456,7 @@ public final class ClientSuite {
         String topic = topic("grow", 2);
         fill(topic, 1, 0, 3);
         admin.createPartitions(Map.of(topic, NewPartitions.increaseTo(5))).all().get();
-        until("five partitions are known", () -> {
+        Report.until("five partitions are known", () -> {
             try { return admin.describeTopics(List.of(topic)).allTopicNames().get().get(topic).partitions().size() == 5; } catch (Exception error) { throw new RuntimeException(error); }
         });
         fill(topic, 4, 3, 6);
@@ -607,7 +525,7 @@ public final class ClientSuite {
     }
 
     private static void untilConfigs(ConfigResource resource, String wanted) {
-        until("the configs are " + wanted, () -> {
+        Report.until("the configs are " + wanted, () -> {
             try { return dynamicConfigs(resource).equals(wanted); } catch (Exception error) { throw new RuntimeException(error); }
         });
     }
@@ -870,8 +788,8 @@ public final class ClientSuite {
             for (Future<RecordMetadata> one : sent) one.get();
         }
         Set<String> values = new HashSet<>();
-        try (Member member = new Member(prefix + "many", topic, RangeAssignor.class.getName())) {
-            pollUntil("everything is read", () -> member.values.size() >= 2000, member);
+        try (GroupMember member = member(prefix + "many", topic, RangeAssignor.class.getName())) {
+            GroupMember.pollUntil("everything is read", () -> member.values.size() >= 2000, member);
             values.addAll(member.values);
             member.consumer.commitSync();
             Map<TopicPartition, OffsetAndMetadata> offsets = admin.listConsumerGroupOffsets(prefix + "many").partitionsToOffsetAndMetadata().get();
@@ -1009,7 +927,7 @@ public final class ClientSuite {
         try (KafkaConsumer<byte[], byte[]> consumer = consumer("auto.offset.reset", "latest")) {
             consumer.assign(List.of(partition));
             consumer.seek(partition, 1);
-            until("the position is reset to the end", () -> { consumer.poll(POLL); return consumer.position(partition) == 10; });
+            Report.until("the position is reset to the end", () -> { consumer.poll(POLL); return consumer.position(partition) == 10; });
             answer.append(" latest=").append(consumer.position(partition));
         }
         try (KafkaConsumer<byte[], byte[]> consumer = consumer("auto.offset.reset", "none")) {
@@ -1081,7 +999,7 @@ public final class ClientSuite {
             consumer.assign(List.of(partition));
             read(consumer, 5);
             admin.deleteTopics(List.of(topic)).all().get();
-            until("the topic is gone", () -> {
+            Report.until("the topic is gone", () -> {
                 try { return !admin.listTopics().names().get().contains(topic); } catch (Exception error) { throw new RuntimeException(error); }
             });
             topic("recreated", 1);

@@ -2,7 +2,6 @@ import java.nio.charset.StandardCharsets;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Collection;
-import java.util.Collections;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
@@ -12,7 +11,6 @@ import java.util.Set;
 import java.util.TreeMap;
 import java.util.TreeSet;
 import java.util.concurrent.Future;
-import java.util.function.BooleanSupplier;
 
 import org.apache.kafka.clients.admin.*;
 import org.apache.kafka.clients.consumer.*;
@@ -25,7 +23,6 @@ public final class ConsumerGroupSuite {
     private static String bootstrap;
     private static String prefix;
     private static Admin admin;
-    private static final long WAIT_MS = 60_000;
 
     public static void main(String[] arguments) throws Exception {
         bootstrap = arguments[0];
@@ -56,7 +53,7 @@ public final class ConsumerGroupSuite {
         admin.createTopics(List.of(new NewTopic(topic, Optional.of(partitions), Optional.empty()))).all().get();
         Map<TopicPartition, OffsetSpec> ends = new HashMap<>();
         for (int i = 0; i < partitions; i++) ends.put(new TopicPartition(topic, i), OffsetSpec.latest());
-        until(topic + " is served", () -> Report.errorOf(() -> admin.listOffsets(ends).all().get()).equals("none"));
+        Report.until(topic + " is served", () -> Report.errorOf(() -> admin.listOffsets(ends).all().get()).equals("none"));
         return topic;
     }
 
@@ -76,61 +73,13 @@ public final class ConsumerGroupSuite {
         }
     }
 
-    private static void until(String what, BooleanSupplier condition) {
-        long end = System.currentTimeMillis() + WAIT_MS;
-        while (!condition.getAsBoolean()) Report.require(System.currentTimeMillis() < end, "waited too long until " + what);
-    }
-
-    /** One consumer of a group, polled by hand. */
-    private static final class Member implements ConsumerRebalanceListener, AutoCloseable {
-        final KafkaConsumer<byte[], byte[]> consumer;
-        final Set<String> assigned = new TreeSet<>();
-        final Set<String> taken = new TreeSet<>();
-        final List<String> values = new ArrayList<>();
-        /** Whether it commits what it read when partitions are taken from it. */
-        boolean commits = true;
-
-        Member(String group, Collection<String> topics, Object... more) {
-            Properties properties = properties(more);
-            properties.put("group.id", group);
-            properties.putIfAbsent("group.protocol", "consumer");
-            properties.put("auto.offset.reset", "earliest");
-            properties.put("enable.auto.commit", "false");
-            consumer = new KafkaConsumer<>(properties, new ByteArrayDeserializer(), new ByteArrayDeserializer());
-            if (!topics.isEmpty()) consumer.subscribe(topics, this);
-        }
-
-        void poll() {
-            consumer.poll(Duration.ofMillis(50)).forEach(record -> values.add(new String(record.value(), StandardCharsets.UTF_8)));
-        }
-
-        private static String name(TopicPartition partition) {
-            return partition.topic().substring(prefix.length()) + "-" + partition.partition();
-        }
-
-        @Override public void onPartitionsAssigned(Collection<TopicPartition> partitions) {
-            partitions.forEach(partition -> assigned.add(name(partition)));
-        }
-
-        @Override public void onPartitionsRevoked(Collection<TopicPartition> partitions) {
-            partitions.forEach(partition -> { assigned.remove(name(partition)); taken.add(name(partition)); });
-            if (commits && !partitions.isEmpty()) consumer.commitSync();
-        }
-
-        @Override public void onPartitionsLost(Collection<TopicPartition> partitions) {
-            partitions.forEach(partition -> assigned.remove(name(partition)));
-        }
-
-        @Override public void close() {
-            consumer.close();
-        }
-    }
-
-    private static void pollUntil(String what, BooleanSupplier condition, Member... members) {
-        until(what, () -> {
-            for (Member member : members) member.poll();
-            return condition.getAsBoolean();
-        });
+    private static GroupMember member(String group, Collection<String> topics, Object... more) {
+        Properties properties = properties(more);
+        properties.put("group.id", group);
+        properties.putIfAbsent("group.protocol", "consumer");
+        properties.put("auto.offset.reset", "earliest");
+        properties.put("enable.auto.commit", "false");
+        return new GroupMember(new KafkaConsumer<>(properties, new ByteArrayDeserializer(), new ByteArrayDeserializer()), prefix, topics);
     }
 
     private static ConsumerGroupDescription described(String group) throws Exception {
@@ -145,36 +94,7 @@ public final class ConsumerGroupSuite {
 
     private static String shareAndLeave() throws Exception {
         String topic = topic("share", 6);
-        String group = prefix + "share";
-        for (int partition = 0; partition < 6; partition++) fill(topic, partition, partition * 100, partition * 100 + 10);
-        StringBuilder answer = new StringBuilder();
-        Set<String> seen = new TreeSet<>();
-        try (Member first = new Member(group, List.of(topic))) {
-            pollUntil("one member has all", () -> first.assigned.size() == 6 && first.values.size() >= 60, first);
-            seen.addAll(first.values);
-            answer.append("alone=").append(first.assigned.size());
-            try (Member second = new Member(group, List.of(topic))) {
-                pollUntil("two members share", () -> first.assigned.size() == 3 && second.assigned.size() == 3, first, second);
-                Report.require(Collections.disjoint(first.assigned, second.assigned), "both have the same partition");
-                answer.append(" two=").append(first.assigned.size()).append('+').append(second.assigned.size()).append(" taken=").append(first.taken.size());
-                for (int partition = 0; partition < 6; partition++) fill(topic, partition, partition * 100 + 10, partition * 100 + 20);
-                first.values.clear();
-                pollUntil("both read on", () -> first.values.size() + second.values.size() >= 60, first, second);
-                Report.requireEqual(30, second.values.size(), "records of the second, that starts at the committed offset");
-                seen.addAll(first.values);
-                seen.addAll(second.values);
-                first.consumer.commitSync();
-                second.consumer.commitSync();
-            }
-            pollUntil("the first has all again", () -> first.assigned.size() == 6, first);
-            answer.append(" after-leave=").append(first.assigned.size());
-            for (int partition = 0; partition < 6; partition++) fill(topic, partition, partition * 100 + 20, partition * 100 + 21);
-            first.values.clear();
-            pollUntil("the first reads on", () -> first.values.size() >= 6, first);
-            Report.requireEqual(6, first.values.size(), "no record twice after a leave with commits");
-            seen.addAll(first.values);
-        }
-        return answer.append(" seen=").append(seen.size()).toString();
+        return GroupMember.shareAndLeave(() -> member(prefix + "share", List.of(topic)), (partition, from, to) -> fill(topic, partition, from, to));
     }
 
     private static String staticMember() throws Exception {
@@ -182,13 +102,13 @@ public final class ConsumerGroupSuite {
         String group = prefix + "static";
         StringBuilder answer = new StringBuilder();
         Set<String> had;
-        try (Member other = new Member(group, List.of(topic), "group.instance.id", "other")) {
-            try (Member first = new Member(group, List.of(topic), "group.instance.id", "first")) {
-                pollUntil("they share", () -> first.assigned.size() == 2 && other.assigned.size() == 2, first, other);
+        try (GroupMember other = member(group, List.of(topic), "group.instance.id", "other")) {
+            try (GroupMember first = member(group, List.of(topic), "group.instance.id", "first")) {
+                GroupMember.pollUntil("they share", () -> first.assigned.size() == 2 && other.assigned.size() == 2, first, other);
                 had = new TreeSet<>(first.assigned);
-                Member thief = new Member(group, List.of(topic), "group.instance.id", "first");
+                GroupMember thief = member(group, List.of(topic), "group.instance.id", "first");
                 String[] error = {"none"};
-                until("the second of the same instance is refused", () -> {
+                Report.until("the second of the same instance is refused", () -> {
                     first.poll();
                     error[0] = Report.errorOf(thief::poll);
                     return !error[0].equals("none");
@@ -198,8 +118,8 @@ public final class ConsumerGroupSuite {
             }
             ConsumerGroupDescription away = described(group);
             answer.append(" members-while-away=").append(away.members().size());
-            try (Member back = new Member(group, List.of(topic), "group.instance.id", "first")) {
-                pollUntil("it has back what it had", () -> back.assigned.equals(had), back, other);
+            try (GroupMember back = member(group, List.of(topic), "group.instance.id", "first")) {
+                GroupMember.pollUntil("it has back what it had", () -> back.assigned.equals(had), back, other);
                 answer.append(" back=").append(back.assigned.size()).append(" other-lost=").append(other.taken.size() > 2 ? "some" : "nothing");
             }
         }
@@ -210,9 +130,9 @@ public final class ConsumerGroupSuite {
         String topic = topic("described", 3);
         String group = prefix + "described";
         StringBuilder answer = new StringBuilder();
-        try (Member member = new Member(group, List.of(topic), "client.id", "my-client", "client.rack", "r1")) {
-            pollUntil("the member has all", () -> member.assigned.size() == 3, member);
-            until("the group is stable", () -> {
+        try (GroupMember member = member(group, List.of(topic), "client.id", "my-client", "client.rack", "r1")) {
+            GroupMember.pollUntil("the member has all", () -> member.assigned.size() == 3, member);
+            Report.until("the group is stable", () -> {
                 member.poll();
                 try { return described(group).groupState() == GroupState.STABLE; } catch (Exception error) { return false; }
             });
@@ -235,7 +155,7 @@ public final class ConsumerGroupSuite {
             answer.append(" delete=").append(Report.errorOf(() -> admin.deleteConsumerGroups(List.of(group)).all().get()));
             answer.append(" as-classic=").append(Report.errorOf(() -> admin.describeClassicGroups(List.of(group)).all().get()));
         }
-        until("the group is empty", () -> {
+        Report.until("the group is empty", () -> {
             try { return described(group).groupState() == GroupState.EMPTY; } catch (Exception error) { return false; }
         });
         answer.append(" after=").append(described(group).members().size());
@@ -250,17 +170,17 @@ public final class ConsumerGroupSuite {
         TopicPartition zero = new TopicPartition(topic, 0);
         fill(topic, 0, 0, 10);
         StringBuilder answer = new StringBuilder();
-        try (Member member = new Member(group, List.of(topic))) {
+        try (GroupMember member = member(group, List.of(topic))) {
             member.commits = false;
-            pollUntil("ten are read", () -> member.values.size() == 10, member);
+            GroupMember.pollUntil("ten are read", () -> member.values.size() == 10, member);
             member.consumer.commitSync(Map.of(zero, new OffsetAndMetadata(4, Optional.of(0), "note")));
             OffsetAndMetadata committed = member.consumer.committed(Set.of(zero)).get(zero);
             answer.append(committed.offset()).append('/').append(committed.metadata());
             answer.append(" too-large=").append(Report.errorOf(() -> member.consumer.commitSync(Map.of(zero, new OffsetAndMetadata(1, "x".repeat(5000))))));
             answer.append(" by-admin=").append(Report.errorOf(() -> admin.alterConsumerGroupOffsets(group, Map.of(zero, new OffsetAndMetadata(1))).all().get()));
         }
-        try (Member member = new Member(group, List.of(topic))) {
-            pollUntil("six are read again", () -> member.values.size() == 6, member);
+        try (GroupMember member = member(group, List.of(topic))) {
+            GroupMember.pollUntil("six are read again", () -> member.values.size() == 6, member);
             answer.append(" resumed-at=").append(member.values.get(0));
         }
         return answer.toString();
@@ -268,10 +188,10 @@ public final class ConsumerGroupSuite {
 
     private static String partitionsAdded() throws Exception {
         String topic = topic("grows", 1);
-        try (Member member = new Member(prefix + "grows", List.of(topic), "metadata.max.age.ms", "500")) {
-            pollUntil("it has one", () -> member.assigned.size() == 1, member);
+        try (GroupMember member = member(prefix + "grows", List.of(topic), "metadata.max.age.ms", "500")) {
+            GroupMember.pollUntil("it has one", () -> member.assigned.size() == 1, member);
             admin.createPartitions(Map.of(topic, NewPartitions.increaseTo(3))).all().get();
-            pollUntil("it has three", () -> member.assigned.size() == 3, member);
+            GroupMember.pollUntil("it has three", () -> member.assigned.size() == 3, member);
             return "assigned=" + member.assigned + " taken=" + member.taken;
         }
     }
@@ -279,13 +199,13 @@ public final class ConsumerGroupSuite {
     private static String topicCreatedLater() throws Exception {
         String present = topic("present", 1);
         String later = prefix + "later";
-        try (Member member = new Member(prefix + "later", List.of(present, later), "allow.auto.create.topics", "false", "metadata.max.age.ms", "500")) {
+        try (GroupMember member = member(prefix + "later", List.of(present, later), "allow.auto.create.topics", "false", "metadata.max.age.ms", "500")) {
             member.commits = false; // not in a topic that is no more
-            pollUntil("it has one", () -> member.assigned.size() == 1, member);
+            GroupMember.pollUntil("it has one", () -> member.assigned.size() == 1, member);
             topic("later", 2);
-            pollUntil("it has three", () -> member.assigned.size() == 3, member);
+            GroupMember.pollUntil("it has three", () -> member.assigned.size() == 3, member);
             admin.deleteTopics(List.of(later)).all().get();
-            pollUntil("it has one again", () -> member.assigned.size() == 1, member);
+            GroupMember.pollUntil("it has one again", () -> member.assigned.size() == 1, member);
             return "assigned=" + member.assigned;
         }
     }
@@ -295,16 +215,16 @@ public final class ConsumerGroupSuite {
         topic("pattern-a", 2);
         topic("not-pattern", 1);
         StringBuilder answer = new StringBuilder();
-        try (Member member = new Member(prefix + "pattern", List.of(), "metadata.max.age.ms", "500")) {
+        try (GroupMember member = member(prefix + "pattern", List.of(), "metadata.max.age.ms", "500")) {
             member.consumer.subscribe(new SubscriptionPattern(prefix + "pattern-[ab]"), member);
-            pollUntil("it has the first topic", () -> member.assigned.size() == 2, member);
+            GroupMember.pollUntil("it has the first topic", () -> member.assigned.size() == 2, member);
             answer.append(member.assigned);
             topic("pattern-b", 1);
             topic("pattern-c", 1);
-            pollUntil("it has the second topic, too", () -> member.assigned.size() == 3, member);
+            GroupMember.pollUntil("it has the second topic, too", () -> member.assigned.size() == 3, member);
             answer.append(member.assigned);
         }
-        try (Member member = new Member(prefix + "no-pattern", List.of())) {
+        try (GroupMember member = member(prefix + "no-pattern", List.of())) {
             member.consumer.subscribe(new SubscriptionPattern("("), member);
             answer.append(Report.errorOf(() -> {
                 while (true) member.poll();
@@ -318,15 +238,15 @@ public final class ConsumerGroupSuite {
         String two = topic("range-2", 3);
         String group = prefix + "range";
         StringBuilder answer = new StringBuilder();
-        try (Member first = new Member(group, List.of(one, two), "group.remote.assignor", "range");
-             Member second = new Member(group, List.of(one, two), "group.remote.assignor", "range")) {
-            pollUntil("they share", () -> first.assigned.size() + second.assigned.size() == 6 && Math.abs(first.assigned.size() - second.assigned.size()) == 2, first, second);
+        try (GroupMember first = member(group, List.of(one, two), "group.remote.assignor", "range");
+             GroupMember second = member(group, List.of(one, two), "group.remote.assignor", "range")) {
+            GroupMember.pollUntil("they share", () -> first.assigned.size() + second.assigned.size() == 6 && Math.abs(first.assigned.size() - second.assigned.size()) == 2, first, second);
             Set<String> more = first.assigned.size() == 4 ? first.assigned : second.assigned;
             answer.append("more=").append(more).append(" assignor=").append(described(group).partitionAssignor());
         }
-        try (Member wrong = new Member(prefix + "wrong", List.of(one), "group.remote.assignor", "nonsense")) {
+        try (GroupMember wrong = member(prefix + "wrong", List.of(one), "group.remote.assignor", "nonsense")) {
             String[] error = {"none"};
-            until("the assignor is refused", () -> { error[0] = Report.errorOf(wrong::poll); return !error[0].equals("none"); });
+            Report.until("the assignor is refused", () -> { error[0] = Report.errorOf(wrong::poll); return !error[0].equals("none"); });
             answer.append(" unknown=").append(error[0]);
         }
         return answer.toString();
@@ -335,13 +255,13 @@ public final class ConsumerGroupSuite {
     private static String resubscribe() throws Exception {
         String one = topic("before", 2);
         String two = topic("after", 2);
-        try (Member member = new Member(prefix + "resubscribe", List.of(one))) {
-            pollUntil("it has the first topic", () -> member.assigned.size() == 2, member);
+        try (GroupMember member = member(prefix + "resubscribe", List.of(one))) {
+            GroupMember.pollUntil("it has the first topic", () -> member.assigned.size() == 2, member);
             member.consumer.subscribe(List.of(two), member);
-            pollUntil("it has the second topic", () -> member.assigned.equals(Set.of("after-0", "after-1")), member);
+            GroupMember.pollUntil("it has the second topic", () -> member.assigned.equals(Set.of("after-0", "after-1")), member);
             String answer = "taken=" + member.taken;
             member.consumer.unsubscribe();
-            until("the group is empty", () -> {
+            Report.until("the group is empty", () -> {
                 try { return described(prefix + "resubscribe").members().isEmpty(); } catch (Exception error) { return false; }
             });
             return answer + " after-unsubscribe=" + member.consumer.assignment();
@@ -353,17 +273,17 @@ public final class ConsumerGroupSuite {
         int count = 10;
         String topic = topic("many", partitions);
         for (int partition = 0; partition < partitions; partition++) fill(topic, partition, partition, partition + 1);
-        List<Member> members = new ArrayList<>();
+        List<GroupMember> members = new ArrayList<>();
         try {
-            for (int i = 0; i < count; i++) members.add(new Member(prefix + "many", List.of(topic)));
-            pollUntil("each has its share", () -> members.stream().allMatch(it -> it.assigned.size() == partitions / count), members.toArray(new Member[0]));
+            for (int i = 0; i < count; i++) members.add(member(prefix + "many", List.of(topic)));
+            GroupMember.pollUntil("each has its share", () -> members.stream().allMatch(it -> it.assigned.size() == partitions / count), members.toArray(new GroupMember[0]));
             Set<String> all = new TreeSet<>();
             members.forEach(member -> all.addAll(member.assigned));
             Set<String> values = new TreeSet<>();
-            pollUntil("everything was read", () -> { members.forEach(it -> values.addAll(it.values)); return values.size() == partitions; }, members.toArray(new Member[0]));
+            GroupMember.pollUntil("everything was read", () -> { members.forEach(it -> values.addAll(it.values)); return values.size() == partitions; }, members.toArray(new GroupMember[0]));
             return "partitions=" + all.size() + " each=" + partitions / count + " values=" + values.size();
         } finally {
-            members.forEach(Member::close);
+            members.forEach(GroupMember::close);
         }
     }
 
@@ -374,9 +294,9 @@ public final class ConsumerGroupSuite {
         fill(topic, 0, 0, 10);
         StringBuilder answer = new StringBuilder();
         for (String protocol : List.of("classic", "consumer", "classic")) {
-            try (Member member = new Member(group, List.of(topic), "group.protocol", protocol)) {
+            try (GroupMember member = member(group, List.of(topic), "group.protocol", protocol)) {
                 member.commits = false;
-                pollUntil("it has it", () -> member.assigned.size() == 1 && !member.values.isEmpty(), member);
+                GroupMember.pollUntil("it has it", () -> member.assigned.size() == 1 && !member.values.isEmpty(), member);
                 answer.append(described(group).type()).append(" from ").append(member.values.get(0)).append(' ');
                 long next = member.consumer.committed(Set.of(zero)).get(zero) == null ? 3 : 6;
                 member.consumer.commitSync(Map.of(zero, new OffsetAndMetadata(next)));
@@ -391,12 +311,12 @@ public final class ConsumerGroupSuite {
         TopicPartition zero = new TopicPartition(topic, 0);
         fill(topic, 0, 0, 10);
         StringBuilder answer = new StringBuilder();
-        try (Member member = new Member(group, List.of(topic))) {
-            pollUntil("it read", () -> member.values.size() == 10, member);
+        try (GroupMember member = member(group, List.of(topic))) {
+            GroupMember.pollUntil("it read", () -> member.values.size() == 10, member);
             member.consumer.commitSync();
             answer.append("delete-while-read=").append(Report.errorOf(() -> admin.deleteConsumerGroupOffsets(group, Set.of(zero)).partitionResult(zero).get()));
         }
-        until("the group is empty", () -> {
+        Report.until("the group is empty", () -> {
             try { return described(group).members().isEmpty(); } catch (Exception error) { return false; }
         });
         answer.append(" alter=").append(Report.errorOf(() -> admin.alterConsumerGroupOffsets(group, Map.of(zero, new OffsetAndMetadata(7))).all().get()));

@@ -14,6 +14,7 @@ import java.util.concurrent.TimeoutException;
  * be compared.
  */
 final class Report {
+    private static final long WAIT_MS = 60_000;
     interface Check {
         String run() throws Exception;
     }
@@ -96,6 +97,12 @@ final class Report {
 
     static void require(boolean condition, String what) {
         if (!condition) throw new AssertionError(what);
+    }
+
+    /** Waits until the condition holds, which may be what makes it hold. */
+    static void until(String what, java.util.function.BooleanSupplier condition) {
+        long end = System.currentTimeMillis() + WAIT_MS;
+        while (!condition.getAsBoolean()) require(System.currentTimeMillis() < end, "waited too long until " + what);
     }
 
     static void requireEqual(Object expected, Object actual, String what) {

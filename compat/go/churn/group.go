@@ -20,14 +20,18 @@ import (
 	. "ottla/compat/report"
 )
 
-// starter starts members: in Go this program itself, in other languages their scripts.
-type starter struct{ python, scripts, bootstrap, topic string }
+// starter starts members: in Go this program itself, in Java a class, in other languages their scripts.
+type starter struct{ python, scripts, classPath, bootstrap, topic string }
 
 func (it starter) command(kind, group, output string) *exec.Cmd {
 	language, strategy, _ := strings.Cut(kind, ":")
 	switch language {
 	case "python":
 		return exec.Command(it.python, filepath.Join(it.scripts, "member.py"), it.bootstrap, it.topic, group, output, strategy)
+	case "java":
+		// Small and quick to start: there are several of them at once, and they are killed often.
+		return exec.Command("java", "-Xmx96m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-cp", it.classPath, "Member",
+			it.bootstrap, it.topic, group, output, strategy)
 	case "node":
 		return exec.Command("node", filepath.Join(it.scripts, "member.js"), it.bootstrap, it.topic, group, output)
 	default:
@@ -63,6 +67,8 @@ type group struct {
 	complaints          []string
 
 	read map[int64]bool
+	// How many records were read by clients of each kind, the same ones twice where they were read twice.
+	readers map[string]int
 	// How much of each member's output has been looked at, and who owned what in which generation.
 	seen   map[string]int64
 	owners map[string]string
@@ -203,12 +209,13 @@ func (g *group) stop() {
 // look reads what the members have written since it last did.
 func (g *group) look() {
 	if g.read == nil {
-		g.read, g.seen, g.owners = map[int64]bool{}, map[string]int64{}, map[string]string{}
+		g.read, g.seen, g.owners, g.readers = map[int64]bool{}, map[string]int64{}, map[string]string{}, map[string]int{}
 	}
 	for _, path := range Get(filepath.Glob(filepath.Join(g.folder, "*"))) {
 		if strings.HasSuffix(path, ".log") {
 			continue
 		}
+		client, _, _ := strings.Cut(strings.TrimLeft(filepath.Base(path), "0123456789-"), ":")
 		file := Get(os.Open(path))
 		Get(file.Seek(g.seen[path], io.SeekStart))
 		lines := bufio.NewReader(file)
@@ -227,6 +234,7 @@ func (g *group) look() {
 					g.twice++
 				}
 				g.read[value] = true
+				g.readers[client]++
 			case "own":
 				for _, partition := range words[2:] {
 					place := words[1] + "/" + partition
@@ -293,5 +301,6 @@ func (g *group) watch(running context.Context, admin *kadm.Client) {
 
 // told is what the group went through.
 func (g *group) told() string {
-	return fmt.Sprintf("%s: %d members, %d left, %d killed, %d paused, %d read twice, %d offsets seen to go back", g.name, g.started, g.left, g.killed, g.stops, g.twice, g.back)
+	return fmt.Sprintf("%s: %d members, %d left, %d killed, %d paused, %d read twice, %d offsets seen to go back, read by %v",
+		g.name, g.started, g.left, g.killed, g.stops, g.twice, g.back, strings.TrimPrefix(fmt.Sprint(g.readers), "map"))
 }

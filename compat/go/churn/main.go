@@ -1,7 +1,7 @@
 // Groups whose members join, leave, crash and pause all the time, while a producer runs and the broker is killed.
 //
-//	churn work BOOTSTRAP TOPIC FOLDER PYTHON SCRIPTS SEED PAUSE   until stdin ends; then it looks at what it has seen
-//	churn member KIND BOOTSTRAP TOPIC GROUP OUTPUT                one of the members
+//	churn work BOOTSTRAP TOPIC FOLDER PYTHON SCRIPTS CLASSPATH SEED PAUSE   until stdin ends; then it looks at what it has seen
+//	churn member KIND BOOTSTRAP TOPIC GROUP OUTPUT                          one of the members
 //
 // Each member is a process of its own, so that `kill -9` and SIGSTOP do to it what they do to a real one. What is checked,
 // for each group: every acked record is consumed; no partition has two owners in one generation; committed offsets never
@@ -34,6 +34,9 @@ const (
 	inFlight = 2000
 	// How long the groups may take for what is left when nothing is disturbed any more.
 	settleLimit = 3 * time.Minute
+	// Java's names of assignors.
+	roundRobin  = "org.apache.kafka.clients.consumer.RoundRobinAssignor"
+	cooperative = "org.apache.kafka.clients.consumer.CooperativeStickyAssignor"
 )
 
 var ctx = context.Background()
@@ -43,9 +46,9 @@ var groups = []struct {
 	name    string
 	members []kind
 }{
-	{"eager", []kind{{"franz-eager", 8}, {"sarama", 5}, {"python:roundrobin", 4}, {"node", 3}}},
-	{"cooperative", []kind{{"franz-cooperative", 8}, {"python:cooperative-sticky", 7}}},
-	{"consumer", []kind{{"franz-consumer", 7}, {"python:consumer", 8}}},
+	{"eager", []kind{{"franz-eager", 7}, {"sarama", 5}, {"python:roundrobin", 3}, {"node", 3}, {"java:" + roundRobin, 2}}},
+	{"cooperative", []kind{{"franz-cooperative", 7}, {"python:cooperative-sticky", 6}, {"java:" + cooperative, 2}}},
+	{"consumer", []kind{{"franz-consumer", 6}, {"python:consumer", 7}, {"java:consumer", 2}}},
 }
 
 type kind struct {
@@ -58,9 +61,10 @@ func main() {
 	case "member":
 		member(os.Args[2], os.Args[3], os.Args[4], os.Args[5], os.Args[6])
 	case "work":
-		seed := Get(strconv.ParseUint(os.Args[7], 10, 64))
-		pause := time.Duration(Get(strconv.Atoi(os.Args[8]))) * time.Second
-		work(os.Args[2], os.Args[3], os.Args[4], starter{os.Args[5], os.Args[6], os.Args[2], os.Args[3]}, seed, pause)
+		seed := Get(strconv.ParseUint(os.Args[8], 10, 64))
+		pause := time.Duration(Get(strconv.Atoi(os.Args[9]))) * time.Second
+		start := starter{python: os.Args[5], scripts: os.Args[6], classPath: os.Args[7], bootstrap: os.Args[2], topic: os.Args[3]}
+		work(os.Args[2], os.Args[3], os.Args[4], start, seed, pause)
 	default:
 		panic("no such command: " + os.Args[1])
 	}

@@ -28,6 +28,8 @@ pub fn run(tools: &Tools, binary: &Path, folder: &Path, seed: u64, churn: &Churn
     let program = tools.go_program(&tools.compat("go"), "churn")?;
     let python = tools.python()?;
     let modules = tools.node_modules()?;
+    let classes = tools.java_classes("churn", &tools.compat("churn"))?;
+    let class_path = format!("{}:{}/*", classes.display(), tools.kafka_jars()?.display());
     let settings = [
         "group.initial.rebalance.delay.ms=0",
         "group.consumer.min.session.timeout.ms=1000",
@@ -42,6 +44,7 @@ pub fn run(tools: &Tools, binary: &Path, folder: &Path, seed: u64, churn: &Churn
         .env("NODE_PATH", modules)
         .args(["work", &ottla.bootstrap(), "churn"])
         .args([&members, &python, &tools.compat("churn")])
+        .arg(class_path)
         .args([seed.to_string(), churn.pause.as_secs().to_string()]);
     let mut work = Work::spawn(&mut command)?;
     work.wait_for_more_than(0)?;

@@ -544,7 +544,7 @@ fn an_empty_group_becomes_of_the_kind_of_the_next_member() {
 #[test]
 fn offsets_are_committed_by_members_in_their_epoch() {
     check(
-        "0s topic t=2
+        "0s topic t=2 u=1
          0s commit t-0=1
            > log: group g at t-0=1
            > commit: t-0 ok

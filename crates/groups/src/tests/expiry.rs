@@ -157,3 +157,26 @@ fn the_time_counts_across_restarts() {
            > list: -",
     );
 }
+
+#[test]
+fn offsets_of_topics_that_members_do_not_read_go() {
+    check(
+        "0s join a offers=range:t session=30m v=3
+           > log: group g generation 0 is empty
+         3s sync a-1 a-1:x
+           > at 3s:
+           > join a: a-1 in generation 1 of range led by a-1: a-1
+           > log: group g generation 1 of range led by a-1: a-1=x
+           > sync a-1: x
+         4s commit member=a-1 gen=1 t-0=5 u-0=6 keep=5m
+           > log: group g at t-0=5
+           > log: group g at u-0=6
+           > commit: t-0 ok, u-0 ok
+         9m beat a-1
+           > beat a-1: ok
+         10m fetch all
+           > at 600s:
+           > log: group g forgets u-0
+           > fetch: t-0=5",
+    );
+}
