@@ -7,10 +7,13 @@ use crate::{
     QuorumError, StorageLog, VoterEndpoint, format,
 };
 use ottla_configs::BrokerConfig;
-use ottla_controller::{Random, TopicToDelete};
+use ottla_controller::{Random, Registration, TopicToDelete};
 use ottla_ids::{NodeId, Offset, Uuid};
 use ottla_metadata::{Endpoint, Image, MetadataRecord};
 use ottla_protocol::Text;
+use ottla_protocol::messages::alter_partition_reassignments::{
+    AlterPartitionReassignmentsRequest, ReassignablePartition, ReassignableTopic,
+};
 use ottla_protocol::messages::create_topics::{CreatableTopic, CreateTopicsRequest};
 use ottla_protocol::messages::update_features::{FeatureUpdateKey, UpdateFeaturesRequest};
 use ottla_protocol::records::metadata::FeatureLevelRecord;
@@ -115,6 +118,51 @@ fn update(name: &str, level: i16) -> UpdateFeaturesRequest {
         ..FeatureUpdateKey::default()
     };
     UpdateFeaturesRequest { feature_updates: vec![update], ..UpdateFeaturesRequest::default() }
+}
+
+/// Partition 0 of topic `name`: where it lies, who leads it, and whether it is being reassigned.
+fn placed(quorum: &Quorum, name: &str) -> (Vec<i32>, Option<i32>, bool) {
+    let image = quorum.image();
+    let partition = image.partition(name, 0).unwrap();
+    let replicas = partition.replicas.iter().map(|node| node.0).collect();
+    (replicas, partition.leader.map(|node| node.0), partition.is_reassigning())
+}
+
+#[test]
+fn a_reassignment_to_a_broker_that_is_down_stays_under_way_over_a_restart_and_is_given_up() {
+    let (_, disk) = simulated();
+    let log = MemoryLog::default();
+    let quorum = open(&disk, log.clone(), Limits::default(), &Time::default()).unwrap();
+    let other = Registration {
+        node: NodeId(2),
+        incarnation_id: Uuid::from_u128(2000),
+        endpoints: Vec::new(),
+        features: Registration::known_features(),
+        rack: None,
+        directories: vec![Uuid::from_u128(3000)],
+    };
+    let alter = |replicas: Option<Vec<i32>>| AlterPartitionReassignmentsRequest {
+        topics: vec![ReassignableTopic {
+            name: Text::from("flights"),
+            partitions: vec![ReassignablePartition { partition_index: 0, replicas, ..Default::default() }],
+            ..Default::default()
+        }],
+        ..Default::default()
+    };
+    block_on(async {
+        quorum.decide(move |controller| controller.register_broker(&other)).await.unwrap().unwrap();
+        create(&quorum, "flights").await.unwrap();
+        let answers = quorum.alter_partition_reassignments(alter(Some(vec![2]))).await.unwrap().unwrap();
+        assert_eq!(answers, [Ok(())]);
+    });
+    assert_eq!(placed(&quorum, "flights"), (vec![2, 1], Some(1), true));
+    quorum.stop();
+    let quorum = open(&disk, log, Limits::default(), &Time::default()).unwrap();
+    assert_eq!(placed(&quorum, "flights"), (vec![2, 1], Some(1), true));
+    let answers = block_on(quorum.alter_partition_reassignments(alter(None))).unwrap().unwrap();
+    assert_eq!(answers, [Ok(())]);
+    assert_eq!(placed(&quorum, "flights"), (vec![1], Some(1), false));
+    quorum.stop();
 }
 
 #[test]

@@ -1,12 +1,12 @@
 //! A look at the data folders before anything in them is changed: do they hold what this build cannot serve?
 //!
 //! A folder may be Apache Kafka's, which goes on here and back again. What would be served wrongly, or be ignored
-//! in silence, is refused by name: other nodes' replicas, tiered topics, records in formats of before 2017,
+//! in silence, is refused by name: other nodes' replicas that are needed, tiered topics, records in formats of before 2017,
 //! transactions under way, members of the newer kinds of groups, quotas. What is only stored (ACLs, SCRAM
 //! credentials, delegation tokens) stays: settings that would use it are refused with the configuration.
 
 use ottla_ids::NodeId;
-use ottla_metadata::{Image, KRAFT_VERSION, MetadataVersion, feature_of};
+use ottla_metadata::{Image, KRAFT_VERSION, MetadataVersion, Partition, feature_of};
 use ottla_protocol::records::group::GroupRecord;
 use ottla_protocol::records::share::ShareRecord;
 use ottla_protocol::records::transaction::TransactionRecord;
@@ -102,17 +102,13 @@ fn of_metadata(inspection: &Inspection, node: NodeId) -> Vec<String> {
         reasons.push(format!("metadata.version is {}, older than Apache Kafka 3.3's", version.0));
     }
     for topic in image.topics() {
-        let elsewhere: BTreeSet<NodeId> = topic
-            .partitions
-            .values()
-            .flat_map(|it| it.replicas.iter().copied())
-            .filter(|id| *id != node)
-            .collect();
-        if !elsewhere.is_empty() {
-            let nodes: Vec<String> = elsewhere.iter().map(NodeId::to_string).collect();
+        let needed: BTreeSet<NodeId> =
+            topic.partitions.values().flat_map(|it| brokers_that_are_needed(it, node)).collect();
+        if !needed.is_empty() {
+            let nodes: Vec<String> = needed.iter().map(NodeId::to_string).collect();
             reasons.push(format!(
-                "topic {} has replicas on other brokers ({}): several brokers are not served yet; reassign its \
-                 partitions to broker {node} first",
+                "topic {} has replicas on other brokers ({}) that are in sync, or are the only ones: several brokers \
+                 are not served yet; reassign its partitions to broker {node}, or stop the others first",
                 topic.name,
                 nodes.join(", ")
             ));
@@ -141,6 +137,20 @@ fn of_metadata(inspection: &Inspection, node: NodeId) -> Vec<String> {
         ));
     }
     reasons
+}
+
+/// The other brokers without which `partition` cannot be served here: those in sync, and, where this node has no copy
+/// that may lead, all that have one. A replica that is not in sync, or only on its way in by a reassignment, is nobody's
+/// business but its own: this node leads without it, as with Apache Kafka while the other broker is down.
+fn brokers_that_are_needed(partition: &Partition, node: NodeId) -> Vec<NodeId> {
+    let others = |nodes: &[NodeId]| nodes.iter().copied().filter(|id| *id != node).collect::<Vec<NodeId>>();
+    let may_lead = partition.isr.contains(&node)
+        || (partition.isr.is_empty() && partition.eligible_leader_replicas.contains(&node))
+        || partition.last_known_elr == [node];
+    match partition.is_replica(node) && may_lead {
+        true => others(&partition.isr),
+        false => others(&partition.replicas),
+    }
 }
 
 /// What the logs of one folder hold that cannot be served.

@@ -180,6 +180,38 @@ fn metadata_that_needs_what_is_not_served_is_named() {
     assert_eq!(reasons.len(), 6, "{reasons:?}");
 }
 
+/// Which brokers are needed for a partition beside node 1: `replicas isr elr last-known-elr`.
+#[track_caller]
+fn check_needed(partition: &str, expected: &[i32]) {
+    let lists: Vec<Vec<NodeId>> = partition
+        .split(' ')
+        .map(|ids| ids.split(',').filter_map(|id| id.parse().ok()).map(NodeId).collect())
+        .collect();
+    let [replicas, isr, eligible_leader_replicas, last_known_elr] = lists.try_into().unwrap();
+    let partition =
+        Partition { replicas, isr, eligible_leader_replicas, last_known_elr, ..Default::default() };
+    let needed: Vec<i32> = brokers_that_are_needed(&partition, NODE).iter().map(|id| id.0).collect();
+    assert_eq!(needed, expected);
+}
+
+#[test]
+fn a_replica_elsewhere_that_is_not_in_sync_keeps_nothing_from_being_served() {
+    check_needed("1 1 - -", &[]);
+    check_needed("1,2 1 - -", &[]);
+    // On its way to broker 2, which is not there.
+    check_needed("2,1 1 - -", &[]);
+    check_needed("1,2 - 1,2 -", &[]);
+    check_needed("1,2 - - 1", &[]);
+}
+
+#[test]
+fn a_replica_elsewhere_that_has_what_this_one_lacks_is_needed() {
+    check_needed("1,2,3 1,2 - -", &[2]);
+    check_needed("2,3 2 - -", &[2, 3]);
+    check_needed("1,2 2 - -", &[2]);
+    check_needed("1,2 - 2 -", &[2]);
+}
+
 #[test]
 fn old_message_formats_are_named_and_nothing_that_is_not_the_clusters_is_looked_at() {
     let data = tempfile::tempdir().unwrap();
