@@ -12,7 +12,8 @@ use crate::kafka::{Kafka, stop};
 use crate::tools::Tools;
 
 /// The files, and whether their quorum is static.
-pub const FILES: [(&str, bool); 2] = [("server.properties", false), ("docker.properties", true)];
+pub const FILES: [(&str, bool); 3] =
+    [("server.properties", false), ("docker.properties", true), ("compose.properties", true)];
 /// How many records are written to each topic.
 const RECORDS: u32 = 300;
 
@@ -20,15 +21,17 @@ const RECORDS: u32 = 300;
 pub fn run(tools: &Tools, ottla: &Path, folder: &Path, file: &str, is_static: bool) -> Result<String> {
     fs::create_dir_all(folder)?;
     let folder = folder.canonicalize()?;
-    let port = free_ports(2)?;
+    let port = free_ports(3)?;
     let data = folder.join("data").display().to_string();
     let mut text = fs::read_to_string(tools.compat("swap/stock").join(file))?;
     for (stock, here) in [
+        (":19092", format!(":{}", port + 2)),
         (":9092", format!(":{port}")),
         (":9093", format!(":{}", port + 1)),
         ("log.dirs=/tmp/kraft-combined-logs", format!("log.dirs={data}")),
     ] {
-        ensure!(text.contains(stock), "{file} does not say {stock}");
+        // Only one of them has a third listener.
+        ensure!(text.contains(stock) || stock == ":19092", "{file} does not say {stock}");
         text = text.replace(stock, &here);
     }
     fs::write(folder.join("server.properties"), &text)?;
