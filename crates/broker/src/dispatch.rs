@@ -244,7 +244,7 @@ impl Broker {
             }
             ApiKey::ConsumerGroupHeartbeat => {
                 let request: ConsumerGroupHeartbeatRequest = to.decode(reader)?;
-                if !consumer_groups_enabled(&image) {
+                if !consumer_groups_enabled(configs, &image) {
                     return to.reply(&consumer_group_heartbeat::not_enabled());
                 }
                 let settings = group_settings(configs, &image, quorum.node(), &request.group_id);
@@ -258,7 +258,7 @@ impl Broker {
             }
             ApiKey::ConsumerGroupDescribe => {
                 let request = to.decode(reader)?;
-                if !consumer_groups_enabled(&image) {
+                if !consumer_groups_enabled(configs, &image) {
                     return to.reply(&consumer_group_describe::not_enabled(request));
                 }
                 to.reply(

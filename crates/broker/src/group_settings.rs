@@ -6,9 +6,11 @@ use ottla_ids::NodeId;
 use ottla_metadata::{ConfigResource, GROUP_VERSION, Image, ResourceType};
 use ottla_protocol::Text;
 
-/// Whether groups may speak the consumer protocol (KIP-848): a cluster whose `group.version` is 0 does not know it.
-pub fn consumer_groups_enabled(image: &Image) -> bool {
-    image.feature(GROUP_VERSION) > 0
+/// Whether groups may speak the consumer protocol (KIP-848): a cluster whose `group.version` is 0 does not know it, and
+/// a node serves it when `group.coordinator.rebalance.protocols` names it.
+pub fn consumer_groups_enabled(configs: &BrokerConfig, image: &Image) -> bool {
+    let protocols = configs.find_list("group.coordinator.rebalance.protocols").unwrap_or_default();
+    image.feature(GROUP_VERSION) > 0 && protocols.iter().any(|protocol| protocol == "consumer")
 }
 
 /// The settings of `group`, as `image` and the node's `configs` have them. What a group was given when the bounds were
@@ -45,8 +47,26 @@ fn bounded(configs: &BrokerConfig, key: &str, value: i32) -> i32 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use ottla_protocol::records::metadata::FeatureLevelRecord;
     use ottla_protocol::records::metadata::{ConfigRecord, MetadataRecord};
     use ottla_state_machine::Machine;
+
+    #[test]
+    fn the_consumer_protocol_is_served_where_the_cluster_and_the_node_have_it() {
+        let mut image = Image::default();
+        let node = |protocols| {
+            BrokerConfig::new([("group.coordinator.rebalance.protocols", protocols)]).expect("valid")
+        };
+        assert!(!consumer_groups_enabled(&BrokerConfig::default(), &image));
+        image.replay(&MetadataRecord::FeatureLevel(FeatureLevelRecord {
+            name: GROUP_VERSION.into(),
+            feature_level: 1,
+            ..FeatureLevelRecord::default()
+        }));
+        assert!(consumer_groups_enabled(&BrokerConfig::default(), &image));
+        assert!(consumer_groups_enabled(&node("classic,consumer"), &image));
+        assert!(!consumer_groups_enabled(&node("classic"), &image));
+    }
 
     #[test]
     fn what_is_set_on_the_group_goes_before_what_is_set_on_brokers() {

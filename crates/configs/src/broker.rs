@@ -75,17 +75,17 @@ keys! {
         "The authorizer; empty lets everyone do everything.";
     "auto.create.topics.enable", Boolean, Value("true"), Any, ReadOnly, High, Honoured,
         "Whether a topic that a client asks for by name is created when it does not exist.";
-    "auto.leader.rebalance.enable", Boolean, Value("true"), Any, ReadOnly, High, Refused(NODES),
+    "auto.leader.rebalance.enable", Boolean, Value("true"), Any, ReadOnly, High, Kept(NODES),
         "Whether leadership is moved back to preferred replicas from time to time.";
     "background.threads", Int, Value("10"), AtLeast(1), ClusterWide, High, NoCounterpart(WORKERS),
         "Threads for background work.";
-    "broker.heartbeat.interval.ms", Int, Value("2000"), Any, ReadOnly, Medium, Refused(NODES),
+    "broker.heartbeat.interval.ms", Int, Value("2000"), Any, ReadOnly, Medium, Kept(NODES),
         "How often a broker reports to the controller.";
     "broker.id", Int, Value("1"), Any, ReadOnly, High, Honoured, kafka Value("-1"),
         "The former name of `node.id`; if both are set they must agree.";
     "broker.rack", String, Null, Any, ReadOnly, Medium, Honoured,
         "Where the node stands; told to clients, for replicas near them.";
-    "broker.session.timeout.ms", Int, Value("9000"), Any, ReadOnly, Medium, Refused(NODES),
+    "broker.session.timeout.ms", Int, Value("9000"), Any, ReadOnly, Medium, Kept(NODES),
         "How long a broker may be silent before the controller fences it.";
     "client.quota.callback.class", Class, Null, Any, ReadOnly, Low, Refused(JAVA),
         "A Java class that computes client quotas.";
@@ -105,7 +105,7 @@ keys! {
         "A connection on which nothing happens for this long is closed.";
     "connections.max.reauth.ms", Long, Value("0"), Any, ReadOnly, Medium, Refused(SASL),
         "How long an authenticated connection may live before it must authenticate again; 0 for ever.";
-    "controlled.shutdown.enable", Boolean, Value("true"), Any, ReadOnly, Medium, Refused(NODES),
+    "controlled.shutdown.enable", Boolean, Value("true"), Any, ReadOnly, Medium, Kept(NODES),
         "Whether a stopping broker first hands its leaderships over.";
     "controller.listener.names", List, Value("CONTROLLER"), Distinct { empty: false }, ReadOnly, High, Honoured, kafka Required,
         "Which of `listeners` are for the controllers among themselves, not for clients.";
@@ -115,23 +115,23 @@ keys! {
         "How often the controller logs its slowest event.";
     "controller.quorum.append.linger.ms", Int, Value("25"), AtLeast(0), ReadOnly, Medium, Refused(QUORUM),
         "How long the quorum's leader collects records before it writes them.";
-    "controller.quorum.auto.join.enable", Boolean, Value("false"), Any, ReadOnly, Low, Refused(NODES),
+    "controller.quorum.auto.join.enable", Boolean, Value("false"), Any, ReadOnly, Low, Kept(NODES),
         "Whether a new controller adds itself to the voters.";
     "controller.quorum.bootstrap.servers", List, Value(""), BootstrapServers, ReadOnly, High, Honoured,
         "Where the controllers are found. Ottla is its own only controller for now: one address, that of its own controller listener, is accepted.";
-    "controller.quorum.election.backoff.max.ms", Int, Value("1000"), AtLeast(0), ReadOnly, High, Refused(QUORUM),
+    "controller.quorum.election.backoff.max.ms", Int, Value("1000"), AtLeast(0), ReadOnly, High, Kept(NODES),
         "Longest wait before a lost election is tried again.";
-    "controller.quorum.election.timeout.ms", Int, Value("1000"), AtLeast(0), ReadOnly, High, Refused(QUORUM),
+    "controller.quorum.election.timeout.ms", Int, Value("1000"), AtLeast(0), ReadOnly, High, Kept(NODES),
         "How long a candidate waits for votes.";
-    "controller.quorum.fetch.max.bytes", Int, Value("1048576"), AtLeast(1), ReadOnly, Low, Refused(QUORUM),
+    "controller.quorum.fetch.max.bytes", Int, Value("1048576"), AtLeast(1), ReadOnly, Low, Kept(NODES),
         "Most bytes of the metadata log in one answer to another controller or broker.";
-    "controller.quorum.fetch.snapshot.max.bytes", Int, Value("1048576"), AtLeast(1), ReadOnly, Low, Refused(QUORUM),
+    "controller.quorum.fetch.snapshot.max.bytes", Int, Value("1048576"), AtLeast(1), ReadOnly, Low, Kept(NODES),
         "Most bytes of a metadata snapshot in one answer.";
-    "controller.quorum.fetch.timeout.ms", Int, Value("2000"), AtLeast(0), ReadOnly, High, Refused(QUORUM),
+    "controller.quorum.fetch.timeout.ms", Int, Value("2000"), AtLeast(0), ReadOnly, High, Kept(NODES),
         "How long a follower does without an answer from the leader before it becomes a candidate.";
-    "controller.quorum.request.timeout.ms", Int, Value("2000"), AtLeast(0), ReadOnly, Medium, Refused(QUORUM),
+    "controller.quorum.request.timeout.ms", Int, Value("2000"), AtLeast(0), ReadOnly, Medium, Kept(NODES),
         "How long a controller waits for an answer of another.";
-    "controller.quorum.retry.backoff.ms", Int, Value("20"), AtLeast(0), ReadOnly, Low, Refused(QUORUM),
+    "controller.quorum.retry.backoff.ms", Int, Value("20"), AtLeast(0), ReadOnly, Low, Kept(NODES),
         "Wait before a failed request to another controller is sent again.";
     "controller.quorum.voters", List, Value(""), QuorumVoters, ReadOnly, High, Honoured,
         "The voters of a fixed quorum as `id@host:port`. Ottla is its own only voter for now: this node alone is accepted.";
@@ -139,7 +139,7 @@ keys! {
         "How many samples are kept for the quota on topic changes.";
     "controller.quota.window.size.seconds", Int, Value("1"), AtLeast(1), ReadOnly, Low, Refused(QUOTAS),
         "How long one sample of the quota on topic changes lasts.";
-    "controller.socket.timeout.ms", Int, Value("30000"), Any, ReadOnly, Medium, Refused(NODES),
+    "controller.socket.timeout.ms", Int, Value("30000"), Any, ReadOnly, Medium, Kept(NODES),
         "How long a broker waits for the controller's answer.";
     "cordoned.log.dirs", List, Value(""), Distinct { empty: true }, PerBroker, Medium, Refused(CORDONING),
         "Log directories that get no new partitions.";
@@ -199,8 +199,8 @@ keys! {
         "Threads that compute assignments and resolve regular expressions.";
     "group.coordinator.cached.buffer.max.bytes", Int, Value("1048588"), AtLeast(524288), ClusterWide, Medium, NoCounterpart(BUFFERS),
         "The largest write buffer the group coordinator keeps for its next batch.";
-    "group.coordinator.rebalance.protocols", List, Value("classic,consumer,streams"), Subset { of: &["consumer", "classic", "share", "streams"], empty: false }, ReadOnly, Medium, Refused(PROTOCOLS),
-        "The group protocols that are served.";
+    "group.coordinator.rebalance.protocols", List, Value("classic,consumer,streams"), Subset { of: &["consumer", "classic", "share", "streams"], empty: false }, ReadOnly, Medium, Honoured,
+        "The group protocols that are served: `classic` always, `consumer` (KIP-848) when it is named; `streams` may be named and is not served yet.";
     "group.coordinator.threads", Int, Value("4"), AtLeast(1), ReadOnly, High, NoCounterpart(WORKERS),
         "Threads of the group coordinator.";
     "group.initial.rebalance.delay.ms", Int, Value("3000"), Any, ReadOnly, Medium, Honoured,
@@ -283,7 +283,7 @@ keys! {
         "Standby copies of each task's state.";
     "group.streams.session.timeout.ms", Int, Value("45000"), AtLeast(1), ReadOnly, Medium, Refused(STREAMS),
         "How long a member of a streams group may be silent before it is removed.";
-    "initial.broker.registration.timeout.ms", Int, Value("60000"), Any, ReadOnly, Medium, Refused(NODES),
+    "initial.broker.registration.timeout.ms", Int, Value("60000"), Any, ReadOnly, Medium, Kept(NODES),
         "How long a starting broker tries to register with the controller.";
     "inter.broker.listener.name", String, Null, Any, ReadOnly, Medium, Honoured,
         "The listener that brokers use among themselves.";
@@ -297,7 +297,7 @@ keys! {
         "How often the old metrics reporters are polled.";
     "kafka.metrics.reporters", List, Value(""), Distinct { empty: true }, ReadOnly, Low, Refused(JAVA),
         "Java classes that get the old (Yammer) metrics.";
-    "leader.imbalance.check.interval.seconds", Long, Value("300"), AtLeast(1), ReadOnly, High, Refused(NODES),
+    "leader.imbalance.check.interval.seconds", Long, Value("300"), AtLeast(1), ReadOnly, High, Kept(NODES),
         "How often the controller looks for leaders that are not the preferred replica.";
     "listener.security.protocol.map", String, Value("SASL_SSL:SASL_SSL,PLAINTEXT:PLAINTEXT,SSL:SSL,SASL_PLAINTEXT:SASL_PLAINTEXT"), Any, PerBroker, Low, Honoured,
         "The security protocol of each listener name. PLAINTEXT is the one served for now.";
@@ -407,7 +407,7 @@ keys! {
         "Size at which a segment of the metadata log is closed.";
     "metadata.log.segment.ms", Long, Value("604800000"), Any, ReadOnly, High, Refused(QUORUM),
         "Age at which a segment of the metadata log is closed.";
-    "metadata.max.idle.interval.ms", Int, Value("500"), AtLeast(0), ReadOnly, Low, Refused(QUORUM),
+    "metadata.max.idle.interval.ms", Int, Value("500"), AtLeast(0), ReadOnly, Low, NoCounterpart(IDLE),
         "How often a record that says nothing is written to an idle metadata log; 0 for never.";
     "metadata.max.retention.bytes", Long, Value("104857600"), Any, ReadOnly, High, Honoured,
         "How large the metadata log and its snapshots may become before what is old is removed; -1 for no limit.";
@@ -435,7 +435,7 @@ keys! {
         "Threads that load logs at start and flush them at the end, for each log directory.";
     "num.replica.alter.log.dirs.threads", Int, Null, Any, ReadOnly, High, Honoured,
         "Threads that move partitions between log directories; unset, as many as there are directories.";
-    "num.replica.fetchers", Int, Value("1"), AtLeast(1), ClusterWide, High, Refused(NODES),
+    "num.replica.fetchers", Int, Value("1"), AtLeast(1), ClusterWide, High, Kept(NODES),
         "Connections to each other broker for replication.";
     "offset.metadata.max.bytes", Int, Value("4096"), Any, ReadOnly, High, Honoured,
         "Most bytes of the text that a consumer may attach to a committed offset.";
@@ -531,31 +531,31 @@ keys! {
         "Prefix of that class's own keys.";
     "remote.log.storage.system.enable", Boolean, Value("false"), Any, ReadOnly, Medium, Refused(TIERING),
         "Whether topics may be tiered.";
-    "replica.fetch.backoff.ms", Int, Value("1000"), AtLeast(0), ReadOnly, Medium, Refused(NODES),
+    "replica.fetch.backoff.ms", Int, Value("1000"), AtLeast(0), ReadOnly, Medium, Kept(NODES),
         "Wait of a follower after a failed fetch.";
-    "replica.fetch.max.bytes", Int, Value("1048576"), AtLeast(0), ReadOnly, Medium, Refused(NODES),
+    "replica.fetch.max.bytes", Int, Value("1048576"), AtLeast(0), ReadOnly, Medium, Kept(NODES),
         "Most bytes of one partition in a follower's fetch.";
-    "replica.fetch.min.bytes", Int, Value("1"), Any, ReadOnly, High, Refused(NODES),
+    "replica.fetch.min.bytes", Int, Value("1"), Any, ReadOnly, High, Kept(NODES),
         "Least bytes that a follower's fetch waits for.";
-    "replica.fetch.response.max.bytes", Int, Value("10485760"), AtLeast(0), ReadOnly, Medium, Refused(NODES),
+    "replica.fetch.response.max.bytes", Int, Value("10485760"), AtLeast(0), ReadOnly, Medium, Kept(NODES),
         "Most bytes in the answer to a follower's fetch.";
-    "replica.fetch.wait.max.ms", Int, Value("500"), Any, ReadOnly, High, Refused(NODES),
+    "replica.fetch.wait.max.ms", Int, Value("500"), Any, ReadOnly, High, Kept(NODES),
         "How long a follower's fetch waits.";
     "replica.high.watermark.checkpoint.interval.ms", Long, Value("5000"), Any, ReadOnly, High, Refused(CHECKPOINTS),
         "How often high watermarks are written down.";
-    "replica.lag.time.max.ms", Long, Value("30000"), Any, ReadOnly, High, Refused(NODES),
+    "replica.lag.time.max.ms", Long, Value("30000"), Any, ReadOnly, High, Kept(NODES),
         "How long a follower may lag before it leaves the in-sync replicas.";
     "replica.selector.class", String, Null, Any, ReadOnly, Medium, Refused(JAVA),
         "The Java class that picks the replica a consumer should read from.";
-    "replica.socket.receive.buffer.bytes", Int, Value("65536"), Any, ReadOnly, High, Refused(NODES),
+    "replica.socket.receive.buffer.bytes", Int, Value("65536"), Any, ReadOnly, High, Kept(NODES),
         "Receive buffer of replication connections.";
-    "replica.socket.timeout.ms", Int, Value("30000"), Any, ReadOnly, High, Refused(NODES),
+    "replica.socket.timeout.ms", Int, Value("30000"), Any, ReadOnly, High, Kept(NODES),
         "How long a follower waits for the leader's answer.";
     "replication.quota.window.num", Int, Value("11"), AtLeast(1), ReadOnly, Low, Refused(QUOTAS),
         "How many samples are kept for replication throttles.";
     "replication.quota.window.size.seconds", Int, Value("1"), AtLeast(1), ReadOnly, Low, Refused(QUOTAS),
         "How long one sample of a replication throttle lasts.";
-    "request.timeout.ms", Int, Value("30000"), Any, ReadOnly, High, Refused(NODES),
+    "request.timeout.ms", Int, Value("30000"), Any, ReadOnly, High, Kept(NODES),
         "How long a broker waits for another node's answer.";
     "sasl.client.callback.handler.class", Class, Null, Any, ReadOnly, Medium, Refused(JAVA),
         "A Java class for SASL as a client of other brokers.";
@@ -689,9 +689,9 @@ keys! {
         "How long a write of share state may take to reach all replicas.";
     "share.fetch.purgatory.purge.interval.requests", Int, Value("1000"), Any, ReadOnly, Medium, NoCounterpart(PURGATORY),
         "After how many finished requests the waiting room of ShareFetch is tidied.";
-    "socket.connection.setup.timeout.max.ms", Long, Value("30000"), Any, ReadOnly, Medium, Refused(NODES),
+    "socket.connection.setup.timeout.max.ms", Long, Value("30000"), Any, ReadOnly, Medium, Kept(NODES),
         "Longest time a connection to another node may take to be set up.";
-    "socket.connection.setup.timeout.ms", Long, Value("10000"), Any, ReadOnly, Medium, Refused(NODES),
+    "socket.connection.setup.timeout.ms", Long, Value("10000"), Any, ReadOnly, Medium, Kept(NODES),
         "First time a connection to another node may take to be set up.";
     "socket.listen.backlog.size", Int, Value("50"), AtLeast(1), ReadOnly, Medium, Honoured,
         "Connections that may wait to be accepted.";

@@ -8,8 +8,9 @@ pub(crate) const BUFFERS: &str = "a buffer that Ottla sizes by what it reads and
 pub(crate) const CHECKPOINTS: &str = "the intervals of checkpoints cannot be set yet";
 /// KIP-848's change of protocol under way.
 pub(crate) const MIGRATION: &str = "a group in use does not change between the classic and the consumer protocol yet; it does when it is empty";
-/// The choice of group protocols.
-pub(crate) const PROTOCOLS: &str = "the classic and the consumer protocol are always served, others not yet";
+/// Records that say nothing.
+pub(crate) const IDLE: &str =
+    "a node alone writes no records that say nothing: nobody else is there to lag behind";
 /// Internal keys of Apache Kafka.
 pub(crate) const INTERNAL: &str = "it is internal to Apache Kafka and has no meaning here";
 /// Plug-ins.

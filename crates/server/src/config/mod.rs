@@ -206,6 +206,15 @@ fn cross_check(broker: &BrokerConfig) -> Vec<String> {
     for name in ["group.initial.rebalance.delay.ms", "offset.metadata.max.bytes"] {
         require(0 <= broker.int(name), &format!("{name} must not be negative"));
     }
+    let protocols = broker.find_list("group.coordinator.rebalance.protocols").unwrap_or_default();
+    require(
+        protocols.iter().any(|protocol| protocol == "classic"),
+        "group.coordinator.rebalance.protocols: Disabling the 'classic' protocol is not supported.",
+    );
+    require(
+        protocols.iter().all(|protocol| protocol != "share"),
+        "group.coordinator.rebalance.protocols names share: share groups are not served yet; leave it out",
+    );
     let roles = broker.find_list("process.roles").unwrap_or_default();
     require(
         roles.iter().any(|role| role == "broker") && roles.iter().any(|role| role == "controller"),

@@ -192,6 +192,9 @@ fn problem_with(name: &str, setting: &Setting) -> Option<String> {
                  listeners, without the prefix listener.name.<listener>."
             ));
         }
+        if let Some(what) = key_of_others(name) {
+            return Some(format!("{origin}: {name} is not a key of Apache Kafka 4.3: {what}"));
+        }
         let hint = match nearest_name(name) {
             Some(near) => format!("; did you mean {near}?"),
             None => "; docs/reference/configs.md lists all".to_owned(),
@@ -217,6 +220,37 @@ fn problem_with(name: &str, setting: &Setting) -> Option<String> {
         }
         Support::Honoured | Support::Kept(_) | Support::NoCounterpart(_) => None,
     }
+}
+
+/// What to do with a key that other servers have, or that older versions had; files have them still.
+fn key_of_others(name: &str) -> Option<&'static str> {
+    Some(match name {
+        "inter.broker.protocol.version" => {
+            "metadata.version took its place, which kafka-features changes; take it out"
+        }
+        "log.message.format.version" | "message.format.version" => {
+            "records have one format since Apache Kafka 0.11; take it out"
+        }
+        "log.message.timestamp.difference.max.ms" => {
+            "log.message.timestamp.before.max.ms and log.message.timestamp.after.max.ms took its place"
+        }
+        "broker.id.generation.enable" | "reserved.broker.max.id" => {
+            "nodes have the id that node.id says; take it out"
+        }
+        "controlled.shutdown.max.retries" | "controlled.shutdown.retry.backoff.ms" => {
+            "it went in 4.0; take it out"
+        }
+        "leader.imbalance.per.broker.percentage"
+        | "offsets.commit.required.acks"
+        | "auto.include.jmx.reporter" => "it went in 4.0; take it out",
+        "delegation.token.master.key" => "delegation tokens are not served yet; take it out",
+        "allow.everyone.if.no.acl.found" | "super.users" => {
+            "it belongs to an authorizer, and access control is not served yet; take it out"
+        }
+        _ if name.starts_with("zookeeper.") => "there is no ZooKeeper any more; take it out",
+        _ if name.starts_with("confluent.") => "it is a key of Confluent's server; take it out",
+        _ => return None,
+    })
 }
 
 /// The settings of a file in Java's properties format, with their line numbers, in the file's order.

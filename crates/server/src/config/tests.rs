@@ -182,6 +182,35 @@ fn what_is_not_honoured_is_refused_unless_it_promises_nothing() {
 }
 
 #[test]
+fn what_only_concerns_other_nodes_is_accepted_with_a_note() {
+    let settings = "num.replica.fetchers=4\nreplica.fetch.max.bytes=20000000\ncontroller.quorum.fetch.timeout.ms=9000\n\
+                    auto.leader.rebalance.enable=false\n";
+    let config = load(settings, &[], &LAPTOP).expect("they do no harm");
+    let expected = "auto.leader.rebalance.enable, controller.quorum.fetch.timeout.ms, num.replica.fetchers, \
+                    replica.fetch.max.bytes: kept for later (the node is the whole cluster for now, without others to \
+                    talk to)";
+    assert_eq!(config.notes, [expected]);
+}
+
+#[test]
+fn the_classic_protocol_is_always_among_those_of_groups() {
+    let key = "group.coordinator.rebalance.protocols";
+    check_refused(&format!("{key}=consumer"), "Disabling the 'classic' protocol is not supported.");
+    check_refused(&format!("{key}=classic,share"), "share groups are not served yet");
+    for fine in ["classic", "classic,consumer", "classic,consumer,streams"] {
+        assert!(load(&format!("{key}={fine}"), &[], &LAPTOP).is_ok(), "{fine}");
+    }
+}
+
+#[test]
+fn keys_of_older_and_of_other_servers_are_refused_with_what_took_their_place() {
+    check_refused("zookeeper.connect=localhost:2181", "there is no ZooKeeper any more; take it out");
+    check_refused("inter.broker.protocol.version=3.5", "kafka-features");
+    check_refused("confluent.license.topic.replication.factor=1", "Confluent");
+    check_refused("super.users=User:admin", "access control is not served yet");
+}
+
+#[test]
 fn all_problems_are_told_at_once_with_their_places() {
     let error = load("foo=1\nnum.partitions=0\n", &["bar=2"], &LAPTOP).expect_err("three problems");
     assert_eq!(error.problems.len(), 3, "{error}");
