@@ -65,7 +65,7 @@ const ROUNDS: &[Round] = &[
             ("group.consumer.min.session.timeout.ms", "1000"),
             ("group.consumer.session.timeout.ms", "2000"),
             ("group.initial.rebalance.delay.ms", "0"),
-            ("group.max.session.timeout.ms", "5000"),
+            ("group.max.session.timeout.ms", "20000"),
             ("group.max.size", "2"),
             ("group.min.session.timeout.ms", "2000"),
             ("offset.metadata.max.bytes", "10"),
