@@ -20,14 +20,12 @@ import org.apache.kafka.common.serialization.*;
 
 /** Kafka's Java consumer with group.protocol=consumer (KIP-848). Arguments: bootstrap address, topic prefix. */
 public final class ConsumerGroupSuite {
-    private static String bootstrap;
-    private static String prefix;
-    private static Admin admin;
+    static String bootstrap;
+    static String prefix;
+    static Admin admin;
 
     public static void main(String[] arguments) throws Exception {
-        bootstrap = arguments[0];
-        prefix = arguments[1];
-        admin = Admin.create(new HashMap<String, Object>(Map.of("bootstrap.servers", bootstrap)));
+        connect(arguments);
         Report report = new Report("java-consumer", 4);
         report.check("share-and-leave", ConsumerGroupSuite::shareAndLeave);
         report.check("static-member", ConsumerGroupSuite::staticMember);
@@ -46,9 +44,15 @@ public final class ConsumerGroupSuite {
         Runtime.getRuntime().halt(code);
     }
 
-    // ---- shared steps ----------------------------------------------------------------------------
+    // ---- shared steps, also of MigrationSuite ------------------------------------------------------
 
-    private static String topic(String name, int partitions) throws Exception {
+    static void connect(String[] arguments) {
+        bootstrap = arguments[0];
+        prefix = arguments[1];
+        admin = Admin.create(new HashMap<String, Object>(Map.of("bootstrap.servers", bootstrap)));
+    }
+
+    static String topic(String name, int partitions) throws Exception {
         String topic = prefix + name;
         admin.createTopics(List.of(new NewTopic(topic, Optional.of(partitions), Optional.empty()))).all().get();
         Map<TopicPartition, OffsetSpec> ends = new HashMap<>();
@@ -57,14 +61,14 @@ public final class ConsumerGroupSuite {
         return topic;
     }
 
-    private static Properties properties(Object... settings) {
+    static Properties properties(Object... settings) {
         Properties properties = new Properties();
         properties.put("bootstrap.servers", bootstrap);
         for (int i = 0; i < settings.length; i += 2) properties.put(settings[i], String.valueOf(settings[i + 1]));
         return properties;
     }
 
-    private static void fill(String topic, int partition, int from, int to) throws Exception {
+    static void fill(String topic, int partition, int from, int to) throws Exception {
         try (KafkaProducer<byte[], byte[]> producer = new KafkaProducer<>(properties(), new ByteArraySerializer(), new ByteArraySerializer())) {
             List<Future<RecordMetadata>> sent = new ArrayList<>();
             for (int i = from; i < to; i++) sent.add(producer.send(new ProducerRecord<>(topic, partition, null, ("" + i).getBytes(StandardCharsets.UTF_8))));
@@ -73,7 +77,7 @@ public final class ConsumerGroupSuite {
         }
     }
 
-    private static GroupMember member(String group, Collection<String> topics, Object... more) {
+    static GroupMember member(String group, Collection<String> topics, Object... more) {
         Properties properties = properties(more);
         properties.put("group.id", group);
         properties.putIfAbsent("group.protocol", "consumer");
@@ -82,7 +86,7 @@ public final class ConsumerGroupSuite {
         return new GroupMember(new KafkaConsumer<>(properties, new ByteArrayDeserializer(), new ByteArrayDeserializer()), prefix, topics);
     }
 
-    private static ConsumerGroupDescription described(String group) throws Exception {
+    static ConsumerGroupDescription described(String group) throws Exception {
         return admin.describeConsumerGroups(List.of(group)).all().get().get(group);
     }
 

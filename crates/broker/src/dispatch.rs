@@ -21,6 +21,7 @@ use bytes::Bytes;
 use ottla_network::{Answer, Connection, FileRange, Outcome, Piece, Service};
 use ottla_partition::RecordRange;
 use ottla_protocol::messages::consumer_group_heartbeat::ConsumerGroupHeartbeatRequest;
+use ottla_protocol::messages::join_group::JoinGroupRequest;
 use ottla_protocol::{
     ApiKey, EncodedFrame, Message, Reader, Request, decode_from, decode_request_header, encode_response_frame,
 };
@@ -142,10 +143,24 @@ impl Broker {
                 let topics = &*self.shared;
                 to.reply(&find_coordinator::find_coordinator(call, to.decode(reader)?, groups, topics).await)
             }
-            ApiKey::JoinGroup => to.reply(&join_group::join_group(call, to.decode(reader)?, groups).await),
-            ApiKey::Heartbeat => to.reply(&heartbeat::heartbeat(to.decode(reader)?, groups).await),
-            ApiKey::LeaveGroup => to.reply(&leave_group::leave_group(call, to.decode(reader)?, groups).await),
-            ApiKey::SyncGroup => to.reply(&sync_group::sync_group(call, to.decode(reader)?, groups).await),
+            ApiKey::JoinGroup => {
+                let request: JoinGroupRequest = to.decode(reader)?;
+                let settings = group_settings(configs, &image, quorum.node(), &request.group_id);
+                let topics = group_topics.of(&image);
+                to.reply(&join_group::join_group(call, request, groups, topics, settings).await)
+            }
+            ApiKey::Heartbeat => {
+                let topics = group_topics.of(&image);
+                to.reply(&heartbeat::heartbeat(to.decode(reader)?, groups, topics).await)
+            }
+            ApiKey::LeaveGroup => {
+                let topics = group_topics.of(&image);
+                to.reply(&leave_group::leave_group(call, to.decode(reader)?, groups, topics).await)
+            }
+            ApiKey::SyncGroup => {
+                let topics = group_topics.of(&image);
+                to.reply(&sync_group::sync_group(call, to.decode(reader)?, groups, topics).await)
+            }
             ApiKey::DescribeGroups => {
                 to.reply(&describe_groups::describe_groups(call, to.decode(reader)?, groups).await)
             }

@@ -49,6 +49,10 @@ impl Topics for ImageTopics {
         Some(TopicMetadata { id: topic.id, partitions: topic.partition_count() })
     }
 
+    fn name(&self, id: &TopicId) -> Option<Text> {
+        Some(self.image.topic_by_id(*id)?.name.clone())
+    }
+
     fn names(&self) -> Vec<Text> {
         self.image.topics().map(|topic| topic.name.clone()).collect()
     }

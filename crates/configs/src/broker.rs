@@ -181,7 +181,7 @@ keys! {
         "Upper bound of a group's own session timeout.";
     "group.consumer.max.size", Int, Value("2147483647"), AtLeast(1), ReadOnly, Medium, Honoured,
         "Most members of one consumer group.";
-    "group.consumer.migration.policy", String, Value("bidirectional"), OneOfIgnoringCase(&["DISABLED", "DOWNGRADE", "UPGRADE", "BIDIRECTIONAL"]), ReadOnly, Medium, Refused(MIGRATION),
+    "group.consumer.migration.policy", String, Value("bidirectional"), OneOfIgnoringCase(&["DISABLED", "DOWNGRADE", "UPGRADE", "BIDIRECTIONAL"]), ReadOnly, Medium, Honoured,
         "Which way groups may change between the classic and the consumer protocol while in use.";
     "group.consumer.min.assignment.interval.ms", Int, Value("0"), AtLeast(0), ReadOnly, Medium, Honoured,
         "Lower bound of a group's own assignment interval.";

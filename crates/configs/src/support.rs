@@ -6,8 +6,6 @@ pub(crate) const ACLS: &str = "access control is not served yet";
 pub(crate) const BUFFERS: &str = "a buffer that Ottla sizes by what it reads and writes";
 /// Checkpoint intervals.
 pub(crate) const CHECKPOINTS: &str = "the intervals of checkpoints cannot be set yet";
-/// KIP-848's change of protocol under way.
-pub(crate) const MIGRATION: &str = "a group in use does not change between the classic and the consumer protocol yet; it does when it is empty";
 /// Records that say nothing.
 pub(crate) const IDLE: &str =
     "a node alone writes no records that say nothing: nobody else is there to lag behind";

@@ -4,6 +4,7 @@ use crate::groups::refusal;
 use crate::log::PartitionLog;
 use crate::runtime::{Coordinator, Options};
 use ottla_configs::BrokerConfig;
+use ottla_groups::consumer::Migration;
 use ottla_groups::consumer::assignor::Assignor;
 use ottla_groups::{
     Answer, CommitOffsets, DeleteOffsets, DeletedTopic, Description, FetchOffsets, FetchedTopic, Groups,
@@ -66,6 +67,7 @@ impl GroupCoordinator {
                 },
                 max_size: size("group.consumer.max.size"),
                 assignors: assignors(config),
+                migration: migration(config),
             },
         };
         let codec = Compression::ALL
@@ -310,6 +312,12 @@ fn millis(ms: i32) -> Duration {
 fn assignors(config: &BrokerConfig) -> Vec<Assignor> {
     let names = config.find_list("group.consumer.assignors").unwrap_or_default();
     names.iter().filter_map(|name| Assignor::named(name)).collect()
+}
+
+/// `group.consumer.migration.policy`; a node does not start with another value.
+fn migration(config: &BrokerConfig) -> Migration {
+    let policy = config.find_text("group.consumer.migration.policy");
+    policy.and_then(|name| Migration::named(&name)).unwrap_or(Migration::Bidirectional)
 }
 
 /// The refusal, or that of an answer to another question, which cannot be.

@@ -1,11 +1,13 @@
 //! The runtime over a log in memory: what waits for what, and what becomes of it when the log refuses.
 
 mod memory;
+mod topics;
 
 use crate::{GroupCoordinator, LogError};
 use bytes::Bytes;
 use memory::MemoryLog;
 use ottla_configs::BrokerConfig;
+use ottla_groups::consumer::GroupSettings;
 use ottla_groups::{
     CommitOffsets, CommitPartition, CommitTopic, FetchOffsets, Heartbeat, Join, JoinAnswer, ListFilter,
     Protocol, Refusal, Settings, TopicOutcome,
@@ -15,6 +17,7 @@ use ottla_protocol::Text;
 use ottla_records::{BatchBuilder, Compression, EndTransactionMarker};
 use std::sync::Arc;
 use std::time::Duration;
+use topics::no_topics;
 
 const TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -70,6 +73,8 @@ fn join(member: &str) -> Join {
         requires_member_id: false,
         skips_assignment: false,
         fresh_id: Uuid::from_u128(1),
+        cluster: no_topics(),
+        settings: GroupSettings::default(),
     }
 }
 
@@ -220,7 +225,13 @@ async fn a_partition_that_is_being_loaded_says_so() {
     groups.lead(0, LeaderEpoch(1), log.clone());
     settle().await;
     assert_eq!(offsets(&groups).await, Err(Refusal::CoordinatorLoadInProgress));
-    let heartbeat = Heartbeat { group: "g".into(), generation: 1, member_id: "m".into(), instance_id: None };
+    let heartbeat = Heartbeat {
+        group: "g".into(),
+        generation: 1,
+        member_id: "m".into(),
+        instance_id: None,
+        cluster: no_topics(),
+    };
     assert_eq!(groups.heartbeat(heartbeat).await, Ok(()), "members need not worry");
     assert_eq!(groups.list_groups(ListFilter::default()).await, Err(Refusal::CoordinatorLoadInProgress));
     log.hold_reads(false);
@@ -359,8 +370,13 @@ async fn time_makes_a_rebalance_complete() {
     let JoinAnswer { refusal, generation, member_id, leader, .. } = groups.join(join("")).await;
     assert_eq!((refusal, generation), (None, 1));
     assert_eq!(member_id, leader);
-    let heartbeat =
-        || Heartbeat { group: "g".into(), generation: 1, member_id: member_id.clone(), instance_id: None };
+    let heartbeat = || Heartbeat {
+        group: "g".into(),
+        generation: 1,
+        member_id: member_id.clone(),
+        instance_id: None,
+        cluster: no_topics(),
+    };
     tokio::time::sleep(Duration::from_secs(9)).await;
     assert_eq!(groups.heartbeat(heartbeat()).await, Ok(()));
     tokio::time::sleep(Duration::from_secs(11)).await;

@@ -37,6 +37,10 @@ impl Topics for Cluster {
         self.0.get(name).copied()
     }
 
+    fn name(&self, id: &TopicId) -> Option<Text> {
+        self.names().into_iter().find(|name| self.topic(name).is_some_and(|topic| topic.id == *id))
+    }
+
     fn names(&self) -> Vec<Text> {
         self.0.keys().cloned().collect()
     }

@@ -25,6 +25,7 @@ mod sync;
 mod turn;
 
 pub(crate) use group::Group;
+pub(crate) use members::Member;
 pub(crate) use turn::Turn;
 
 /// Kafka's name of this kind of group.

@@ -12,8 +12,12 @@
 //! Everything there is to know of a group is written down: [`Group`] is what its records add up to, and a
 //! heartbeat decides on that alone. Kafka's `ConsumerGroup` and the other half of its `GroupMetadataManager`.
 
+mod advance;
 pub mod assignor;
 mod change;
+mod classic_members;
+mod downgrade;
+mod embedded;
 mod group;
 mod heartbeat;
 mod leave;
@@ -27,6 +31,7 @@ mod serve;
 mod settings;
 mod target;
 mod topics;
+mod upgrade;
 
 /// Kafka's name of this kind of group.
 pub(crate) const TYPE_NAME: &str = "consumer";
@@ -34,5 +39,5 @@ pub(crate) const TYPE_NAME: &str = "consumer";
 pub use change::{Change, GroupEpoch, ResolvedRegex, TargetEpoch};
 pub use group::{Group, Phase};
 pub use messages::{DescribedMember, Description, Heartbeat, HeartbeatAnswer, Refused};
-pub use settings::{GroupSettings, Settings};
+pub use settings::{GroupSettings, Migration, Settings};
 pub use topics::{TopicMetadata, Topics, metadata_hash};

@@ -46,6 +46,8 @@ pub(crate) enum Follow {
     Assigned { group: Text, generation: i32, assignments: HashMap<Text, Bytes> },
     /// A static member's new id was written; `before` is the group to go back to.
     Replaced { before: Box<Group> },
+    /// A consumer group with these members became a classic one, which may have to rebalance.
+    Downgraded { group: Box<Group>, members: Vec<Text>, why: Option<String> },
 }
 
 /// What an operator may want to know.
@@ -99,6 +101,16 @@ pub enum Note {
         /// What it said.
         why: String,
     },
+    /// A classic group became a consumer group.
+    Upgraded {
+        /// The group.
+        group: Text,
+    },
+    /// A consumer group became a classic group.
+    Downgraded {
+        /// The group.
+        group: Text,
+    },
     /// Offsets that nobody used were let go.
     Expired {
         /// How many records say so.
@@ -125,6 +137,8 @@ impl std::fmt::Display for Note {
                 write!(f, "member {member} of group {group} was silent for too long")
             }
             Note::Left { group, member, why } => write!(f, "member {member} left group {group}: {why}"),
+            Note::Upgraded { group } => write!(f, "classic group {group} is a consumer group from now on"),
+            Note::Downgraded { group } => write!(f, "consumer group {group} is a classic group from now on"),
             Note::Expired { records } => write!(f, "let go of unused offsets and groups: {records} records"),
         }
     }
@@ -255,6 +269,7 @@ impl Groups {
             Request::Heartbeat(heartbeat) => {
                 let answer = match self.turn(&heartbeat.group, now, &mut effects) {
                     Ok(mut turn) => turn.heartbeat(&heartbeat),
+                    Err(Refusal::UnknownMemberId) => self.heartbeat_to_consumers(&heartbeat, now),
                     Err(refusal) => Err(refusal),
                 };
                 Some(Answer::Heartbeat(answer))
@@ -262,7 +277,7 @@ impl Groups {
             Request::Leave(leave) => {
                 let answer = match self.turn(&leave.group, now, &mut effects) {
                     Ok(mut turn) => Ok(turn.leave(&leave)),
-                    Err(Refusal::UnknownMemberId) => Ok(all_unknown(leave)),
+                    Err(Refusal::UnknownMemberId) => Ok(self.leave_consumers(&leave, now, &mut effects)),
                     Err(refusal) => Err(refusal),
                 };
                 Some(Answer::Leave(answer))
@@ -307,7 +322,11 @@ impl Groups {
                     turn.assigned(generation, &assignments, outcome);
                 }
             }
-            (Follow::Created { .. } | Follow::Replaced { .. }, Ok(())) => {}
+            (Follow::Created { .. } | Follow::Replaced { .. }, Ok(()))
+            | (Follow::Downgraded { .. }, Err(_)) => {}
+            (Follow::Downgraded { group, members, why }, Ok(())) => {
+                self.downgrade_lives(*group, members, why, now, &mut effects);
+            }
             (Follow::Created { group }, Err(refusal)) => {
                 let waiting = self.forget(&group).into_iter();
                 let waiting: Vec<CallId> = waiting.flat_map(|group| group.members.waiting_joins()).collect();
@@ -359,6 +378,9 @@ impl Groups {
             Some(Timer::Revocation { group, member }) => {
                 self.revocation_is_late(&group, &member, now, &mut effects);
             }
+            Some(Timer::ConsumerJoin { group, member } | Timer::ConsumerSync { group, member }) => {
+                self.classic_step_is_late(&group, &member, now, &mut effects);
+            }
             Some(Timer::Expiry) => self.expire(now, &mut effects),
         }
         effects
@@ -380,7 +402,10 @@ impl Groups {
         let tombstones = match self.consumer_group(&join.group) {
             None => Vec::new(),
             Some(_) => match self.consumer_tombstones(&join.group) {
-                None => return refused(effects, join.member_id, Refusal::InconsistentGroupProtocol),
+                None => {
+                    let answer = self.join_consumers(join, now, effects);
+                    return effects.answers.push((call, Answer::Join(Box::new(answer))));
+                }
                 Some(tombstones) => tombstones,
             },
         };
@@ -410,12 +435,21 @@ impl Groups {
     fn sync(&mut self, call: CallId, sync: Sync, now: Now, effects: &mut Effects) {
         match self.turn(&sync.group.clone(), now, effects) {
             Ok(mut turn) => turn.sync(call, sync),
+            Err(Refusal::UnknownMemberId) => {
+                let answer = self.sync_consumer(&sync, now);
+                effects.answers.push((call, Answer::Sync(answer)));
+            }
             Err(refusal) => effects.answers.push((call, Answer::Sync(SyncAnswer::refused(refusal)))),
         }
     }
 
     /// The turn of a member's group.
-    fn turn<'a>(&'a mut self, group: &Text, now: Now, effects: &'a mut Effects) -> Result<Turn<'a>, Refusal> {
+    pub(crate) fn turn<'a>(
+        &'a mut self,
+        group: &Text,
+        now: Now,
+        effects: &'a mut Effects,
+    ) -> Result<Turn<'a>, Refusal> {
         check_group_id(group)?;
         let group = self.classic.get_mut(group).ok_or(Refusal::UnknownMemberId)?;
         Ok(Turn { group, timers: &mut self.timers, settings: &self.settings, now, effects })
@@ -492,15 +526,6 @@ impl Groups {
 /// Groups of members are named, and their names fit into a record.
 pub(crate) fn check_group_id(group: &str) -> Result<(), Refusal> {
     if group.is_empty() || group.len() > GROUP_ID_SIZE_MAX { Err(Refusal::InvalidGroupId) } else { Ok(()) }
-}
-
-fn all_unknown(leave: Leave) -> Vec<Left> {
-    let unknown = |leaving: Leaving| Left {
-        member_id: leaving.member_id,
-        instance_id: leaving.instance_id,
-        refusal: Some(Refusal::UnknownMemberId),
-    };
-    leave.members.into_iter().map(unknown).collect()
 }
 
 #[cfg(test)]

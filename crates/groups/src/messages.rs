@@ -4,6 +4,7 @@ use crate::{Refusal, consumer};
 use bytes::Bytes;
 use ottla_ids::Uuid;
 use ottla_protocol::Text;
+use std::sync::Arc;
 
 /// Names one call to the core, so that its answer finds its way back. Chosen by the caller, never used twice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -80,7 +81,7 @@ pub enum Answer {
 }
 
 /// A member wants to be in a group.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 pub struct Join {
     /// The group; not empty.
     pub group: Text,
@@ -108,6 +109,10 @@ pub struct Join {
     pub skips_assignment: bool,
     /// Makes the member's id unique, should it need one. Random.
     pub fresh_id: Uuid,
+    /// The cluster's topics as they are now.
+    pub cluster: Arc<dyn consumer::Topics>,
+    /// What the group is configured with, should it be a consumer group.
+    pub settings: consumer::GroupSettings,
 }
 
 /// One way of dividing work that a member offers.
@@ -168,7 +173,7 @@ pub struct JoinedMember {
 }
 
 /// A member asks for its assignment; the leader brings those of all.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 pub struct Sync {
     /// The group; not empty.
     pub group: Text,
@@ -184,6 +189,8 @@ pub struct Sync {
     pub protocol_name: Option<Text>,
     /// From the leader: member id and assignment.
     pub assignments: Vec<(Text, Bytes)>,
+    /// The cluster's topics as they are now.
+    pub cluster: Arc<dyn consumer::Topics>,
 }
 
 /// The answer to [`Sync`].
@@ -212,7 +219,7 @@ impl SyncAnswer {
 }
 
 /// A member says that it is alive, and asks whether it is still wanted as it is.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 pub struct Heartbeat {
     /// The group; not empty.
     pub group: Text,
@@ -222,15 +229,19 @@ pub struct Heartbeat {
     pub member_id: Text,
     /// Its `group.instance.id`.
     pub instance_id: Option<Text>,
+    /// The cluster's topics as they are now.
+    pub cluster: Arc<dyn consumer::Topics>,
 }
 
 /// Members go, by themselves or removed by an operator.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 pub struct Leave {
     /// The group; not empty.
     pub group: Text,
     /// Who goes.
     pub members: Vec<Leaving>,
+    /// The cluster's topics as they are now.
+    pub cluster: Arc<dyn consumer::Topics>,
 }
 
 /// A member that goes.

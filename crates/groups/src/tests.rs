@@ -9,7 +9,12 @@
 //! UNKNOWN_SERVER_ERROR to a member that comes with an instance id and an id that was handed out; here it is told that
 //! it is unknown.
 //!
-//! Member ids are written `a-1`: what the client calls itself, and the how-manieth id was made.
+//! Where groups go from one protocol to the other, three things differ from Kafka's code: an upgrade before the first
+//! generation and a subscription in a JoinGroup that is none are no UNKNOWN_SERVER_ERROR, and a consumer group with
+//! classic members alone rebalances.
+//!
+//! Member ids are written `a-1`: what the client calls itself, and the how-manieth id was made; `#1` where consumer
+//! groups give ids out.
 
 mod harness;
 mod harness_consumer;
@@ -21,6 +26,7 @@ mod join;
 mod laws;
 mod leave;
 mod limits;
+mod migration;
 mod offsets;
 mod rebalance;
 mod records;

@@ -16,6 +16,10 @@ pub(crate) enum Timer {
     ConsumerSession { group: Text, member: Text },
     /// A member of a consumer group has had time enough to give partitions back.
     Revocation { group: Text, member: Text },
+    /// A classic member of a consumer group was told to join again, and had time enough to.
+    ConsumerJoin { group: Text, member: Text },
+    /// A classic member of a consumer group has joined, and had time enough to ask for its assignment.
+    ConsumerSync { group: Text, member: Text },
     /// Offsets that nobody uses are looked for.
     Expiry,
 }
@@ -35,6 +39,13 @@ impl Timers {
         }
         self.due.insert((at_ms, timer));
         debug_assert_eq!(self.due.len(), self.at.len(), "one deadline a timer");
+    }
+
+    /// Sets `timer` to `at_ms` unless it is set.
+    pub fn set_if_absent(&mut self, timer: Timer, at_ms: i64) {
+        if !self.at.contains_key(&timer) {
+            self.set(timer, at_ms);
+        }
     }
 
     /// `timer` will not fire.

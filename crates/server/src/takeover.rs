@@ -298,17 +298,13 @@ fn open_transactions(segments: &[PathBuf]) -> io::Result<Vec<String>> {
 }
 
 /// The groups of one partition of `__consumer_offsets` that have members which cannot go on here: of kinds that are
-/// not served, or of both protocols at once (a migration under way).
+/// not served.
 fn group_members(segments: &[PathBuf]) -> io::Result<Vec<String>> {
     let mut members = BTreeSet::new();
     each_record(segments, |key, value| {
         let Ok(record) = GroupRecord::decode(key, value) else { return };
-        let mut is_there = !record.is_tombstone();
+        let is_there = !record.is_tombstone();
         let member = match record {
-            GroupRecord::ConsumerGroupMemberMetadata(key, value) => {
-                is_there = value.is_some_and(|value| value.classic_member_metadata.is_some());
-                ("half-migrated consumer group", key.group_id, key.member_id)
-            }
             GroupRecord::ShareGroupMemberMetadata(key, _) => ("share group", key.group_id, key.member_id),
             GroupRecord::StreamsGroupMemberMetadata(key, _) => ("streams group", key.group_id, key.member_id),
             _ => return,
@@ -323,8 +319,8 @@ fn group_members(segments: &[PathBuf]) -> io::Result<Vec<String>> {
     let place = place(segments);
     let told = groups.into_iter().map(|(kind, group)| {
         format!(
-            "{kind} {group} has members ({place}): only classic and consumer groups are served yet, each with members \
-             of its own protocol; stop them, and let their sessions end, before Apache Kafka is stopped"
+            "{kind} {group} has members ({place}): only classic and consumer groups are served yet; stop them, and \
+             let their sessions end, before Apache Kafka is stopped"
         )
     });
     Ok(told.collect())

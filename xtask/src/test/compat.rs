@@ -91,6 +91,7 @@ const SUITES: &[(&str, Prepare)] = &[
     ("java", |tools| java(tools, "ClientSuite")),
     ("java-tools", |tools| java(tools, "ToolSuite")),
     ("java-consumer", |tools| java(tools, "ConsumerGroupSuite")),
+    ("java-migration", |tools| java(tools, "MigrationSuite")),
     ("connect", connect),
     ("java-streams", |tools| java(tools, "StreamsSuite")),
     ("java-election", |tools| java(tools, "ElectionSuite")),

@@ -4,17 +4,21 @@
 
 use crate::call::Call;
 use ottla_coordinator::GroupCoordinator;
+use ottla_groups::consumer::{GroupSettings, Topics};
 use ottla_groups::{Join, Protocol, Refusal};
 use ottla_ids::Uuid;
 use ottla_protocol::messages::join_group::{JoinGroupRequest, JoinGroupResponse, JoinGroupResponseMember};
 use ottla_protocol::{ErrorCode, Text};
 use std::net::IpAddr;
+use std::sync::Arc;
 
-/// Answers JoinGroup.
+/// Answers JoinGroup; `cluster` are the topics that there are, `settings` those of the group.
 pub async fn join_group(
     call: &Call,
     request: JoinGroupRequest,
     groups: &GroupCoordinator,
+    cluster: Arc<dyn Topics>,
+    settings: GroupSettings,
 ) -> JoinGroupResponse {
     let protocols = request.protocols.into_iter();
     let join = Join {
@@ -35,6 +39,8 @@ pub async fn join_group(
         requires_member_id: call.api_version >= 4,
         skips_assignment: call.api_version >= 9,
         fresh_id: Uuid::random(),
+        cluster,
+        settings,
     };
     let answer = groups.join(join).await;
     let members = answer.members.into_iter().map(|member| JoinGroupResponseMember {

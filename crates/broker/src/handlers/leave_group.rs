@@ -4,14 +4,17 @@
 use super::join_group::number;
 use crate::call::Call;
 use ottla_coordinator::GroupCoordinator;
+use ottla_groups::consumer::Topics;
 use ottla_groups::{Leave, Leaving};
 use ottla_protocol::messages::leave_group::{LeaveGroupRequest, LeaveGroupResponse, MemberResponse};
+use std::sync::Arc;
 
-/// Answers LeaveGroup.
+/// Answers LeaveGroup; `cluster` are the topics that there are.
 pub async fn leave_group(
     call: &Call,
     request: LeaveGroupRequest,
     groups: &GroupCoordinator,
+    cluster: Arc<dyn Topics>,
 ) -> LeaveGroupResponse {
     let alone = call.api_version < 3;
     let members = if alone {
@@ -24,7 +27,7 @@ pub async fn leave_group(
         });
         members.collect()
     };
-    match groups.leave(Leave { group: request.group_id, members }).await {
+    match groups.leave(Leave { group: request.group_id, members, cluster }).await {
         Err(refusal) => LeaveGroupResponse { error_code: number(Some(refusal)), ..Default::default() },
         Ok(left) if alone => LeaveGroupResponse {
             error_code: number(left.first().and_then(|left| left.refusal)),

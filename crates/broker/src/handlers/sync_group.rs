@@ -4,14 +4,17 @@
 use super::join_group::number;
 use crate::call::Call;
 use ottla_coordinator::GroupCoordinator;
+use ottla_groups::consumer::Topics;
 use ottla_groups::{Refusal, Sync, SyncAnswer};
 use ottla_protocol::messages::sync_group::{SyncGroupRequest, SyncGroupResponse};
+use std::sync::Arc;
 
-/// Answers SyncGroup.
+/// Answers SyncGroup; `cluster` are the topics that there are.
 pub async fn sync_group(
     call: &Call,
     request: SyncGroupRequest,
     groups: &GroupCoordinator,
+    cluster: Arc<dyn Topics>,
 ) -> SyncGroupResponse {
     let nameless = request.protocol_type.is_none() || request.protocol_name.is_none();
     let answer = if call.api_version >= 5 && nameless {
@@ -26,6 +29,7 @@ pub async fn sync_group(
             protocol_type: request.protocol_type,
             protocol_name: request.protocol_name,
             assignments: assignments.map(|it| (it.member_id, it.assignment)).collect(),
+            cluster,
         };
         groups.sync(sync).await
     };

@@ -17,6 +17,13 @@ impl Turn<'_> {
         }
     }
 
+    /// Members are to join again: the group was of another kind until now.
+    pub fn rebalance(&mut self, why: String) {
+        if self.group.phase != Phase::PreparingRebalance {
+            self.prepare_rebalance(why);
+        }
+    }
+
     /// A member was not heard of for its session timeout, or did not come back with the id it was given.
     pub fn session_is_over(&mut self, id: &Text) {
         if self.group.pending_joins.contains(id) {

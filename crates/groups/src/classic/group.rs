@@ -122,6 +122,33 @@ impl Group {
         group
     }
 
+    /// A group whose members have what `assignment` gives them with their metadata for the protocol chosen; `None`
+    /// when they have no protocol in common, or one of them cannot be given anything.
+    pub fn settled(
+        id: Text,
+        generation: i32,
+        members: Vec<Member>,
+        wall_ms: i64,
+        assignment: impl Fn(&Member, &Bytes) -> Option<Bytes>,
+    ) -> Option<Group> {
+        let mut group = Group {
+            phase: Phase::Stable,
+            generation,
+            protocol_type: Some(Text::from_static(CONSUMER)),
+            leader: members.first().map(|member| member.id.clone()),
+            ..Group::new(id, wall_ms)
+        };
+        members.into_iter().for_each(|member| group.members.insert(member));
+        group.protocol = Some(group.members.elect_protocol()?);
+        for id in group.members.ids() {
+            let member = group.members.get(&id)?;
+            let assignment = assignment(member, &member.metadata(group.protocol.as_ref()))?;
+            group.members.change(&id, |member| member.assignment = assignment);
+        }
+        group.subscribed = group.subscribed_topics();
+        Some(group)
+    }
+
     /// What is to be written down of the group, were its members assigned what `assignment` says.
     pub fn metadata(&self, assignment: impl Fn(&Member) -> Bytes) -> Metadata {
         let members = self.members.iter().map(|member| StoredMember {

@@ -1,14 +1,10 @@
-//! ConsumerGroupHeartbeat of a member that joins or stays: what it wants is noted, targets are made if they are
-//! due, and the member goes a step towards its own. Kafka's `GroupMetadataManager.consumerGroupHeartbeat`.
+//! ConsumerGroupHeartbeat of a member that joins or stays. Kafka's `GroupMetadataManager.consumerGroupHeartbeat`.
 
+use super::advance::{Advance, Arrival, Found, Targets, Writer};
 use super::assignor::{Assignor, Partitions};
-use super::change::{Change, GroupEpoch, TargetEpoch};
 use super::group::Group;
 use super::member::{AWAY, Current, JOINING, LEAVING, Member, MemberState, Subscription};
 use super::messages::{Heartbeat, HeartbeatAnswer, Refused};
-use super::reconcile::Step;
-use super::regexes;
-use super::target::{self, Members};
 use crate::groups::{Effects, Groups};
 use crate::records::Record;
 use crate::timers::Timer;
@@ -29,7 +25,7 @@ impl Groups {
         self.notice(&beat.cluster);
         beat.group = beat.group.detached();
         if beat.epoch == LEAVING || beat.epoch == AWAY {
-            return self.consumer_leave(&beat, effects);
+            return self.consumer_leave(&beat, now, effects);
         }
         if beat.member_id.is_empty() {
             beat.member_id = Text::from(beat.fresh_id.to_string());
@@ -45,6 +41,9 @@ impl Groups {
             Some(None) => self.timers.cancel(&revocation),
             None => {}
         }
+        if changes.upgraded {
+            self.upgrade_lives(&beat.group, &changes.records, now, effects);
+        }
         if changes.has_all_topics {
             self.seen.insert(beat.group, beat.cluster.version());
         }
@@ -55,114 +54,41 @@ impl Groups {
     /// What a heartbeat comes to. Changes nothing.
     fn changes_of(&self, beat: &Heartbeat, now: Now) -> Result<Changes, Refused> {
         let joins = beat.epoch == JOINING;
-        let mut records = Vec::new();
-        let nobody = Group::default();
-        let group = match self.consumer_group(&beat.group) {
-            Some(group) => group,
-            None => {
-                match self.classic.get(&beat.group) {
-                    None if joins => {}
-                    None => return Err(not_found(&beat.group)),
-                    // An empty group is of whatever kind the next member is.
-                    Some(classic) if joins && classic.phase == crate::classic::Phase::Empty => {
-                        records.push(Record::Classic { group: beat.group.clone(), metadata: None });
-                    }
-                    Some(_) => return Err(not_consumer(&beat.group)),
-                }
-                &nobody
+        let mut writer = Writer { group: &beat.group, records: Vec::new() };
+        let mut upgraded = false;
+        let group = match (self.consumer_group(&beat.group), self.classic.get(&beat.group)) {
+            (Some(group), _) => Cow::Borrowed(group),
+            (None, None) if joins => Cow::Owned(Group::default()),
+            (None, None) => return Err(not_found(&beat.group)),
+            (None, Some(_)) if !joins => return Err(not_consumer(&beat.group)),
+            // An empty group is of whatever kind the next member is.
+            (None, Some(classic)) if classic.phase == crate::classic::Phase::Empty => {
+                writer.records.push(Record::Classic { group: beat.group.clone(), metadata: None });
+                Cow::Owned(Group::default())
+            }
+            (None, Some(classic)) => {
+                upgraded = true;
+                Cow::Owned(self.upgraded(classic, &*beat.cluster, &mut writer)?)
             }
         };
-        let full = group.members().len() >= self.settings.consumer.max_size;
-        if full && group.member(&beat.member_id).is_none() {
-            let max = self.settings.consumer.max_size;
-            let message = format!("The consumer group has reached its maximum capacity of {max} members.");
-            return Err(Refused::new(Refusal::GroupMaxSizeReached, message));
-        }
-        let Found { before, is_new, replaces } = find(group, beat)?;
-        let mut writer = Writer { group: &beat.group, records };
-        if let Some(old) = replaces {
-            writer.replace(group, old, &beat.member_id, &before);
-        }
-        let subscription = subscription_of(beat, &before.subscription);
-        if is_new || subscription != before.subscription {
-            let subscription = Some(Box::new(subscription.clone()));
-            writer.write(Change::Member { member: beat.member_id.clone(), subscription });
-        }
-        let names_changed = subscription.topics != before.subscription.topics;
-        let regex_changed = subscription.regex() != before.subscription.regex();
-        let subscription_changed = names_changed || regex_changed;
-        let cluster_is_news = self.seen.get(&beat.group) != Some(&beat.cluster.version());
-        let resolved =
-            regexes::resolve(group, &before.subscription, &subscription, beat, cluster_is_news, now)?;
-        let (mut regexes_are_news, mut put_off) = (false, false);
-        let regexes = match resolved {
-            None => Cow::Borrowed(group.regexes()),
-            Some(resolved) => {
-                resolved.changes.into_iter().for_each(|change| writer.write(change));
-                (regexes_are_news, put_off) = (resolved.is_news, resolved.is_put_off);
-                Cow::Owned(resolved.regexes)
-            }
+        self.check_room(&group, &beat.member_id)?;
+        let found = find(&group, beat)?;
+        let before = found.before.clone();
+        let arrival = Arrival {
+            id: &beat.member_id,
+            subscription: subscription_of(beat, &before.subscription),
+            found,
+            reported: beat.reported.as_ref(),
+            cluster: &*beat.cluster,
+            assignment_interval_ms: beat.settings.assignment_interval_ms,
         };
-
-        // 1. Does the group go on to a new epoch?
-        let members = Members {
-            group,
-            changed: Some((&beat.member_id, &subscription)),
-            gone: replaces.filter(|old| **old != beat.member_id),
-            regexes: &regexes,
-        };
-        let mut epoch = group.epoch;
-        let bump = epoch.epoch == 0 || subscription_changed || regexes_are_news;
-        let mut has_all_topics = false;
-        if bump || cluster_is_news {
-            let metadata_hash = members.metadata_hash(&*beat.cluster);
-            if bump || metadata_hash != epoch.metadata_hash {
-                epoch = GroupEpoch { epoch: epoch.epoch.saturating_add(1), metadata_hash };
-                writer.write(Change::Epoch(Some(epoch)));
-            } else {
-                has_all_topics = !put_off;
-            }
-            if group.has_topic_metadata {
-                writer.write(Change::TopicMetadata(false));
-            }
-        }
-
-        // 2. Are new targets due?
-        let mut target_epoch = group.assignment_epoch();
-        let mut target = members.target(&beat.member_id).cloned().unwrap_or_default();
-        if target_epoch < epoch.epoch && targets_are_due(group, beat, now) {
-            let made = TargetEpoch { epoch: epoch.epoch, made_at_ms: now.wall_ms };
-            let default = self.settings.consumer.default_assignor();
-            let (mut targets, changes) =
-                target::assign(&members, made, default, &*beat.cluster).map_err(|error| {
-                    let epoch = epoch.epoch;
-                    let message =
-                        format!("Failed to compute a new target assignment for epoch {epoch}: {error}");
-                    Refused::new(Refusal::NotWritable, message)
-                })?;
-            changes.into_iter().for_each(|change| writer.write(change));
-            target = targets.remove(&beat.member_id).unwrap_or_default();
-            target_epoch = epoch.epoch;
-        }
-
-        // 3. The member goes a step towards its own.
-        let mut current = before.current.clone();
-        if subscription_changed || !current.is_reconciled_to(target_epoch) {
-            let step = Step {
-                target_epoch,
-                target: &target,
-                subscribed: &target::topic_ids(&subscription, &regexes, &*beat.cluster),
-                subscription_changed,
-                reported: beat.reported.as_ref(),
-                is_owned: &|topic, partition| group.owner(topic, partition).is_some(),
-            };
-            current = step.next(&current)?;
-        }
+        let rebalance_timeout_ms = arrival.subscription.rebalance_timeout_ms;
+        let Advance { current, has_all_topics, .. } =
+            self.advance(&group, arrival, Targets::Due, &mut writer, now)?;
         let mut revoke_within_ms = None;
         if current != before.current {
             let must_revoke = current.state == MemberState::UnrevokedPartitions;
-            revoke_within_ms = Some(must_revoke.then_some(subscription.rebalance_timeout_ms));
-            writer.write(Change::Current { member: beat.member_id.clone(), current: Some(current.clone()) });
+            revoke_within_ms = Some(must_revoke.then_some(rebalance_timeout_ms));
         }
         let whole = beat.rebalance_timeout_ms != -1
             && (beat.topics.is_some() || beat.regex.is_some())
@@ -174,7 +100,17 @@ impl Groups {
             heartbeat_interval_ms: beat.settings.heartbeat_interval_ms,
             assignment: tell.then(|| assigned(&current)),
         };
-        Ok(Changes { records: writer.records, answer, revoke_within_ms, has_all_topics })
+        Ok(Changes { records: writer.records, answer, revoke_within_ms, has_all_topics, upgraded })
+    }
+
+    /// Whether there is room for this member (`group.consumer.max.size`).
+    pub(super) fn check_room(&self, group: &Group, member: &str) -> Result<(), Refused> {
+        let max = self.settings.consumer.max_size;
+        if group.members().len() < max || group.member(member).is_some() {
+            return Ok(());
+        }
+        let message = format!("The consumer group has reached its maximum capacity of {max} members.");
+        Err(Refused::new(Refusal::GroupMaxSizeReached, message))
     }
 }
 
@@ -186,43 +122,8 @@ struct Changes {
     revoke_within_ms: Option<Option<i32>>,
     /// The group's epoch is of the topics as they are in this heartbeat.
     has_all_topics: bool,
-}
-
-/// Collects records of one group.
-pub(super) struct Writer<'a> {
-    pub group: &'a Text,
-    pub records: Vec<Record>,
-}
-
-impl Writer<'_> {
-    pub fn write(&mut self, change: Change) {
-        self.records.push(Record::Consumer { group: self.group.clone(), change });
-    }
-
-    /// A member is no more.
-    pub fn remove(&mut self, member: &Text) {
-        self.write(Change::Current { member: member.clone(), current: None });
-        self.write(Change::Target { member: member.clone(), partitions: None });
-        self.write(Change::Member { member: member.clone(), subscription: None });
-    }
-
-    /// A static member is back with another id: it gets what it had.
-    fn replace(&mut self, group: &Group, old: &Text, new: &Text, member: &Member) {
-        self.remove(old);
-        let subscription = Some(Box::new(member.subscription.clone()));
-        self.write(Change::Member { member: new.clone(), subscription });
-        let partitions = Some(group.target(old).cloned().unwrap_or_default());
-        self.write(Change::Target { member: new.clone(), partitions });
-        self.write(Change::Current { member: new.clone(), current: Some(member.current.clone()) });
-    }
-}
-
-/// Who sent a heartbeat.
-struct Found<'a> {
-    before: Member,
-    is_new: bool,
-    /// The static member that it takes the place of.
-    replaces: Option<&'a Text>,
+    /// The group was a classic one until now.
+    upgraded: bool,
 }
 
 fn find<'a>(group: &'a Group, beat: &Heartbeat) -> Result<Found<'a>, Refused> {
@@ -244,7 +145,8 @@ fn find<'a>(group: &'a Group, beat: &Heartbeat) -> Result<Found<'a>, Refused> {
         }
         None => Err(unknown_instance(instance)),
         Some((old, member)) if joins => {
-            if member.current.epoch != AWAY {
+            // Who spoke the classic protocol may be replaced at any time, as it may there.
+            if member.current.epoch != AWAY && member.subscription.classic.is_none() {
                 let message = format!(
                     "Static member {} with instance id {instance} cannot join the group because the instance id \
                      is owned by {old} member.",
@@ -340,14 +242,6 @@ fn subscription_of(beat: &Heartbeat, before: &Subscription) -> Subscription {
         assignor: or_before(&beat.assignor, &before.assignor),
         classic: None,
     }
-}
-
-/// Targets are made at once, but not more often than the interval allows (KIP-1263): what many members bring
-/// at the same time is then dealt with in one go.
-fn targets_are_due(group: &Group, beat: &Heartbeat, now: Now) -> bool {
-    let interval_ms = i64::from(beat.settings.assignment_interval_ms);
-    let made_at_ms = group.target_epoch.map_or(0, |it| it.made_at_ms);
-    made_at_ms == 0 || interval_ms == 0 || made_at_ms.saturating_add(interval_ms) <= now.wall_ms
 }
 
 fn assigned(current: &Current) -> Partitions {

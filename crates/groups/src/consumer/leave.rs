@@ -1,7 +1,8 @@
 //! Members go: by themselves, or because they were silent or kept partitions for too long.
 
+use super::advance::Writer;
 use super::change::{Change, GroupEpoch};
-use super::heartbeat::{Writer, check_instance, not_consumer, not_found, unknown_instance, unknown_member};
+use super::heartbeat::{check_instance, not_consumer, not_found, unknown_instance, unknown_member};
 use super::member::{AWAY, MemberState};
 use super::messages::{Heartbeat, HeartbeatAnswer, Refused};
 use super::target::Members;
@@ -9,6 +10,7 @@ use crate::Now;
 use crate::groups::{Effects, Groups, Note};
 use crate::timers::Timer;
 use ottla_protocol::Text;
+use std::collections::BTreeSet;
 
 /// When it is tried again to let a member go that is late, should that not have been written. Timers of members that
 /// are gone are left alone, so that they are there where it was not written; they find nobody.
@@ -19,6 +21,7 @@ impl Groups {
     pub(super) fn consumer_leave(
         &mut self,
         beat: &Heartbeat,
+        now: Now,
         effects: &mut Effects,
     ) -> Result<HeartbeatAnswer, Refused> {
         let group = match self.consumer_group(&beat.group) {
@@ -58,7 +61,7 @@ impl Groups {
             member: id.clone(),
             why: "it said so".to_owned(),
         });
-        self.fence(&beat.group, &id, effects);
+        self.fence(&beat.group, &BTreeSet::from([&id]), now, effects);
         Ok(answer)
     }
 
@@ -72,7 +75,7 @@ impl Groups {
     ) {
         if self.consumer_group(group).is_some_and(|it| it.member(member).is_some()) {
             effects.notes.push(Note::Failed { group: group.clone(), member: member.clone() });
-            self.fence(group, member, effects);
+            self.fence(group, &BTreeSet::from([member]), now, effects);
             let session = Timer::ConsumerSession { group: group.clone(), member: member.clone() };
             self.timers.set(session, now.tick_ms.saturating_add(RETRY_MS));
         }
@@ -94,24 +97,38 @@ impl Groups {
                 member: member.clone(),
                 why: "it did not give its partitions back in time".to_owned(),
             });
-            self.fence(group, member, effects);
+            self.fence(group, &BTreeSet::from([member]), now, effects);
             let revocation = Timer::Revocation { group: group.clone(), member: member.clone() };
             self.timers.set(revocation, now.tick_ms.saturating_add(RETRY_MS));
         }
     }
 
-    /// Takes a member out of its group: what it had is free at once, and the group goes on to a new epoch.
-    fn fence(&self, id: &Text, member: &Text, effects: &mut Effects) {
+    /// Takes members out of their group: what they had is free at once, and the group goes on to a new epoch. If only
+    /// members of the classic protocol are left, it becomes a classic group.
+    pub(super) fn fence(&self, id: &Text, gone: &BTreeSet<&Text>, now: Now, effects: &mut Effects) {
         let Some(group) = self.consumer_group(id) else { return };
+        if gone.is_empty() {
+            return;
+        }
+        // Without a request since the start of this node topics have no names yet, and the group stays what it is.
+        let classic =
+            self.cluster.as_ref().and_then(|cluster| self.downgraded(id, group, gone, None, &**cluster, now));
+        if let Some(classic) = classic {
+            let why = "its last member of the consumer protocol is gone".to_owned();
+            return self.downgrade(id, group, classic, Some(why), effects);
+        }
         let mut writer = Writer { group: id, records: Vec::new() };
-        writer.remove(member);
-        let members = Members { group, changed: None, gone: Some(member), regexes: group.regexes() };
-        let regex = group.member(member).and_then(|it| it.subscription.regex());
-        if let Some(regex) = regex
-            && group.regex(regex).is_some()
-            && group.count_with_regex(regex) == 1
-        {
-            writer.write(Change::Regex { regex: regex.clone(), resolved: None });
+        gone.iter().for_each(|member| writer.remove(member));
+        let members = Members { group, changed: None, gone: gone.clone(), regexes: group.regexes() };
+        let regexes: BTreeSet<&Text> =
+            gone.iter().filter_map(|it| group.member(it)?.subscription.regex()).collect();
+        for regex in regexes {
+            let of_gone =
+                |it: &&&Text| group.member(it).and_then(|it| it.subscription.regex()) == Some(regex);
+            let count = gone.iter().filter(of_gone).count();
+            if group.regex(regex).is_some() && group.count_with_regex(regex) == count {
+                writer.write(Change::Regex { regex: regex.clone(), resolved: None });
+            }
         }
         let metadata_hash = match &self.cluster {
             Some(cluster) => members.metadata_hash(&**cluster),
@@ -130,7 +147,8 @@ impl Groups {
             for (member, it) in stored.consumer.iter().flat_map(|group| group.members()) {
                 let session = Timer::ConsumerSession { group: id.clone(), member: member.clone() };
                 self.timers.set(session, now.tick_ms.saturating_add(session_ms.into()));
-                if it.current.state == MemberState::UnrevokedPartitions {
+                let speaks_consumer = it.subscription.classic.is_none();
+                if speaks_consumer && it.current.state == MemberState::UnrevokedPartitions {
                     let revocation = Timer::Revocation { group: id.clone(), member: member.clone() };
                     let timeout_ms = i64::from(it.subscription.rebalance_timeout_ms.max(0));
                     self.timers.set(revocation, now.tick_ms.saturating_add(timeout_ms));

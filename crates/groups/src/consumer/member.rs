@@ -1,6 +1,7 @@
 //! A member of a consumer group, as its records have it.
 
 use super::assignor::Partitions;
+use crate::Refusal;
 use bytes::Bytes;
 use ottla_ids::TopicId;
 use ottla_protocol::Text;
@@ -75,6 +76,11 @@ impl Subscription {
     /// The regular expression, if there is one.
     pub fn regex(&self) -> Option<&Text> {
         self.regex.as_ref().filter(|regex| !regex.is_empty())
+    }
+
+    /// How the member is told that its epoch is not the present one, in the words of its protocol.
+    pub fn stale(&self) -> Refusal {
+        if self.classic.is_some() { Refusal::IllegalGeneration } else { Refusal::StaleMemberEpoch }
     }
 }
 

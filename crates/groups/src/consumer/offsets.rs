@@ -17,22 +17,23 @@ impl Group {
             return Ok(());
         }
         let member = self.member(&commit.member_id).ok_or(Refusal::UnknownMemberId)?;
-        if !commit.knows_missing_groups {
+        if !commit.knows_missing_groups && member.subscription.classic.is_none() {
             return Err(Refusal::UnsupportedVersion);
         }
+        let stale = member.subscription.stale();
         let (said, current) = (commit.generation, &member.current);
         if said == current.epoch {
             return Ok(());
         }
         if said > current.epoch {
-            return Err(Refusal::StaleMemberEpoch);
+            return Err(stale);
         }
         let still_its_own = commit.topics.iter().all(|topic| {
             topic.partitions.iter().all(|it| {
                 current.assigned_in(&topic.topic_id, it.partition).is_some_and(|since| since <= said)
             })
         });
-        if still_its_own { Ok(()) } else { Err(Refusal::StaleMemberEpoch) }
+        if still_its_own { Ok(()) } else { Err(stale) }
     }
 
     /// Whether who calls itself `member` in `epoch` may look offsets up; who names neither may.
@@ -41,7 +42,7 @@ impl Group {
             return Ok(());
         }
         let member = member.and_then(|id| self.member(id)).ok_or(Refusal::UnknownMemberId)?;
-        if member.current.epoch == epoch { Ok(()) } else { Err(Refusal::StaleMemberEpoch) }
+        if member.current.epoch == epoch { Ok(()) } else { Err(member.subscription.stale()) }
     }
 }
 

@@ -7,8 +7,9 @@
 use super::change::{Change, ResolvedRegex};
 use super::group::Group;
 use super::member::Subscription;
-use super::messages::{Heartbeat, Refused};
+use super::messages::Refused;
 use super::pattern::TopicPattern;
+use super::topics::Topics;
 use crate::{Now, Refusal};
 use ottla_protocol::Text;
 use std::collections::BTreeMap;
@@ -38,7 +39,7 @@ pub(super) fn resolve(
     group: &Group,
     before: &Subscription,
     subscription: &Subscription,
-    beat: &Heartbeat,
+    cluster: &dyn Topics,
     cluster_is_news: bool,
     now: Now,
 ) -> Result<Option<Resolved>, Refused> {
@@ -64,7 +65,7 @@ pub(super) fn resolve(
     if let Some(new) = new.filter(|new| !regexes.contains_key(*new)) {
         due.push(new.clone());
     }
-    let names = if due.is_empty() { Vec::new() } else { beat.cluster.names() };
+    let names = if due.is_empty() { Vec::new() } else { cluster.names() };
     let mut is_news = false;
     for regex in due {
         let pattern = TopicPattern::compile(&regex).map_err(|error| {

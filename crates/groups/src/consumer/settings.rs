@@ -11,6 +11,44 @@ pub struct Settings {
     pub max_size: usize,
     /// `group.consumer.assignors`: those that members may ask for, the default first. Not empty.
     pub assignors: Vec<Assignor>,
+    /// `group.consumer.migration.policy`.
+    pub migration: Migration,
+}
+
+/// Which way groups with members go from one protocol to the other: the values of `group.consumer.migration.policy`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Migration {
+    /// Both ways.
+    Bidirectional,
+    /// From the classic protocol to the consumer protocol only.
+    Upgrade,
+    /// From the consumer protocol to the classic protocol only.
+    Downgrade,
+    /// Not at all; nor do members of the classic protocol join a consumer group with members.
+    Disabled,
+}
+
+impl Migration {
+    /// The policy of this name, whatever the case of its letters.
+    pub fn named(name: &str) -> Option<Migration> {
+        let all = [
+            ("bidirectional", Migration::Bidirectional),
+            ("upgrade", Migration::Upgrade),
+            ("downgrade", Migration::Downgrade),
+            ("disabled", Migration::Disabled),
+        ];
+        all.into_iter().find(|(known, _)| known.eq_ignore_ascii_case(name)).map(|(_, policy)| policy)
+    }
+
+    /// Whether a classic group with members may become a consumer group.
+    pub fn allows_upgrade(self) -> bool {
+        matches!(self, Migration::Bidirectional | Migration::Upgrade)
+    }
+
+    /// Whether a consumer group with members may become a classic group.
+    pub fn allows_downgrade(self) -> bool {
+        matches!(self, Migration::Bidirectional | Migration::Downgrade)
+    }
 }
 
 /// What a group can be configured with.
@@ -40,6 +78,7 @@ impl Default for Settings {
             group: GroupSettings::default(),
             max_size: i32::MAX as usize,
             assignors: Assignor::ALL.to_vec(),
+            migration: Migration::Bidirectional,
         }
     }
 }

@@ -15,30 +15,30 @@ pub(super) struct Members<'a> {
     pub group: &'a Group,
     /// The member that is new or changed.
     pub changed: Option<(&'a Text, &'a Subscription)>,
-    /// The member that is no more.
-    pub gone: Option<&'a Text>,
+    /// The members that are no more.
+    pub gone: BTreeSet<&'a Text>,
     /// What regular expressions stand for.
     pub regexes: &'a Regexes,
 }
 
 impl<'a> Members<'a> {
     /// Everybody by id.
-    pub fn iter(&self) -> impl Iterator<Item = (&'a Text, &'a Subscription)> {
-        let (changed, gone) = (self.changed, self.gone);
+    pub fn iter(&self) -> impl Iterator<Item = (&'a Text, &'a Subscription)> + '_ {
+        let changed = self.changed;
         let others = self.group.members().iter().map(|(id, member)| (id, &member.subscription));
         let others = others.filter(move |(id, _)| {
-            changed.is_none_or(|(changed, _)| changed != *id) && gone.is_none_or(|gone| gone != *id)
+            changed.is_none_or(|(changed, _)| changed != *id) && !self.gone.contains(id)
         });
         others.chain(changed)
     }
 
-    pub fn subscriptions(&self) -> impl Iterator<Item = &'a Subscription> {
+    pub fn subscriptions(&self) -> impl Iterator<Item = &'a Subscription> + '_ {
         self.iter().map(|(_, subscription)| subscription)
     }
 
     /// What a member is to have so far; who takes another's place has what that one had.
     pub fn target(&self, id: &Text) -> Option<&'a Partitions> {
-        let id = match (self.changed, self.gone) {
+        let id = match (self.changed, self.gone.first()) {
             (Some((changed, _)), Some(gone)) if changed == id => gone,
             _ => id,
         };

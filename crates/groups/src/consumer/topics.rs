@@ -22,6 +22,8 @@ pub trait Topics: TopicView + fmt::Debug + Send + Sync {
     fn version(&self) -> i64;
     /// The topic with this name.
     fn topic(&self, name: &str) -> Option<TopicMetadata>;
+    /// The name of the topic with this id.
+    fn name(&self, id: &TopicId) -> Option<Text>;
     /// The names of all topics.
     fn names(&self) -> Vec<Text>;
     /// The racks of the brokers with a replica of a partition, sorted; those without one are left out.

@@ -287,11 +287,11 @@ fn requests_that_make_no_sense_are_refused() {
          0s hello reads=t
            > hello : InvalidRequest
          0s hello reads=t v=0
-           > log: g AAAAAAAAAAAAAAAAAAAAAw reads t
+           > log: g #3 reads t
            > log: g epoch 2
-           > log: g target for AAAAAAAAAAAAAAAAAAAAAw: -
+           > log: g target for #3: -
            > log: g targets of epoch 2
-           > log: g AAAAAAAAAAAAAAAAAAAAAw 0->2 Stable has -
+           > log: g #3 0->2 Stable has -
            > hello : epoch 2 has -
          0s hello a
            > hello a: InvalidRequest
@@ -520,7 +520,7 @@ fn an_empty_group_becomes_of_the_kind_of_the_next_member() {
            > log: g targets of epoch 2
            > log: g b 0->2 Stable has t-0
            > hello b: epoch 2 has t-0
-         4s join a v=3
+         4s join a v=3 type=connect
            > join a: InconsistentGroupProtocol
          5s bye b
            > log: g b has nothing
@@ -536,8 +536,8 @@ fn an_empty_group_becomes_of_the_kind_of_the_next_member() {
            > at 9s:
            > join a: a-5 in generation 1 of range led by a-5: a-5
            > fetch: t-0=5
-         9s hello b reads=t
-           > hello b: GroupIdNotFound",
+         9s alive b epoch=1
+           > alive b: GroupIdNotFound",
     );
 }
 

@@ -1,6 +1,7 @@
 //! Turns text into requests and answers into text.
 
 use super::harness_consumer::{self as consumers, Cluster};
+use crate::consumer::Migration;
 use crate::messages::*;
 use crate::{Batch, Effects, Groups, Now, Record, Refusal, Settings, State};
 use bytes::Bytes;
@@ -9,6 +10,7 @@ use ottla_protocol::Text;
 use ottla_state_machine::Machine;
 use std::collections::BTreeMap;
 use std::fmt::Write;
+use std::sync::Arc;
 
 /// Lets the events of `scenario` happen to groups with Kafka's default settings and compares what comes of it.
 #[track_caller]
@@ -214,12 +216,13 @@ impl World {
                     generation: words.number("gen").unwrap_or(1),
                     member_id: long(words.first()),
                     instance_id: words.text("static"),
+                    cluster: Arc::new(self.cluster.clone()),
                     protocol_type: words.text("type"),
                     protocol_name: words.text("protocol"),
                     assignments: words
                         .plain(1)
                         .filter_map(|word| word.split_once(':'))
-                        .map(|(member, work)| (long(member), Bytes::copy_from_slice(work.as_bytes())))
+                        .map(|(member, work)| (long(member), consumers::work(work)))
                         .collect(),
                 });
                 self.request(format!("sync {}", words.first()), sync);
@@ -230,6 +233,7 @@ impl World {
                     generation: words.number("gen").unwrap_or(1),
                     member_id: long(words.first()),
                     instance_id: words.text("static"),
+                    cluster: Arc::new(self.cluster.clone()),
                 });
                 self.request(format!("beat {}", words.first()), heartbeat);
             }
@@ -242,7 +246,11 @@ impl World {
                         reason: None,
                     }
                 });
-                let leave = Request::Leave(Leave { group: words.group(), members: members.collect() });
+                let leave = Request::Leave(Leave {
+                    group: words.group(),
+                    members: members.collect(),
+                    cluster: Arc::new(self.cluster.clone()),
+                });
                 self.request("leave".to_owned(), leave);
             }
             "commit" => {
@@ -259,7 +267,7 @@ impl World {
                 let fetch = Request::FetchOffsets(FetchOffsets {
                     group: words.group(),
                     require_stable: words.plain(0).any(|word| word == "stable"),
-                    member_id: words.text("member"),
+                    member_id: words.text("member").map(|id| long(&id)),
                     member_epoch: words.number("epoch").unwrap_or(-1),
                     topics: if all { None } else { Some(topics.collect()) },
                 });
@@ -340,6 +348,9 @@ impl World {
                     self.settings.max_size = usize::try_from(size).expect("a size");
                     self.settings.consumer.max_size = self.settings.max_size;
                 }
+                if let Some(policy) = words.text("migration") {
+                    self.settings.consumer.migration = Migration::named(&policy).expect("a policy");
+                }
                 if let Some(delay) = words.text("delay") {
                     self.settings.initial_rebalance_delay_ms = ms(&delay);
                 }
@@ -354,11 +365,12 @@ impl World {
         let who = words.first();
         let version = words.number("v").unwrap_or(9);
         // `a` has no id yet, `a-1` has.
-        let is_id = who.rsplit_once('-').is_some_and(|(_, number)| number.parse::<u64>().is_ok());
+        let is_id = who.starts_with('#')
+            || who.rsplit_once('-').is_some_and(|(_, number)| number.parse::<u64>().is_ok());
         let offered = words.text("offers").unwrap_or_else(|| Text::from("range"));
         let offered = offered.split(',').filter(|it| !it.is_empty()).map(|protocol| {
             let (name, metadata) = protocol.split_once(':').unwrap_or((protocol, "t"));
-            let metadata = subscription(metadata);
+            let metadata = consumers::subscription(metadata, words.text("owns").as_deref());
             Protocol { name: Text::from(name), metadata }
         });
         let session = words.text("session").map_or(10_000, |it| ms(&it));
@@ -366,7 +378,7 @@ impl World {
             group: words.group(),
             member_id: if is_id { long(who) } else { Text::default() },
             instance_id: words.text("static"),
-            client_id: Text::from(who.split('-').next().unwrap_or_default()),
+            client_id: Text::from(if is_id { "client" } else { who }),
             client_host: Text::from("/192.0.2.1"),
             session_timeout_ms: session,
             rebalance_timeout_ms: words.text("rebalance").map_or(60_000, |it| ms(&it)),
@@ -376,6 +388,8 @@ impl World {
             requires_member_id: version >= 4,
             skips_assignment: version >= 9,
             fresh_id: Uuid::from_u128(self.ids),
+            cluster: Arc::new(self.cluster.clone()),
+            settings: self.cluster.settings,
         }))
     }
 }
@@ -409,7 +423,8 @@ pub(super) struct Words<'a> {
     named: BTreeMap<&'a str, &'a str>,
 }
 
-const KEYS: [&str; 23] = [
+const KEYS: [&str; 24] = [
+    "migration",
     "reads",
     "regex",
     "epoch",
@@ -478,22 +493,11 @@ pub(super) fn partition_name(word: &str) -> Option<(Text, i32)> {
     Some((Text::from(topic), partition.parse().ok()?))
 }
 
-/// The metadata of a consumer that reads these topics, named by a letter each; `?` is no such metadata.
-fn subscription(topics: &str) -> Bytes {
-    if topics == "?" {
-        return Bytes::from_static(b"?");
+/// `a-1`, or `#1` as consumer groups give ids out → the whole id.
+pub(super) fn long(id: &str) -> Text {
+    if let Some(number) = id.strip_prefix('#') {
+        return Text::from(Uuid::from_u128(number.parse().expect("a number")).to_string());
     }
-    let mut bytes = vec![0, 1];
-    bytes.extend(u32::try_from(topics.len()).expect("few topics").to_be_bytes());
-    for topic in topics.bytes() {
-        bytes.extend([0, 1, topic]);
-    }
-    bytes.extend([0xff; 4]);
-    bytes.into()
-}
-
-/// `a-1` → the whole id.
-fn long(id: &str) -> Text {
     match id.rsplit_once('-').map(|(name, number)| (name, number.parse::<u128>())) {
         Some((name, Ok(number))) => Text::from(format!("{name}-{}", uuid::Uuid::from_u128(number))),
         _ => Text::from(id),
@@ -510,8 +514,15 @@ fn shortened(text: &str) -> String {
         let _ = write!(short, "{}", u64::from_str_radix(number, 16).expect("a number"));
         rest = after;
     }
-    short + rest
+    short += rest;
+    for number in (1..=MADE_IDS_MAX).rev() {
+        short = short.replace(&Uuid::from_u128(number).to_string(), &format!("#{number}"));
+    }
+    short
 }
+
+/// Ids given out by consumer groups are recognised up to this number.
+const MADE_IDS_MAX: u128 = 20;
 
 fn spoken(answer: &Answer) -> String {
     match answer {
@@ -599,7 +610,7 @@ fn spoken_join(answer: &JoinAnswer) -> String {
         answer.member_id,
         answer.generation,
         answer.protocol_name.clone().unwrap_or_default(),
-        answer.leader,
+        or_dash(&answer.leader),
     );
     if !answer.members.is_empty() {
         let members = answer.members.iter().map(|member| {
@@ -623,7 +634,7 @@ fn or_dash(text: &str) -> &str {
 }
 
 fn show(bytes: &Bytes) -> String {
-    or_dash(&String::from_utf8_lossy(bytes)).to_owned()
+    consumers::shown_work(bytes).unwrap_or_else(|| or_dash(&String::from_utf8_lossy(bytes)).to_owned())
 }
 
 /// `10s`, `3500ms`, `2m`, `1h`, `7d`, and sums such as `1m30s`.

@@ -3,13 +3,18 @@
 //! `topic t=3` makes a topic of three partitions, `topic t=-` takes it away. A member says `hello a reads=t,u` to join,
 //! `alive a epoch=2 owns=t-0,t-1` to stay, and `bye a` to leave; its id is the word after the verb.
 
-use super::harness::{Words, ms, partition_name};
+use super::harness::{Words, long, ms, partition_name};
 use crate::consumer::assignor::{Partitions, TopicView};
 use crate::consumer::member::{Current, JOINING, LEAVING, Owned};
 use crate::consumer::{Change, Description, GroupSettings, Heartbeat, TopicMetadata, Topics};
 use crate::messages::Answer;
+use bytes::Bytes;
 use ottla_ids::{TopicId, Uuid};
 use ottla_protocol::Text;
+use ottla_protocol::data::consumer_protocol_assignment::TopicPartition as Given;
+use ottla_protocol::data::consumer_protocol_subscription::TopicPartition as Had;
+use ottla_protocol::data::{ConsumerProtocolAssignment, ConsumerProtocolSubscription};
+use ottla_protocol::{Message, Reader, decode_from, encode};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -54,6 +59,10 @@ impl Topics for Cluster {
         self.topics.get(name).copied()
     }
 
+    fn name(&self, id: &TopicId) -> Option<Text> {
+        self.topics.iter().find(|(_, topic)| topic.id == *id).map(|(name, _)| name.clone())
+    }
+
     fn names(&self) -> Vec<Text> {
         self.topics.keys().cloned().collect()
     }
@@ -78,7 +87,7 @@ pub(super) fn heartbeat(verb: &str, words: &Words<'_>, cluster: &Cluster, fresh_
     });
     Heartbeat {
         group: words.group(),
-        member_id: Text::from(words.first()),
+        member_id: long(words.first()),
         requires_member_id: words.number("v").unwrap_or(1) >= 1,
         epoch: words.number("epoch").unwrap_or(match verb {
             "hello" => JOINING,
@@ -139,7 +148,11 @@ pub(super) fn said_change(group: &Text, change: &Change, cluster: &Cluster) -> S
         Change::Member { member, subscription: Some(it) } => {
             let instance = it.instance_id.as_ref().map(|id| format!("({id})")).unwrap_or_default();
             let names: Vec<&str> = it.topics.iter().chain(it.regex()).map(Text::as_str).collect();
-            format!("{member}{instance} reads {}", names.join(","))
+            let classic = it.classic.as_ref().map(|classic| {
+                let names: Vec<&str> = classic.protocols.iter().map(|(name, _)| name.as_str()).collect();
+                format!(", classic {}", names.join(","))
+            });
+            format!("{member}{instance} reads {}{}", names.join(","), classic.unwrap_or_default())
         }
         Change::TargetEpoch(None) => "has no targets".to_owned(),
         Change::TargetEpoch(Some(it)) => format!("targets of epoch {}", it.epoch),
@@ -181,4 +194,49 @@ fn partitions(partitions: &Partitions, cluster: &Cluster) -> String {
     });
     let text = topics.collect::<Vec<_>>().join(" ");
     if text.is_empty() { "-".to_owned() } else { text }
+}
+
+/// The metadata of a classic consumer that reads these topics, named by a letter each, and has these partitions; `?` is
+/// no such metadata.
+pub(super) fn subscription(topics: &str, owns: Option<&str>) -> Bytes {
+    if topics == "?" {
+        return Bytes::from_static(b"?");
+    }
+    let topics = topics.chars().map(|topic| Text::from(topic.to_string())).collect();
+    let owned_partitions = owns.into_iter().flat_map(|it| it.split(',')).filter_map(partition_name);
+    let owned_partitions: Vec<Had> =
+        owned_partitions.map(|(topic, at)| Had { topic, partitions: vec![at] }).collect();
+    // What version 0 cannot say is said by version 1.
+    let version = i16::from(owns.is_some());
+    versioned(&ConsumerProtocolSubscription { topics, owned_partitions, ..Default::default() }, version)
+}
+
+/// What a leader gives a member: `[t-0,t-1]` as consumers say it, anything else as it is.
+pub(super) fn work(text: &str) -> Bytes {
+    let Some(partitions) = text.strip_prefix('[').and_then(|it| it.strip_suffix(']')) else {
+        return Bytes::copy_from_slice(text.as_bytes());
+    };
+    let (partitions, user_data) = partitions
+        .split_once('+')
+        .map_or((partitions, None), |(it, data)| (it, Some(Bytes::copy_from_slice(data.as_bytes()))));
+    let assigned_partitions = partitions.split(',').filter_map(partition_name);
+    let assigned_partitions =
+        assigned_partitions.map(|(topic, at)| Given { topic, partitions: vec![at] }).collect();
+    versioned(&ConsumerProtocolAssignment { assigned_partitions, user_data }, 0)
+}
+
+/// [`work`], back to text.
+pub(super) fn shown_work(bytes: &Bytes) -> Option<String> {
+    let version = i16::from_be_bytes(*bytes.first_chunk()?);
+    let mut reader = Reader::new(bytes.slice(2..));
+    let work: ConsumerProtocolAssignment = decode_from(&mut reader, version).ok()?;
+    let partitions = work.assigned_partitions.iter().flat_map(|topic| {
+        topic.partitions.iter().map(|at| format!("{}-{at}", topic.topic)).collect::<Vec<_>>()
+    });
+    Some(format!("[{}]", partitions.collect::<Vec<_>>().join(",")))
+}
+
+fn versioned<M: Message>(message: &M, version: i16) -> Bytes {
+    let body = encode(message, version).expect("it fits");
+    [&version.to_be_bytes()[..], &body].concat().into()
 }

@@ -14,18 +14,23 @@ type Choice = (u8, u8, u8, u8);
 fn event((what, who, which, how): Choice) -> String {
     let group = ["g", "h"][usize::from(which % 2)];
     let client = ["a", "b", "c"][usize::from(who % 3)];
-    // Ids are counted over all; guess among those likely to exist.
-    let member = format!("{client}-{}", 1 + how % 12);
+    // Ids are counted over all; guess among those likely to exist, as either kind of group gives them out.
+    let member = match what / 64 % 2 {
+        0 => format!("{client}-{}", 1 + how % 12),
+        _ => format!("#{}", 1 + how % 12),
+    };
+    let work = ["x", "[t-0]", "[t-0,t-1,u-0]", "[t-1,v-0]", "[t-0+y]"][usize::from(how / 12 % 5)];
+    let has = ["", " owns=t-0", " owns=t-0,t-1,u-0"][usize::from(how / 12 % 3)];
     let instance = ["", " static=i", " static=j"][usize::from(which / 2 % 3)];
     let generation = 1 + who / 3 % 4;
     let topics = ["reads=t,u", "reads=t", "reads=u,v", "regex=.*", "regex=t|v"][usize::from(who / 3 % 5)];
     let owns = ["", " owns=-", " owns=t-0", " owns=t-0,t-1,u-0", " owns=u-0,v-0"][usize::from(who / 15 % 5)];
-    match what % 34 {
+    match what % 40 {
         0 | 1 => format!("join {client} group={group} v={}{instance}", how % 10),
         2 => format!("join {client} group={group} offers=sticky,range:u{instance} v=3"),
         3 => format!("join {client} group={group} offers=sticky session=6s rebalance=1s v=3"),
-        4 | 5 => format!("join {member} group={group}{instance}"),
-        6 | 7 => format!("sync {member} group={group} gen={generation} {member}:x{instance}"),
+        4 | 5 => format!("join {member} group={group}{instance}{has}"),
+        6 | 7 => format!("sync {member} group={group} gen={generation} {member}:{work}{instance}"),
         8 => format!("beat {member} group={group} gen={generation}{instance}"),
         9 => format!("leave {member} group={group}"),
         10 => format!("leave -:i {member} group={group}"),
@@ -51,7 +56,15 @@ fn event((what, who, which, how): Choice) -> String {
         30 => format!("bye {client} group={group}{instance}"),
         31 => format!("bye {client} group={group} epoch=-2{instance}"),
         32 => format!("commit member={client} gen={} group={group} t-{}=3 id=1", 1 + how % 12, how % 3),
-        _ => format!("dropped {}", ["t", "u"][usize::from(how % 2)]),
+        33 => format!("dropped {}", ["t", "u"][usize::from(how % 2)]),
+        34 => format!(
+            "set migration={}",
+            ["bidirectional", "upgrade", "downgrade", "disabled"][usize::from(how % 4)]
+        ),
+        35 | 36 => format!("sync {member} group={group} gen={} {member}:{work}{instance}", 1 + how % 12),
+        37 => format!("beat {member} group={group} gen={}{instance}", 1 + how % 12),
+        38 => format!("hello {client} group={group} reads=t{instance}"),
+        _ => format!("bye {client} group={group}{instance}"),
     }
 }
 

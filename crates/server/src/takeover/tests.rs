@@ -7,6 +7,7 @@ use ottla_protocol::Text;
 use ottla_protocol::records::group::consumer_group_member_metadata::ClassicMemberMetadata;
 use ottla_protocol::records::group::{
     ConsumerGroupMemberMetadataKey, ConsumerGroupMemberMetadataValue, OffsetCommitKey, OffsetCommitValue,
+    ShareGroupMemberMetadataKey,
 };
 use ottla_protocol::records::metadata::{
     ClientQuotaRecord, ConfigRecord, FeatureLevelRecord, PartitionRecord, TopicRecord,
@@ -64,15 +65,11 @@ fn a_transaction_that_has_not_ended_is_named() {
 }
 
 fn member(group: &'static str, is_there: bool) -> (Bytes, Option<Bytes>) {
-    let key = ConsumerGroupMemberMetadataKey {
+    let key = ShareGroupMemberMetadataKey {
         group_id: Text::from_static(group),
         member_id: Text::from_static("member"),
     };
-    let value = is_there.then(|| ConsumerGroupMemberMetadataValue {
-        classic_member_metadata: Some(ClassicMemberMetadata::default()),
-        ..Default::default()
-    });
-    let record = GroupRecord::ConsumerGroupMemberMetadata(key, value);
+    let record = GroupRecord::ShareGroupMemberMetadata(key, is_there.then(Default::default));
     (record.encode_key().unwrap(), record.encode_value(0).unwrap())
 }
 
@@ -83,7 +80,11 @@ fn groups_with_members_that_cannot_go_on_are_named() {
     let record = GroupRecord::OffsetCommit(key, Some(OffsetCommitValue::default()));
     let consumer = GroupRecord::ConsumerGroupMemberMetadata(
         ConsumerGroupMemberMetadataKey { group_id: Text::from_static("consumer"), ..Default::default() },
-        Some(ConsumerGroupMemberMetadataValue { classic_member_metadata: None, ..Default::default() }),
+        // A migration under way goes on.
+        Some(ConsumerGroupMemberMetadataValue {
+            classic_member_metadata: Some(ClassicMemberMetadata::default()),
+            ..Default::default()
+        }),
     );
     let consumer = (consumer.encode_key().unwrap(), consumer.encode_value(0).unwrap());
     let classic = (record.encode_key().unwrap(), record.encode_value(4).unwrap());
@@ -92,7 +93,7 @@ fn groups_with_members_that_cannot_go_on_are_named() {
         &[classic, consumer, member("left", true), member("alive", true), member("left", false)],
     );
     let reasons = group_members(&log).unwrap();
-    assert!(reasons[0].starts_with("half-migrated consumer group alive has members"), "{reasons:?}");
+    assert!(reasons[0].starts_with("share group alive has members"), "{reasons:?}");
     assert_eq!(reasons.len(), 1, "{reasons:?}");
 }
 
