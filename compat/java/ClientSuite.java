@@ -93,9 +93,12 @@ public final class ClientSuite {
 
     // ---- shared steps ----------------------------------------------------------------------------
 
+    /** A topic that keeps its records, which say that they are years old: a broker looks for such half a minute after its start. */
     private static String topic(String name, int partitions, Map<String, String> configs) throws Exception {
         String topic = prefix + name;
-        admin.createTopics(List.of(new NewTopic(topic, Optional.of(partitions), Optional.empty()).configs(configs))).all().get();
+        Map<String, String> all = new HashMap<>(Map.of("retention.ms", "-1"));
+        all.putAll(configs);
+        admin.createTopics(List.of(new NewTopic(topic, Optional.of(partitions), Optional.empty()).configs(all))).all().get();
         untilServed(topic, partitions);
         return topic;
     }
