@@ -49,7 +49,6 @@ NOT_HERE = {
     "join: a name offered twice counts once": "Apache Kafka fails",
     "join: an id that was given out does not go with an instance id": "Apache Kafka fails (UNKNOWN_SERVER_ERROR)",
     "join: who offers nothing is not let in": "Apache Kafka keeps an empty group that nobody is in",
-    "consumers: an empty group becomes of the kind of the next member": "a group in use changes its protocol there",
     "consumers: targets are not made more often than the interval allows": SOON,
     "consumers: regular expressions stand for topics that come and go": ASYNCHRONOUS,
     "consumers: a regular expression goes with its last member": ASYNCHRONOUS,
