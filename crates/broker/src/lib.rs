@@ -150,6 +150,8 @@ impl Broker {
     ) -> Broker {
         let fetch_sessions = FetchSessions::new(settings.fetch_session_slots);
         let clock = Clock;
+        let metadata = quorum.clone();
+        partitions.look_at(move || metadata.image());
         Broker {
             shared: Arc::new(Shared {
                 quorum,

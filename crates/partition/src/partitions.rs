@@ -19,7 +19,7 @@ use ottla_storage::{Log, LogDirectory, Relocation, StorageError, Wanted};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -98,6 +98,10 @@ pub struct Partitions {
     configs: ArcSwap<InForce>,
     /// The image whose configurations were last followed.
     followed: ArcSwap<Image>,
+    /// Tells the newest image, see [`Partitions::look_at`].
+    newest: OnceLock<Newest>,
+    /// Topics of which partitions were opened before they were followed; see [`Partitions::follow`].
+    ahead: Mutex<Vec<Arc<Topic>>>,
     by_id: papaya::HashMap<(TopicId, i32), Arc<Partition>>,
     /// The tags under which logs tell what became durable.
     by_tag: papaya::HashMap<u64, Arc<Partition>>,
@@ -117,6 +121,15 @@ pub struct Partitions {
     /// The threads that delete and clean.
     workers: Mutex<Vec<Worker>>,
     cleaner: Cleaner,
+}
+
+/// Where the newest image is to be had.
+struct Newest(Box<dyn Fn() -> Arc<Image> + Send + Sync>);
+
+impl std::fmt::Debug for Newest {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Newest")
+    }
 }
 
 /// What is opened together in one directory.
@@ -152,6 +165,8 @@ impl Partitions {
             configs: ArcSwap::from_pointee(InForce::new(configs.clone())),
             given: configs,
             followed: ArcSwap::default(),
+            newest: OnceLock::new(),
+            ahead: Mutex::default(),
             by_id: papaya::HashMap::new(),
             by_tag: papaya::HashMap::new(),
             tag_next: AtomicU64::new(1),
@@ -207,6 +222,13 @@ impl Partitions {
         &self.news
     }
 
+    /// From now on `newest` tells the newest image, by which partitions are opened: requests may come with older
+    /// ones.
+    pub fn look_at(&self, newest: impl Fn() -> Arc<Image> + Send + Sync + 'static) {
+        // Set once, by who has made these partitions.
+        let _ = self.newest.set(Newest(Box::new(newest)));
+    }
+
     /// The partition, if it is open.
     pub fn get(&self, topic_id: TopicId, index: i32) -> Option<Arc<Partition>> {
         self.by_id.pin().get(&(topic_id, index)).cloned()
@@ -222,10 +244,7 @@ impl Partitions {
 
     fn open(&self, image: &Image, topic: &Topic, index: i32) -> Result<Arc<Partition>, OpenError> {
         let name = TopicPartition::new(&topic.name, index);
-        let leads = |it: &&Arc<ottla_metadata::Partition>| it.leader == Some(self.node);
-        let Some(state) = topic.partition(index).filter(leads) else {
-            return Err(OpenError::NotHere { partition: name });
-        };
+        let not_here = || OpenError::NotHere { partition: name.clone() };
         self.in_line.fetch_add(1, Ordering::AcqRel);
         let _changing = self.changing.lock().unwrap_or_else(PoisonError::into_inner);
         self.in_line.fetch_sub(1, Ordering::AcqRel);
@@ -235,11 +254,23 @@ impl Partitions {
         if let Some(reason) = self.isolated.reason(topic.id, index) {
             return Err(OpenError::Isolated { partition: name, reason });
         }
-        // A request may have come with an image that is older than a change of configuration, which was then followed
-        // without this partition.
+        // A request may have come with an older image. What counts is whether the topic is there now: of one that was
+        // deleted meanwhile nobody would close the partition, and the next topic of its name would find its folder.
+        let newest = self.newest.get().map(|newest| newest.0());
+        let image = newest.as_deref().unwrap_or(image);
+        let topic = image.topic_by_id(topic.id).ok_or_else(not_here)?;
+        let leads = |it: &&Arc<ottla_metadata::Partition>| it.leader == Some(self.node);
+        let state = topic.partition(index).filter(leads).ok_or_else(not_here)?;
         let followed = self.followed.load();
-        let knows_it = followed.topic(&topic.name).is_some_and(|known| known.id == topic.id);
-        let rules = Arc::new(self.rules(if knows_it { &followed } else { image }, &topic.name));
+        let known = followed.topic(&topic.name);
+        if known.is_some_and(|known| known.id != topic.id) {
+            return Err(not_here()); // the folder is that of a deleted topic, until its deletion is followed
+        }
+        if known.is_none() {
+            self.ahead.lock().unwrap_or_else(PoisonError::into_inner).push(Arc::clone(topic));
+        }
+        // Changes of configuration are followed in what is open: later ones than these find this partition.
+        let rules = Arc::new(self.rules(if known.is_some() { &followed } else { image }, &topic.name));
         let wanted = self.wanted(name, topic.id, &rules);
         let directory = self.directory_of(&wanted.partition, state)?;
         let log = directory.open_log(&wanted.partition, wanted.topic_id, wanted.config, wanted.tag);
@@ -614,12 +645,14 @@ impl Partitions {
     /// take effect. An error concerns the partition it names; the others are followed all the same.
     pub fn follow(&self, image: &Image, changes: &Changes, now_ms: i64) -> Vec<(TopicPartition, OpenError)> {
         let mut failed = Vec::new();
-        self.follow_configs(image, changes);
-        for topic in &changes.topics_deleted {
+        let unseen = self.gone_unseen(image);
+        for topic in changes.topics_deleted.iter().chain(&unseen) {
             if let Err((name, error)) = self.delete(topic, now_ms) {
                 failed.push((name, error.into()));
             }
         }
+        // Behind the deletions: until then a new topic of a deleted one's name is not opened.
+        self.follow_configs(image, changes);
         let created = changes
             .topics_created
             .iter()
@@ -632,6 +665,18 @@ impl Partitions {
         self.open_all(image, &all, &mut failed);
         self.resume_moves(image);
         failed
+    }
+
+    /// Topics that were created and deleted again between two images that were followed, of which a partition was
+    /// opened in between.
+    fn gone_unseen(&self, image: &Image) -> Vec<Arc<Topic>> {
+        // Nobody opens a partition meanwhile, and what is newer than this image is followed later.
+        let _changing = self.changing.lock().unwrap_or_else(PoisonError::into_inner);
+        let newest = self.newest.get().map(|newest| newest.0());
+        let newest = newest.as_deref().unwrap_or(image);
+        let mut ahead = self.ahead.lock().unwrap_or_else(PoisonError::into_inner);
+        ahead.retain(|topic| image.topic_by_id(topic.id).is_none());
+        ahead.extract_if(.., |topic| newest.topic_by_id(topic.id).is_none()).collect()
     }
 
     /// When folders that are deleted now are to be removed: as in Apache Kafka by the broker's setting, whatever

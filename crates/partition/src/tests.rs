@@ -15,7 +15,7 @@ use ottla_state_machine::Machine;
 use ottla_storage::{DirectoryOptions, Disk, LogDirectory, SimulatedDisk};
 use std::io;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Waker};
 
 mod topic_configs;
@@ -546,4 +546,74 @@ fn a_folder_of_a_topic_that_is_gone_is_set_aside_and_one_of_a_living_topic_is_no
     let partitions = start(&disk);
     let partition = partitions.get_or_open(&new, new.topic("t").unwrap(), 0).unwrap();
     assert_eq!(partition.log().log_end_offset(), Offset::ZERO);
+}
+
+/// Partitions that know the newest metadata, which the test sets.
+fn start_with_newest(disk: &SimulatedDisk, first: &Image) -> (Arc<Partitions>, Arc<Mutex<Image>>) {
+    let partitions = start(disk);
+    let newest = Arc::new(Mutex::new(first.clone()));
+    let told = Arc::clone(&newest);
+    partitions.look_at(move || Arc::new(told.lock().unwrap().clone()));
+    (partitions, newest)
+}
+
+#[tokio::test]
+async fn a_topic_that_was_created_anew_is_opened_once_the_deletion_of_the_old_one_is_followed() {
+    let old = image(&[topic(1, "t"), led_by(1, 0, NODE.0, 0)]);
+    let (partitions, newest) = start_with_newest(&SimulatedDisk::new(21), &old);
+    partitions.follow(&old, &old.changes_since(&Image::default()), NOW_MS);
+    append(&partitions.get_or_open(&old, old.topic("t").unwrap(), 0).unwrap(), &["old"]).unwrap();
+
+    let new = image(&[topic(2, "t"), led_by(2, 0, NODE.0, 0)]);
+    *newest.lock().unwrap() = new.clone();
+    let early = partitions.get_or_open(&new, new.topic("t").unwrap(), 0);
+    assert!(matches!(early, Err(OpenError::NotHere { .. })), "the folder is the old topic's");
+    partitions.follow(&new, &new.changes_since(&old), NOW_MS);
+    let partition = partitions.get_or_open(&new, new.topic("t").unwrap(), 0).unwrap();
+    assert_eq!(partition.topic_id(), new.topic("t").unwrap().id);
+    append(&partition, &["new"]).unwrap();
+    partition.ticket(Offset(1)).reached().await.unwrap();
+
+    let late = partitions.get_or_open(&old, old.topic("t").unwrap(), 0);
+    assert!(matches!(late, Err(OpenError::NotHere { .. })), "a request with the old metadata comes too late");
+    assert_eq!(partitions.all().len(), 1);
+    append(&partition, &["goes on"]).unwrap();
+    partition.ticket(Offset(2)).reached().await.unwrap();
+    partitions.close(1).unwrap();
+}
+
+#[test]
+fn a_request_with_old_metadata_does_not_bring_back_a_deleted_topic() {
+    let disk = SimulatedDisk::new(22);
+    let old = image(&[topic(1, "t"), led_by(1, 0, NODE.0, 0)]);
+    let (partitions, newest) = start_with_newest(&disk, &old);
+    partitions.follow(&old, &old.changes_since(&Image::default()), NOW_MS);
+    let none = Image::default();
+    *newest.lock().unwrap() = none.clone();
+    partitions.follow(&none, &none.changes_since(&old), NOW_MS);
+    let late = partitions.get_or_open(&old, old.topic("t").unwrap(), 0);
+    assert!(matches!(late, Err(OpenError::NotHere { .. })));
+    assert!(!Disk::Simulated(disk).exists(Path::new("/data/t-0")).unwrap());
+    partitions.close(1).unwrap();
+}
+
+#[test]
+fn a_topic_that_came_and_went_between_two_images_leaves_no_partition() {
+    let disk = SimulatedDisk::new(23);
+    let short = image(&[topic(1, "t"), led_by(1, 0, NODE.0, 0)]);
+    let (partitions, newest) = start_with_newest(&disk, &short);
+    append(&partitions.get_or_open(&short, short.topic("t").unwrap(), 0).unwrap(), &["a"]).unwrap();
+
+    // An older image is followed: the topic is there still.
+    let older = Image::default();
+    partitions.follow(&older, &older.changes_since(&older), NOW_MS);
+    assert_eq!(partitions.all().len(), 1);
+
+    let new = image(&[topic(2, "t"), led_by(2, 0, NODE.0, 0)]);
+    *newest.lock().unwrap() = new.clone();
+    partitions.follow(&new, &new.changes_since(&older), NOW_MS);
+    let partition = partitions.get_or_open(&new, new.topic("t").unwrap(), 0).unwrap();
+    assert_eq!(partition.log().log_end_offset(), Offset::ZERO);
+    assert_eq!(partitions.all().len(), 1);
+    partitions.close(1).unwrap();
 }

@@ -558,7 +558,7 @@ impl LogDirectory {
         tag: u64,
     ) -> Result<Arc<Log>, StorageError> {
         self.root.check_online()?;
-        if let Some(log) = self.log(partition) {
+        if let Some(log) = self.opened(partition, topic_id)? {
             return Ok(log);
         }
         if let Some(reason) = self.damaged.get(partition) {
@@ -603,6 +603,18 @@ impl LogDirectory {
     /// A log that is open.
     pub fn log(&self, partition: &TopicPartition) -> Option<Arc<Log>> {
         self.logs.read().get(partition).cloned()
+    }
+
+    /// The log of this name, if it is open; another topic's is an error.
+    fn opened(&self, partition: &TopicPartition, wanted: TopicId) -> Result<Option<Arc<Log>>, StorageError> {
+        match self.log(partition) {
+            Some(log) if log.topic_id() != wanted => Err(StorageError::TopicIdMismatch {
+                partition: partition.clone(),
+                found: log.topic_id(),
+                wanted,
+            }),
+            log => Ok(log),
+        }
     }
 
     /// All logs that are open, by name.

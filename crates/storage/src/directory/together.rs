@@ -71,7 +71,7 @@ impl LogDirectory {
             .iter()
             .map(|it| {
                 self.root.check_online()?;
-                if let Some(log) = self.log(&it.partition) {
+                if let Some(log) = self.opened(&it.partition, it.topic_id)? {
                     return Ok(log);
                 }
                 if let Err(error) = &older {
