@@ -66,7 +66,7 @@ struct Session {
     privileged: bool,
     created_ms: i64,
     /// Place in the order of answers → partition. Those with records move to the end, for fairness.
-    order: BTreeMap<u64, (Wanted, Told)>,
+    order: BTreeMap<u64, (Arc<Wanted>, Told)>,
     places: HashMap<Key, u64>,
     place_next: u64,
 }
@@ -76,13 +76,15 @@ impl Session {
     fn want(&mut self, wanted: Wanted) {
         let key = (wanted.topic.clone(), wanted.partition);
         match self.places.get(&key).and_then(|place| self.order.get_mut(place)) {
-            Some((known, _)) => *known = wanted,
-            None => {
-                self.places.insert(key, self.place_next);
-                self.order.insert(self.place_next, (wanted, UNTOLD));
-                self.place_next += 1;
-            }
+            Some((known, _)) => *known = Arc::new(wanted),
+            None => self.add(key, wanted, UNTOLD),
         }
+    }
+
+    fn add(&mut self, key: Key, wanted: Wanted, told: Told) {
+        self.places.insert(key, self.place_next);
+        self.order.insert(self.place_next, (Arc::new(wanted), told));
+        self.place_next += 1;
     }
 
     fn forget(&mut self, key: &Key) {
@@ -91,29 +93,46 @@ impl Session {
         }
     }
 
-    /// Remembers what the answer tells; says whether the partition must be in an incremental answer.
-    fn tell(&mut self, key: &Key, outcome: &Outcome) -> bool {
-        let Some(place) = self.places.get(key).copied() else {
-            return true; // forgotten by a later request on another connection: tell, remember nothing
-        };
-        let Some((wanted, told)) = self.order.remove(&place) else { return true };
-        let news = outcome.has_records || outcome.has_error || outcome.urgent || told != outcome.told;
-        // After an error the high watermark counts as untold, so that recovery is told too.
-        let told = if outcome.has_error { Told { high_watermark: -1, ..outcome.told } } else { outcome.told };
-        let place = if outcome.has_records {
+    /// Remembers what an answer tells of all partitions, in their order; says which of them must be in an incremental
+    /// answer. Of a session of thousands most have no news, and nothing is changed for those.
+    fn tell(&mut self, outcomes: &[Outcome]) -> Vec<bool> {
+        assert_eq!(self.order.len(), outcomes.len(), "nothing came in between");
+        let mut moving = Vec::new();
+        let included = self
+            .order
+            .iter_mut()
+            .zip(outcomes)
+            .map(|((place, (_, told)), outcome)| {
+                let news =
+                    outcome.has_records || outcome.has_error || outcome.urgent || *told != outcome.told;
+                if news {
+                    *told = remembered(outcome);
+                }
+                if outcome.has_records {
+                    moving.push(*place);
+                }
+                news
+            })
+            .collect();
+        for place in moving {
+            let Some((wanted, told)) = self.order.remove(&place) else { continue };
+            if let Some(place) = self.places.get_mut(&(wanted.topic.clone(), wanted.partition)) {
+                *place = self.place_next;
+            }
+            self.order.insert(self.place_next, (wanted, told));
             self.place_next += 1;
-            self.place_next - 1
-        } else {
-            place
-        };
-        self.places.insert(key.clone(), place);
-        self.order.insert(place, (wanted, told));
-        news
+        }
+        included
     }
 
-    fn wanted(&self) -> Vec<Wanted> {
-        self.order.values().map(|(wanted, _)| wanted.clone()).collect()
+    fn wanted(&self) -> Vec<Arc<Wanted>> {
+        self.order.values().map(|(wanted, _)| Arc::clone(wanted)).collect()
     }
+}
+
+/// What a session remembers of an answer: after an error the high watermark counts as untold, so that recovery is told too.
+fn remembered(outcome: &Outcome) -> Told {
+    if outcome.has_error { Told { high_watermark: -1, ..outcome.told } } else { outcome.told }
 }
 
 /// The next epoch of a session: 1 follows the highest (Kafka's `FetchMetadata.nextEpoch`).
@@ -144,7 +163,7 @@ pub enum Context {
     /// Everything asked for is answered, and a session begins if there is room.
     Begin {
         /// What to read.
-        wanted: Vec<Wanted>,
+        wanted: Vec<Arc<Wanted>>,
         /// Whether the topics are named by id.
         uses_ids: bool,
         /// Whether a follower asks.
@@ -153,12 +172,12 @@ pub enum Context {
     /// Everything asked for is answered; nothing is remembered.
     Sessionless {
         /// What to read.
-        wanted: Vec<Wanted>,
+        wanted: Vec<Arc<Wanted>>,
     },
     /// Only what is new is answered.
     Incremental {
         /// What to read: all partitions of the session, in its order.
-        wanted: Vec<Wanted>,
+        wanted: Vec<Arc<Wanted>>,
         /// The session.
         session_id: i32,
         /// The epoch of this request.
@@ -168,7 +187,7 @@ pub enum Context {
 
 impl Context {
     /// What to read, in order.
-    pub fn wanted(&self) -> &[Wanted] {
+    pub fn wanted(&self) -> &[Arc<Wanted>] {
         match self {
             Context::Begin { wanted, .. }
             | Context::Sessionless { wanted }
@@ -255,7 +274,7 @@ impl FetchSessions {
             if ask.session_id != 0 {
                 cache.remove(ask.session_id);
             }
-            let wanted = last_of_each(ask.wanted);
+            let wanted = last_of_each(ask.wanted).into_iter().map(Arc::new).collect();
             return Ok(if ask.session_epoch == 0 {
                 Context::Begin { wanted, uses_ids: ask.uses_ids, from_follower: ask.from_follower }
             } else {
@@ -304,7 +323,7 @@ impl FetchSessions {
                 let session_id = self.begin(wanted, outcomes, *uses_ids, *from_follower, now_ms);
                 Tell { session_id, error: None, included: vec![true; outcomes.len()] }
             }
-            Context::Incremental { wanted, session_id, epoch } => {
+            Context::Incremental { session_id, epoch, .. } => {
                 let session =
                     lock(&self.cache).sessions.get(session_id).map(|entry| Arc::clone(&entry.session));
                 let Some(session) = session else {
@@ -322,12 +341,8 @@ impl FetchSessions {
                         included: vec![false; outcomes.len()],
                     };
                 }
-                let included = wanted
-                    .iter()
-                    .zip(outcomes)
-                    .map(|(wanted, outcome)| session.tell(&(wanted.topic.clone(), wanted.partition), outcome))
-                    .collect();
-                Tell { session_id: *session_id, error: None, included }
+                // No other request came in between, so the order is that in which was read.
+                Tell { session_id: *session_id, error: None, included: session.tell(outcomes) }
             }
         }
     }
@@ -335,7 +350,7 @@ impl FetchSessions {
     /// Begins a session if there is room; its id, or 0.
     fn begin(
         &self,
-        wanted: &[Wanted],
+        wanted: &[Arc<Wanted>],
         outcomes: &[Outcome],
         uses_ids: bool,
         privileged: bool,
@@ -356,15 +371,13 @@ impl FetchSessions {
         };
         for (wanted, outcome) in wanted.iter().zip(outcomes) {
             // A session outlives the frame of the request that began it.
-            let mut wanted = wanted.clone();
+            let mut wanted = Wanted::clone(wanted);
             if let TopicKey::Name(name) = &wanted.topic {
                 wanted.topic = TopicKey::Name(name.detached());
             }
             // The order stays that of the request until an incremental answer has records.
-            let outcome = Outcome { has_records: false, ..*outcome };
             let key = (wanted.topic.clone(), wanted.partition);
-            session.want(wanted);
-            session.tell(&key, &outcome);
+            session.add(key, wanted, remembered(outcome));
         }
         let id = cache.unused_id();
         cache.insert(id, session, now_ms);

@@ -397,6 +397,13 @@ impl Partition {
             Isolation::ReadUncommitted => read.high_watermark,
             Isolation::ReadCommitted => read.last_stable_offset,
         };
+        if from == visible_end {
+            // All a reader has that waits: nothing is there, and the log need not be asked. Of thousands of partitions of
+            // a session most are such.
+            self.log().check_online()?;
+            read.aborted = (isolation == Isolation::ReadCommitted).then(Vec::new);
+            return Ok(read);
+        }
         let found = loop {
             let log = self.log();
             let found = match log.read(from, max_bytes, visible_end, at_least_one) {

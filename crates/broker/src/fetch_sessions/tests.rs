@@ -344,3 +344,102 @@ fn the_epoch_after_the_highest_is_one() {
     assert_eq!(epoch_after(i32::MAX), 1);
     assert_eq!(epoch_after(1), 2);
 }
+
+/// What a session does, the plain way: a list of partitions, each of which is taken out and put back for each answer.
+#[derive(Default)]
+struct Plain(Vec<(Wanted, Told)>);
+
+impl Plain {
+    fn want(&mut self, wanted: Wanted, told: Told) {
+        match self.0.iter_mut().find(|(it, _)| it.partition == wanted.partition) {
+            Some((known, _)) => *known = wanted,
+            None => self.0.push((wanted, told)),
+        }
+    }
+
+    /// The partitions in the answer.
+    fn tell(&mut self, outcomes: &[Outcome]) -> Vec<i32> {
+        let mut included = Vec::new();
+        let mut moved = Vec::new();
+        let mut stay = Vec::new();
+        for ((wanted, told), outcome) in std::mem::take(&mut self.0).into_iter().zip(outcomes) {
+            if outcome.has_records || outcome.has_error || outcome.urgent || told != outcome.told {
+                included.push(wanted.partition);
+            }
+            let mut told = outcome.told;
+            if outcome.has_error {
+                told.high_watermark = -1;
+            }
+            if outcome.has_records { moved.push((wanted, told)) } else { stay.push((wanted, told)) }
+        }
+        self.0 = [stay, moved].concat();
+        included
+    }
+}
+
+proptest::proptest! {
+    /// Each step: partitions wanted and forgotten by the request, and what each partition has when it is answered.
+    #[test]
+    fn a_session_answers_as_the_plain_walk_does(
+        steps in proptest::collection::vec(
+            (
+                proptest::collection::vec((0..6_i32, 0..3_i64), 0..3),
+                proptest::collection::vec(0..6_i32, 0..2),
+                proptest::array::uniform6((0..3_i64, proptest::bool::ANY, 0..6_u8)),
+            ),
+            1..20,
+        )
+    ) {
+        let sessions = FetchSessions::new(100);
+        let mut plain = Plain::default();
+        let (mut session_id, mut session_epoch) = (0, 0);
+        for (asked, forgotten, state) in steps {
+            let outcome = |partition: i32| {
+                let (high_watermark, has_records, kind) = state[partition as usize];
+                Outcome {
+                    told: Told { high_watermark, log_start_offset: 0 },
+                    has_records: has_records && kind > 1,
+                    has_error: kind == 0,
+                    urgent: kind == 1,
+                }
+            };
+            let named = |(partition, offset): &(i32, i64)| wanted(&format!("t-{partition}@{offset}"));
+            let is_first = session_epoch == 0;
+            let ask = Ask {
+                session_id,
+                session_epoch,
+                uses_ids: false,
+                from_follower: false,
+                wanted: asked.iter().map(named).collect(),
+                forgotten: forgotten.iter().map(|it| (wanted("t-0@0").topic, *it)).collect(),
+            };
+            asked.iter().for_each(|it| plain.want(named(it), UNTOLD));
+            if !is_first {
+                plain.0.retain(|(it, _)| !forgotten.contains(&it.partition));
+            }
+            let context = sessions.context(ask, 0).unwrap();
+            let order: Vec<Wanted> = context.wanted().iter().map(|it| Wanted::clone(it)).collect();
+            let expected: Vec<Wanted> = plain.0.iter().map(|(it, _)| it.clone()).collect();
+            proptest::prop_assert_eq!(&order, &expected);
+            let outcomes: Vec<Outcome> = order.iter().map(|it| outcome(it.partition)).collect();
+            let told = sessions.tell(&context, &outcomes, 0);
+            let included: Vec<i32> =
+                order.iter().zip(&told.included).filter(|(_, told)| **told).map(|(it, _)| it.partition).collect();
+            if is_first {
+                // All of it is told, and the order stays that of the request.
+                proptest::prop_assert_eq!(included.len(), order.len());
+                let calm: Vec<Outcome> = outcomes.iter().map(|it| Outcome { has_records: false, ..*it }).collect();
+                plain.tell(&calm);
+            } else {
+                proptest::prop_assert_eq!(included, plain.tell(&outcomes));
+            }
+            if order.is_empty() {
+                // There is no session for nothing.
+                plain = Plain::default();
+                (session_id, session_epoch) = (0, 0);
+            } else {
+                (session_id, session_epoch) = (told.session_id, session_epoch + 1);
+            }
+        }
+    }
+}

@@ -10,7 +10,7 @@ use crate::fetch_sessions::{Ask, FetchSessions, Outcome, Told, Wanted};
 use crate::topics::{self, LeaderHints, TopicKey};
 use bytes::Bytes;
 use ottla_ids::{LeaderEpoch, Offset};
-use ottla_metadata::Image;
+use ottla_metadata::{Image, Topic};
 use ottla_partition::{Isolation, Partition, Partitions, Read, RecordRange};
 use ottla_protocol::messages::fetch::{
     AbortedTransaction, EpochEndOffset, FetchRequest, FetchResponse, FetchableTopicResponse,
@@ -61,8 +61,7 @@ pub async fn fetch(
         }
     };
     let wanted = context.wanted();
-    let targets: Vec<Result<Arc<Partition>, Refusal>> =
-        wanted.iter().map(|it| target(it, replica, image, partitions)).collect();
+    let targets = targets(wanted, replica, image, partitions);
     let max_bytes = fetch_max_bytes.min(request.max_bytes.max(0) as usize);
     let limits = Limits {
         max_bytes,
@@ -149,14 +148,29 @@ fn ask(request: &FetchRequest, by_id: bool, from_follower: bool) -> Ask {
     }
 }
 
+/// The partitions to read. A topic is looked for once, where many of its partitions follow each other.
+fn targets(
+    wanted: &[Arc<Wanted>],
+    replica: i32,
+    image: &Image,
+    partitions: &Partitions,
+) -> Vec<Result<Arc<Partition>, Refusal>> {
+    let mut last: Option<(&TopicKey, Result<&Arc<Topic>, Refusal>)> = None;
+    let mut find = |key| match &last {
+        Some((known, topic)) if *known == key => topic.clone(),
+        _ => last.insert((key, topics::find(image, key))).1.clone(),
+    };
+    wanted.iter().map(|it| target(it, find(&it.topic)?, replica, image, partitions)).collect()
+}
+
 /// The partition to read, if it is led here in the epoch that the client believes in.
 fn target(
     wanted: &Wanted,
+    topic: &Topic,
     replica: i32,
     image: &Image,
     partitions: &Partitions,
 ) -> Result<Arc<Partition>, Refusal> {
-    let topic = topics::find(image, &wanted.topic)?;
     let partition = topics::partition(image, topic, wanted.partition, partitions)?;
     topics::check_epoch(&partition, wanted.current_leader_epoch)?;
     if replica >= 0 && !topics::is_replica(topic, wanted.partition, replica) {
@@ -173,7 +187,7 @@ fn target(
 
 /// Reads until there is enough, something is to be told at once, or `wait` is over.
 async fn read_or_wait(
-    wanted: &[Wanted],
+    wanted: &[Arc<Wanted>],
     targets: &[Result<Arc<Partition>, Refusal>],
     limits: &Limits,
     wait: Duration,
@@ -187,11 +201,8 @@ async fn read_or_wait(
     let mut parts = parts;
     loop {
         // Something may have come between reading and watching: the marks tell, without reading again.
-        if has_moved(targets, &parts) {
-            parts = read_all(wanted, targets, limits);
-            if is_enough(&parts, limits) {
-                return parts;
-            }
+        if read_moved(wanted, targets, limits, &mut parts) && is_enough(&parts, limits) {
+            return parts;
         }
         if tokio::time::timeout_at(deadline, watch.notify.notified()).await.is_err() {
             return parts;
@@ -212,41 +223,88 @@ fn is_enough(parts: &[Part], limits: &Limits) -> bool {
     bytes >= limits.min_bytes
 }
 
-/// Whether a partition has other offsets than those that `parts` was read at.
-fn has_moved(targets: &[Result<Arc<Partition>, Refusal>], parts: &[Part]) -> bool {
-    targets.iter().zip(parts).any(|(target, part)| match (target, part) {
+/// Whether a partition has other offsets than those that `part` was read at.
+fn has_moved(target: &Result<Arc<Partition>, Refusal>, part: &Part) -> bool {
+    match (target, part) {
         (Ok(partition), Ok(read)) => {
             partition.is_offline()
                 || partition.high_watermark() != read.high_watermark
                 || partition.log_start_offset() != read.log_start_offset
         }
         _ => false,
-    })
+    }
 }
 
-/// Reads every partition in order, within the limits. The first one that has records gives at least
-/// one whole batch, however large, so that a reader always gets on.
-fn read_all(wanted: &[Wanted], targets: &[Result<Arc<Partition>, Refusal>], limits: &Limits) -> Vec<Part> {
-    let mut left = limits.max_bytes;
-    let mut at_least_one = true;
-    wanted
+/// Reads again what has moved since `parts` were read; whether anything has. The answer is that of [`read_all`]: where
+/// nothing was read before, nothing was taken of the limits, and what has not moved has nothing still.
+fn read_moved(
+    wanted: &[Arc<Wanted>],
+    targets: &[Result<Arc<Partition>, Refusal>],
+    limits: &Limits,
+    parts: &mut Vec<Part>,
+) -> bool {
+    let moved: Vec<usize> = targets
         .iter()
-        .zip(targets)
-        .map(|(wanted, target)| {
-            let partition = target.as_ref().map_err(Refusal::clone)?;
-            if let Some(diverging) = diverging(wanted, partition)? {
-                return Ok(Read { diverging: Some(diverging), ..partition.read_nothing()? });
-            }
-            let max_bytes = left.min(wanted.max_bytes.max(0) as usize);
-            let read =
-                partition.read(Offset(wanted.fetch_offset), max_bytes, limits.isolation, at_least_one)?;
-            if read.size() > 0 {
-                at_least_one = false;
-                left = left.saturating_sub(read.size());
-            }
-            Ok(read)
-        })
-        .collect()
+        .zip(&*parts)
+        .enumerate()
+        .filter_map(|(index, (target, part))| has_moved(target, part).then_some(index))
+        .collect();
+    if moved.is_empty() {
+        return false;
+    }
+    if parts.iter().flatten().any(|read| read.size() > 0) {
+        *parts = read_all(wanted, targets, limits);
+        return true;
+    }
+    let mut reader = Reader::new(limits);
+    for index in moved {
+        if let (Some(wanted), Some(target), Some(part)) =
+            (wanted.get(index), targets.get(index), parts.get_mut(index))
+        {
+            *part = reader.read(wanted, target);
+        }
+    }
+    true
+}
+
+/// Reads every partition in order, within the limits.
+fn read_all(
+    wanted: &[Arc<Wanted>],
+    targets: &[Result<Arc<Partition>, Refusal>],
+    limits: &Limits,
+) -> Vec<Part> {
+    let mut reader = Reader::new(limits);
+    wanted.iter().zip(targets).map(|(wanted, target)| reader.read(wanted, target)).collect()
+}
+
+/// Reads one partition after the other. The first one that has records gives at least one whole batch, however large, so
+/// that a client always gets on.
+struct Reader {
+    /// Bytes that may still be read.
+    left: usize,
+    at_least_one: bool,
+    isolation: Isolation,
+}
+
+impl Reader {
+    fn new(limits: &Limits) -> Reader {
+        Reader { left: limits.max_bytes, at_least_one: true, isolation: limits.isolation }
+    }
+
+    fn read(&mut self, wanted: &Wanted, target: &Result<Arc<Partition>, Refusal>) -> Part {
+        let partition = target.as_ref().map_err(Refusal::clone)?;
+        if let Some(diverging) = diverging(wanted, partition)? {
+            return Ok(Read { diverging: Some(diverging), ..partition.read_nothing()? });
+        }
+        let max_bytes = self.left.min(wanted.max_bytes.max(0) as usize);
+        let read =
+            partition.read(Offset(wanted.fetch_offset), max_bytes, self.isolation, self.at_least_one)?;
+        if read.size() > 0 {
+            self.at_least_one = false;
+            self.left = self.left.saturating_sub(read.size());
+        }
+        Ok(read)
+    }
 }
 
 /// Where the reader's log leaves ours, if it does (KIP-595): it must cut back to there first.
@@ -387,3 +445,6 @@ fn refused(call: &Call, wanted: &Wanted, refusal: &Refusal, hints: &mut LeaderHi
     }
     data
 }
+
+#[cfg(test)]
+mod tests;
