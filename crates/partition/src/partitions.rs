@@ -759,8 +759,18 @@ impl Partitions {
     /// Work that time brings: syncs by `flush.ms`, and recovery points. Blocks; to be called about ten times
     /// a second by a thread that may.
     pub fn checkpoint(&self, now_ms: i64) {
+        self.checkpoint_where(now_ms, |_| true);
+    }
+
+    /// As [`Partitions::checkpoint`], as far as it is urgent ([`LogDirectory::is_checkpoint_urgent`]).
+    pub fn checkpoint_if_urgent(&self, now_ms: i64) {
+        self.checkpoint_where(now_ms, LogDirectory::is_checkpoint_urgent);
+    }
+
+    fn checkpoint_where(&self, now_ms: i64, wants: impl Fn(&LogDirectory) -> bool) {
         self.notice_failures();
-        for directory in self.directories.opened().iter().filter(|it| it.offline_reason().is_none()) {
+        let opened = self.directories.opened();
+        for directory in opened.iter().filter(|it| it.offline_reason().is_none() && wants(it)) {
             if let Err(error) = directory.checkpoint(now_ms) {
                 complain(directory, "advancing recovery points", &error);
             }

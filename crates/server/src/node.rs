@@ -25,6 +25,8 @@ const STOP_PATIENCE: Duration = Duration::from_secs(5);
 const FAILURE_INTERVAL: Duration = Duration::from_secs(1);
 /// How often recovery points and `flush.ms` are looked at.
 const CHECKPOINT_INTERVAL: Duration = Duration::from_millis(100);
+/// How many of those intervals pass between two looks at all logs; in the others only at what is urgent.
+const CHECKPOINTS_PER_LOOK: u32 = 10;
 /// How many of those intervals pass between two rounds of tidying (`replica.high.watermark.checkpoint.interval.ms`).
 const CHECKPOINTS_PER_TIDYING: u32 = 50;
 /// The metadata log's tag in the directory's commit queue, which never speaks of it.
@@ -359,8 +361,12 @@ impl Upkeep {
             partitions.keep_ballast();
             while stopped.recv_timeout(CHECKPOINT_INTERVAL) == Err(RecvTimeoutError::Timeout) {
                 let now_ms = Clock.now_ms();
-                partitions.checkpoint(now_ms);
                 rounds = rounds.wrapping_add(1);
+                if rounds.is_multiple_of(CHECKPOINTS_PER_LOOK) {
+                    partitions.checkpoint(now_ms);
+                } else {
+                    partitions.checkpoint_if_urgent(now_ms);
+                }
                 if rounds.is_multiple_of(CHECKPOINTS_PER_TIDYING) {
                     partitions.tidy(now_ms);
                     partitions.keep_ballast();

@@ -77,6 +77,8 @@ pub(crate) struct Root {
     /// Whether all that lay in the directory when it was opened is durable: after a crash, once the whole file
     /// system was synced. What a recovery itself changes is synced all the same.
     is_inherited_durable: AtomicBool,
+    /// Whether a log may wait for the end of its `flush.ms`.
+    flushes_by_time: AtomicBool,
     /// Counts the logs that were created, many at once, with names that are not durable.
     created: AtomicUsize,
 }
@@ -183,6 +185,13 @@ impl Root {
     pub fn note_appended(&self, log: &Log) {
         if log.in_appended().enter() {
             self.appended.lock().push(log.me());
+        }
+    }
+
+    /// A log is to be synced when its `flush.ms` is over.
+    pub fn note_flush_by_time(&self) {
+        if !self.flushes_by_time.load(Ordering::Relaxed) {
+            self.flushes_by_time.store(true, Ordering::Release);
         }
     }
 
@@ -450,6 +459,7 @@ impl LogDirectory {
             files: OnceLock::new(),
             each_max: AtomicUsize::new(EACH_MAX),
             is_inherited_durable: AtomicBool::new(has_synced_all),
+            flushes_by_time: AtomicBool::new(false),
             created: AtomicUsize::new(0),
         });
         let mut deleted = Vec::new();
@@ -765,16 +775,28 @@ impl LogDirectory {
         self.root.unrecoverable.load(Ordering::Relaxed)
     }
 
+    /// Whether [`LogDirectory::checkpoint`] has something to do that should not wait for a second: `flush.ms`, new logs
+    /// that are to be made durable together, or more behind the recovery points than [`UNRECOVERABLE_BYTES_MAX`]. It
+    /// costs nothing to ask, where a look at all of thousands of logs that were written to takes milliseconds.
+    pub fn is_checkpoint_urgent(&self) -> bool {
+        self.root.flushes_by_time.load(Ordering::Acquire)
+            || self.unrecoverable_bytes() > UNRECOVERABLE_BYTES_MAX
+            || self.has_unsettled()
+    }
+
     /// Does what is due: syncs logs by `flush.ms`, makes many new logs durable together, and advances recovery points so that a restart after a crash
     /// has at most about [`UNRECOVERABLE_BYTES_MAX`] to check. Returns how many recovery points moved.
     ///
-    /// To be called every 100 ms or so by a thread that may block; it costs little when nothing is due.
+    /// To be called every second or so, and within 100 ms where [`LogDirectory::is_checkpoint_urgent`], by a thread that may
+    /// block; it costs little when nothing is due.
     ///
     /// # Errors
     /// Where a file cannot be written. A full disk leaves everything as it was.
     pub fn checkpoint(&self, now_ms: i64) -> Result<usize, StorageError> {
         self.root.check_online()?;
         self.settle_created()?;
+        // In this order: who waits from here on is noted again.
+        self.root.flushes_by_time.store(false, Ordering::Release);
         let mut due = Vec::new();
         let mut others = Vec::new();
         for log in self.root.appended() {

@@ -130,6 +130,11 @@ impl LogDirectory {
         opened.into_iter().map(|log| log.map(&mut publish)).collect()
     }
 
+    /// Whether new logs are to be made durable together.
+    pub(super) fn has_unsettled(&self) -> bool {
+        self.created.lock().settled != self.root.created.load(Ordering::Relaxed)
+    }
+
     /// Makes the folders of new logs durable by one sync of the file system, once no more of them are created: the
     /// first append of each would else have to sync its folder, `partition.metadata` and the directory, or go
     /// through the journal.

@@ -480,6 +480,9 @@ impl Log {
             view.unflushed_since_ms.get_or_insert(now_ms);
             self.publish_unstable(writer, &mut view);
             if !view.is_durable_first {
+                if writer.config.flush_ms < i64::MAX {
+                    self.root.note_flush_by_time();
+                }
                 view.durable_end = log_end;
                 view.durable_position = Some((segment.base, writer.size));
             }

@@ -57,7 +57,8 @@ impl Log {
             let has_rolled = view.recovery_point < view.active().base;
             let since = view.unrecoverable_since_ms.unwrap_or(now_ms);
             let is_due = has_rolled || now_ms.saturating_sub(since) >= interval_ms;
-            let due = RecoveryDue { bytes: view.unrecoverable_bytes, is_due, since_ms: since };
+            let bytes = view.unrecoverable_bytes;
+            let due = RecoveryDue { bytes, is_due, since_ms: since };
             (due, view.unflushed_since_ms, view.unrecoverable_since_ms.is_some())
         };
         if !is_noted {
@@ -65,10 +66,13 @@ impl Log {
             // start after a crash has better to do than to write thousands of snapshots.
             self.view.write().unrecoverable_since_ms.get_or_insert(now_ms);
         }
-        if unflushed_since
-            .is_some_and(|since| since < now_ms && now_ms.saturating_sub(since) >= self.config().flush_ms)
-        {
-            self.wait_for_sync();
+        if let Some(since) = unflushed_since {
+            let flush_ms = self.config().flush_ms;
+            if since < now_ms && now_ms.saturating_sub(since) >= flush_ms {
+                self.wait_for_sync();
+            } else if flush_ms < i64::MAX {
+                self.root.note_flush_by_time();
+            }
         }
         due
     }

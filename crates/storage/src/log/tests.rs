@@ -969,6 +969,29 @@ fn recovery_points_of_thousands_of_logs_advance_by_and_by() {
 }
 
 #[test]
+fn only_what_waits_for_its_time_is_urgent() {
+    let by_time = LogConfig { flush_messages: i64::MAX, flush_ms: 500, ..LogConfig::default() };
+    for (config, waits) in [(LogConfig::default(), false), (by_time, true)] {
+        let fixture = Fixture::new(config);
+        let log = fixture.log();
+        let is_urgent = || fixture.directory.is_checkpoint_urgent();
+        assert!(!is_urgent());
+        log.append(&batch(1, 0), &INFO).unwrap();
+        assert_eq!(is_urgent(), waits);
+        fixture.directory.checkpoint(INFO.now_ms + 100).unwrap();
+        assert_eq!(is_urgent(), waits, "it waits still");
+        fixture.directory.checkpoint(INFO.now_ms + 500).unwrap();
+        fixture.sync();
+        fixture.directory.checkpoint(INFO.now_ms + 600).unwrap();
+        assert!(!is_urgent());
+    }
+    // New logs are settled soon.
+    let fixture = Fixture::new(LogConfig::default());
+    let _logs = open_forty(&fixture.directory);
+    assert!(fixture.directory.is_checkpoint_urgent());
+}
+
+#[test]
 fn what_a_killed_process_left_is_synced_once_for_all_logs() {
     let mut fixture = Fixture::new(LogConfig::default());
     for log in open_forty(&fixture.directory) {
