@@ -3,12 +3,12 @@
 use crate::error::DecideError;
 use crate::handle::Quorum;
 use ottla_controller::{CreatedTopic, DeletedTopic, ElectedTopic, Refusal, TopicToDelete};
-use ottla_protocol::Text;
 use ottla_protocol::messages::alter_partition_reassignments::AlterPartitionReassignmentsRequest;
 use ottla_protocol::messages::create_partitions::CreatePartitionsRequest;
 use ottla_protocol::messages::create_topics::CreateTopicsRequest;
 use ottla_protocol::messages::elect_leaders::ElectLeadersRequest;
 use ottla_protocol::messages::update_features::UpdateFeaturesRequest;
+use ottla_protocol::{ErrorCode, Text};
 
 impl Quorum {
     /// See [`Controller::create_topics`](ottla_controller::Controller::create_topics).
@@ -121,7 +121,10 @@ impl Quorum {
         match self.decide(move |controller| controller.create_automatically(&names)).await {
             Ok(Ok(answers)) => {
                 for (name, answer) in creation.1.iter().zip(answers) {
-                    if let Err(refusal) = answer {
+                    // One that somebody else has created meanwhile is there, which is all that was wanted.
+                    if let Err(refusal) = answer
+                        && refusal.code != ErrorCode::TopicAlreadyExists
+                    {
                         tracing::warn!(%name, %refusal, "a topic could not be created automatically");
                     }
                 }
