@@ -358,7 +358,6 @@ impl Upkeep {
         let (stop, stopped) = channel();
         let thread = std::thread::Builder::new().name("upkeep".into()).spawn(move || {
             let mut rounds: u32 = 0;
-            partitions.keep_ballast();
             while stopped.recv_timeout(CHECKPOINT_INTERVAL) == Err(RecvTimeoutError::Timeout) {
                 let now_ms = Clock.now_ms();
                 rounds = rounds.wrapping_add(1);
@@ -369,6 +368,9 @@ impl Upkeep {
                 }
                 if rounds.is_multiple_of(CHECKPOINTS_PER_TIDYING) {
                     partitions.tidy(now_ms);
+                }
+                // At a start not before the first acks, whose syncs would wait for this one.
+                if rounds == CHECKPOINTS_PER_LOOK || rounds.is_multiple_of(CHECKPOINTS_PER_TIDYING) {
                     partitions.keep_ballast();
                 }
             }
