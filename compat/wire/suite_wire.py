@@ -3,8 +3,6 @@
 A line of JSON for each check. The answers of two brokers are compared by whoever runs it on both.
 """
 
-import sys
-
 import checks_acls
 import checks_configs
 import checks_directories
@@ -47,14 +45,5 @@ SECTIONS = [
 ]
 
 
-def main():
-    world = World(sys.argv[1], sys.argv[2])
-    cluster = world.ask("DescribeCluster", 0)
-    world.call(cluster["ClusterId"], "CLUSTER")
-    for section in SECTIONS:
-        world.run(section)
-    return 1 if world.failed else 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    World.main(SECTIONS)

@@ -118,6 +118,16 @@ class Connection:
 class World:
     """The broker that is asked, and what it is called in answers."""
 
+    @classmethod
+    def main(cls, sections, **options):
+        """Runs a suite's sections with its two arguments, the address and the prefix, and ends the process."""
+        world = cls(sys.argv[1], sys.argv[2], **options)
+        cluster = world.ask("DescribeCluster", 0)
+        world.call(cluster["ClusterId"], "CLUSTER")
+        for section in sections:
+            world.run(section)
+        sys.exit(1 if world.failed else 0)
+
     def __init__(self, bootstrap, prefix, suite="wire"):
         self.suite = suite  # what its checks are filed under
         self.port = int(bootstrap.rsplit(":", 1)[1])
