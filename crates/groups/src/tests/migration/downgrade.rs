@@ -1,19 +1,13 @@
 //! A consumer group becomes a classic group when its last member of the consumer protocol goes.
 
 use super::super::check;
+use super::{A_HAS_ALL, A_JOINS_C, check_after};
 
 #[test]
 fn the_last_of_the_consumer_protocol_leaves() {
-    check(
-        "0s topic t=2
-         0s join a v=3 session=45s
-           > log: group g generation 0 is empty
-         3s sync a-1 a-1:[t-0,t-1]
-           > at 3s:
-           > join a: a-1 in generation 1 of range led by a-1: a-1
-           > log: group g generation 1 of range led by a-1: a-1=[t-0,t-1]
-           > sync a-1: [t-0,t-1]
-         3s commit member=a-1 gen=1 v=8 t-0=7
+    check_after(
+        A_HAS_ALL,
+        "3s commit member=a-1 gen=1 v=8 t-0=7
            > log: group g at t-0=7
            > commit: t-0 ok
          4s hello c reads=t
@@ -274,24 +268,9 @@ fn the_policy_says_whether_groups_go_back() {
 
 #[test]
 fn a_group_that_is_too_large_stays_what_it_is() {
-    check(
-        "0s topic t=2
-         0s hello c reads=t
-           > log: g c reads t
-           > log: g epoch 2
-           > log: g target for c: t-0,1
-           > log: g targets of epoch 2
-           > log: g c 0->2 Stable has t-0,1
-           > hello c: epoch 2 has t-0,1
-         2s join a v=3 session=45s
-           > log: g #2 reads t, classic range
-           > log: g epoch 3
-           > log: g target for #2: t-1
-           > log: g target for c: t-0
-           > log: g targets of epoch 3
-           > log: g #2 0->3 UnreleasedPartitions has -
-           > join a: #2 in generation 3 of range led by -
-         2s join b v=3 session=45s
+    check_after(
+        A_JOINS_C,
+        "2s join b v=3 session=45s
            > log: g #3 reads t, classic range
            > log: g epoch 4
            > log: g #3 0->3 Stable has -
@@ -453,24 +432,9 @@ fn a_static_classic_member_takes_the_place_where_groups_do_not_go_back() {
 
 #[test]
 fn a_downgrade_that_is_not_written_changes_nothing() {
-    check(
-        "0s topic t=2
-         0s hello c reads=t
-           > log: g c reads t
-           > log: g epoch 2
-           > log: g target for c: t-0,1
-           > log: g targets of epoch 2
-           > log: g c 0->2 Stable has t-0,1
-           > hello c: epoch 2 has t-0,1
-         2s join a v=3 session=45s
-           > log: g #2 reads t, classic range
-           > log: g epoch 3
-           > log: g target for #2: t-1
-           > log: g target for c: t-0
-           > log: g targets of epoch 3
-           > log: g #2 0->3 UnreleasedPartitions has -
-           > join a: #2 in generation 3 of range led by -
-         3s unwritable
+    check_after(
+        A_JOINS_C,
+        "3s unwritable
          3s bye c
            > bye c: CoordinatorNotAvailable
          3s list
@@ -567,24 +531,9 @@ fn a_group_goes_there_and_back_and_there_again() {
 
 #[test]
 fn after_a_restart_the_group_is_what_it_became() {
-    check(
-        "0s topic t=2
-         0s hello c reads=t
-           > log: g c reads t
-           > log: g epoch 2
-           > log: g target for c: t-0,1
-           > log: g targets of epoch 2
-           > log: g c 0->2 Stable has t-0,1
-           > hello c: epoch 2 has t-0,1
-         2s join a v=3 session=45s
-           > log: g #2 reads t, classic range
-           > log: g epoch 3
-           > log: g target for #2: t-1
-           > log: g target for c: t-0
-           > log: g targets of epoch 3
-           > log: g #2 0->3 UnreleasedPartitions has -
-           > join a: #2 in generation 3 of range led by -
-         3s bye c
+    check_after(
+        A_JOINS_C,
+        "3s bye c
            > log: g #2 has nothing
            > log: g c has nothing
            > log: g no target for #2

@@ -1,6 +1,7 @@
 //! Members of the classic protocol in a consumer group.
 
 use super::super::check;
+use super::{A_GOES_OVER, A_HAS_ALL, A_JOINS_C, check_after};
 
 #[test]
 fn cooperative_members_give_back_first() {
@@ -123,24 +124,9 @@ fn eager_members_give_everything_back() {
 
 #[test]
 fn who_waits_for_others_is_told_when_they_gave_back() {
-    check(
-        "0s topic t=2
-         0s hello c reads=t
-           > log: g c reads t
-           > log: g epoch 2
-           > log: g target for c: t-0,1
-           > log: g targets of epoch 2
-           > log: g c 0->2 Stable has t-0,1
-           > hello c: epoch 2 has t-0,1
-         2s join a v=3 session=45s
-           > log: g #2 reads t, classic range
-           > log: g epoch 3
-           > log: g target for #2: t-1
-           > log: g target for c: t-0
-           > log: g targets of epoch 3
-           > log: g #2 0->3 UnreleasedPartitions has -
-           > join a: #2 in generation 3 of range led by -
-         2s sync #2 gen=3
+    check_after(
+        A_JOINS_C,
+        "2s sync #2 gen=3
            > sync #2: []
          2s beat #2 gen=3
            > beat #2: ok
@@ -312,24 +298,9 @@ fn who_is_not_in_the_group_as_it_says_is_told_so() {
 
 #[test]
 fn who_is_behind_does_not_get_its_assignment() {
-    check(
-        "0s topic t=2
-         0s hello c reads=t
-           > log: g c reads t
-           > log: g epoch 2
-           > log: g target for c: t-0,1
-           > log: g targets of epoch 2
-           > log: g c 0->2 Stable has t-0,1
-           > hello c: epoch 2 has t-0,1
-         2s join a v=3 session=45s
-           > log: g #2 reads t, classic range
-           > log: g epoch 3
-           > log: g target for #2: t-1
-           > log: g target for c: t-0
-           > log: g targets of epoch 3
-           > log: g #2 0->3 UnreleasedPartitions has -
-           > join a: #2 in generation 3 of range led by -
-         4s join b v=3 session=45s
+    check_after(
+        A_JOINS_C,
+        "4s join b v=3 session=45s
            > log: g #3 reads t, classic range
            > log: g epoch 4
            > log: g target for #3: -
@@ -349,30 +320,9 @@ fn who_is_behind_does_not_get_its_assignment() {
 
 #[test]
 fn who_does_not_join_in_time_is_let_go() {
-    check(
-        "0s topic t=2
-         0s join a v=3 session=45s rebalance=20s
-           > log: group g generation 0 is empty
-         3s sync a-1 a-1:[t-0,t-1]
-           > at 3s:
-           > join a: a-1 in generation 1 of range led by a-1: a-1
-           > log: group g generation 1 of range led by a-1: a-1=[t-0,t-1]
-           > sync a-1: [t-0,t-1]
-         4s hello c reads=t
-           > log: group g is no more
-           > log: g a-1 reads t, classic range
-           > log: g epoch 1
-           > log: g target for a-1: t-0,1
-           > log: g targets of epoch 1
-           > log: g a-1 1->1 Stable has t-0,1
-           > log: g c reads t
-           > log: g epoch 2
-           > log: g target for a-1: t-0
-           > log: g target for c: t-1
-           > log: g targets of epoch 2
-           > log: g c 0->2 UnreleasedPartitions has -
-           > hello c: epoch 2 has -
-         5s beat a-1
+    check_after(
+        A_GOES_OVER,
+        "5s beat a-1
            > beat a-1: RebalanceInProgress
          9s beat a-1
            > beat a-1: RebalanceInProgress
@@ -394,30 +344,9 @@ fn who_does_not_join_in_time_is_let_go() {
 
 #[test]
 fn who_does_not_ask_for_its_assignment_in_time_is_let_go() {
-    check(
-        "0s topic t=2
-         0s join a v=3 session=45s rebalance=20s
-           > log: group g generation 0 is empty
-         3s sync a-1 a-1:[t-0,t-1]
-           > at 3s:
-           > join a: a-1 in generation 1 of range led by a-1: a-1
-           > log: group g generation 1 of range led by a-1: a-1=[t-0,t-1]
-           > sync a-1: [t-0,t-1]
-         4s hello c reads=t
-           > log: group g is no more
-           > log: g a-1 reads t, classic range
-           > log: g epoch 1
-           > log: g target for a-1: t-0,1
-           > log: g targets of epoch 1
-           > log: g a-1 1->1 Stable has t-0,1
-           > log: g c reads t
-           > log: g epoch 2
-           > log: g target for a-1: t-0
-           > log: g target for c: t-1
-           > log: g targets of epoch 2
-           > log: g c 0->2 UnreleasedPartitions has -
-           > hello c: epoch 2 has -
-         5s join a-1 session=45s rebalance=20s
+    check_after(
+        A_GOES_OVER,
+        "5s join a-1 session=45s rebalance=20s
            > log: g a-1 reads t, classic range
            > log: g a-1 1->2 Stable has t-0
            > join a-1: a-1 in generation 2 of range led by -
@@ -441,30 +370,9 @@ fn who_does_not_ask_for_its_assignment_in_time_is_let_go() {
 
 #[test]
 fn who_does_in_time_what_it_is_told_stays() {
-    check(
-        "0s topic t=2
-         0s join a v=3 session=45s rebalance=20s
-           > log: group g generation 0 is empty
-         3s sync a-1 a-1:[t-0,t-1]
-           > at 3s:
-           > join a: a-1 in generation 1 of range led by a-1: a-1
-           > log: group g generation 1 of range led by a-1: a-1=[t-0,t-1]
-           > sync a-1: [t-0,t-1]
-         4s hello c reads=t
-           > log: group g is no more
-           > log: g a-1 reads t, classic range
-           > log: g epoch 1
-           > log: g target for a-1: t-0,1
-           > log: g targets of epoch 1
-           > log: g a-1 1->1 Stable has t-0,1
-           > log: g c reads t
-           > log: g epoch 2
-           > log: g target for a-1: t-0
-           > log: g target for c: t-1
-           > log: g targets of epoch 2
-           > log: g c 0->2 UnreleasedPartitions has -
-           > hello c: epoch 2 has -
-         5s beat a-1
+    check_after(
+        A_GOES_OVER,
+        "5s beat a-1
            > beat a-1: RebalanceInProgress
          6s join a-1 session=45s rebalance=20s
            > log: g a-1 reads t, classic range
@@ -594,24 +502,9 @@ fn a_static_member_is_replaced() {
 
 #[test]
 fn offsets_are_committed_in_the_members_generation() {
-    check(
-        "0s topic t=2
-         0s hello c reads=t
-           > log: g c reads t
-           > log: g epoch 2
-           > log: g target for c: t-0,1
-           > log: g targets of epoch 2
-           > log: g c 0->2 Stable has t-0,1
-           > hello c: epoch 2 has t-0,1
-         2s join a v=3 session=45s
-           > log: g #2 reads t, classic range
-           > log: g epoch 3
-           > log: g target for #2: t-1
-           > log: g target for c: t-0
-           > log: g targets of epoch 3
-           > log: g #2 0->3 UnreleasedPartitions has -
-           > join a: #2 in generation 3 of range led by -
-         2s commit member=#2 gen=3 v=2 t-0=5
+    check_after(
+        A_JOINS_C,
+        "2s commit member=#2 gen=3 v=2 t-0=5
            > log: group g at t-0=5
            > commit: t-0 ok
          2s commit member=#2 gen=4 v=9 t-0=5
@@ -717,16 +610,9 @@ fn without_anyone_of_the_consumer_protocol_a_group_still_rebalances() {
 
 #[test]
 fn after_a_restart_members_go_on() {
-    check(
-        "0s topic t=2
-         0s join a v=3 session=45s
-           > log: group g generation 0 is empty
-         3s sync a-1 a-1:[t-0,t-1]
-           > at 3s:
-           > join a: a-1 in generation 1 of range led by a-1: a-1
-           > log: group g generation 1 of range led by a-1: a-1=[t-0,t-1]
-           > sync a-1: [t-0,t-1]
-         4s hello c reads=t
+    check_after(
+        A_HAS_ALL,
+        "4s hello c reads=t
            > log: group g is no more
            > log: g a-1 reads t, classic range
            > log: g epoch 1

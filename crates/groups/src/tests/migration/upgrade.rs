@@ -1,6 +1,7 @@
 //! A classic group with members becomes a consumer group.
 
 use super::super::check;
+use super::{A_HAS_ALL, check_after};
 
 #[test]
 fn a_heartbeat_makes_a_classic_group_a_consumer_group() {
@@ -59,16 +60,9 @@ fn a_heartbeat_makes_a_classic_group_a_consumer_group() {
 
 #[test]
 fn who_waits_to_join_is_told_to_join_again() {
-    check(
-        "0s topic t=2
-         0s join a v=3 session=45s
-           > log: group g generation 0 is empty
-         3s sync a-1 a-1:[t-0,t-1]
-           > at 3s:
-           > join a: a-1 in generation 1 of range led by a-1: a-1
-           > log: group g generation 1 of range led by a-1: a-1=[t-0,t-1]
-           > sync a-1: [t-0,t-1]
-         4s join b v=3 session=45s
+    check_after(
+        A_HAS_ALL,
+        "4s join b v=3 session=45s
          4s hello c reads=t
            > log: group g is no more
            > log: g a-1 reads t, classic range
@@ -171,16 +165,9 @@ fn a_group_before_its_first_generation_can_be_upgraded() {
 
 #[test]
 fn the_policy_says_which_way_groups_go() {
-    check(
-        "0s topic t=2
-         0s join a v=3 session=45s
-           > log: group g generation 0 is empty
-         3s sync a-1 a-1:[t-0,t-1]
-           > at 3s:
-           > join a: a-1 in generation 1 of range led by a-1: a-1
-           > log: group g generation 1 of range led by a-1: a-1=[t-0,t-1]
-           > sync a-1: [t-0,t-1]
-         3s set migration=disabled
+    check_after(
+        A_HAS_ALL,
+        "3s set migration=disabled
          3s hello c reads=t
            > hello c: GroupIdNotFound
          3s set migration=downgrade
@@ -292,16 +279,9 @@ fn a_group_that_is_too_large_is_not_upgraded() {
 
 #[test]
 fn only_who_joins_upgrades_a_group() {
-    check(
-        "0s topic t=2
-         0s join a v=3 session=45s
-           > log: group g generation 0 is empty
-         3s sync a-1 a-1:[t-0,t-1]
-           > at 3s:
-           > join a: a-1 in generation 1 of range led by a-1: a-1
-           > log: group g generation 1 of range led by a-1: a-1=[t-0,t-1]
-           > sync a-1: [t-0,t-1]
-         4s alive c epoch=1
+    check_after(
+        A_HAS_ALL,
+        "4s alive c epoch=1
            > alive c: GroupIdNotFound
          4s bye c
            > bye c: GroupIdNotFound
@@ -401,16 +381,9 @@ fn what_is_given_to_several_has_one_owner() {
 
 #[test]
 fn an_upgrade_that_is_not_written_changes_nothing() {
-    check(
-        "0s topic t=2
-         0s join a v=3 session=45s
-           > log: group g generation 0 is empty
-         3s sync a-1 a-1:[t-0,t-1]
-           > at 3s:
-           > join a: a-1 in generation 1 of range led by a-1: a-1
-           > log: group g generation 1 of range led by a-1: a-1=[t-0,t-1]
-           > sync a-1: [t-0,t-1]
-         4s join b v=3 session=45s
+    check_after(
+        A_HAS_ALL,
+        "4s join b v=3 session=45s
          4s unwritable
          4s hello c reads=t
            > join b: CoordinatorNotAvailable
