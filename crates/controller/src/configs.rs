@@ -6,6 +6,7 @@
 //! it yet; loggers are the node's own and do not come here.
 
 use crate::controller::{Controller, check_record_count};
+use crate::features::MIN_ISR;
 use crate::refusal::Refusal;
 use crate::topic_name::validate_topic_name;
 use ottla_configs::{
@@ -19,9 +20,6 @@ use ottla_protocol::records::metadata::ConfigRecord;
 use ottla_protocol::{ErrorCode, Text};
 use ottla_state_machine::Decision;
 use std::collections::{BTreeMap, BTreeSet};
-
-/// The key that the whole cluster needs a value of while eligible leader replicas are on (KIP-966).
-const MIN_ISR: &str = "min.insync.replicas";
 
 /// The key that lets a replica lead that lacks records.
 const UNCLEAN: &str = "unclean.leader.election.enable";

@@ -67,3 +67,8 @@ pub(crate) fn duplicates<'a>(names: impl Iterator<Item = &'a Text>) -> Vec<&'a T
     names.for_each(|name| *counts.entry(name).or_default() += 1);
     counts.into_iter().filter(|(_, count)| *count > 1).map(|(name, _)| name).collect()
 }
+
+/// The nodes as records have them.
+pub(crate) fn numbers(nodes: &[NodeId]) -> Vec<i32> {
+    nodes.iter().map(|node| node.0).collect()
+}

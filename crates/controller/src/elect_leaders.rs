@@ -1,6 +1,7 @@
 //! Leaders are elected because somebody asks for it (KIP-460; Kafka's `ReplicationControlManager.electLeaders` and
 //! `PartitionChangeBuilder`): the preferred one, or any at all, though it may lack records.
 
+use crate::controller::numbers;
 use crate::controller::{Controller, check_record_count};
 use crate::directories::is_reachable;
 use crate::refusal::Refusal;
@@ -156,7 +157,6 @@ impl Controller<'_> {
         if is_unclean || !has_elr {
             elr.clear();
         }
-        let numbers = |nodes: &[NodeId]| nodes.iter().map(|node| node.0).collect::<Vec<i32>>();
         record.eligible_leader_replicas = (elr != partition.eligible_leader_replicas).then(|| numbers(&elr));
         record.isr = (isr != partition.isr).then(|| numbers(&isr));
         if has_elr && leader != partition.leader {

@@ -9,6 +9,9 @@ use ottla_protocol::records::metadata::{
 };
 use ottla_state_machine::Decision;
 
+/// The key that the whole cluster needs a value of while eligible leader replicas are on (KIP-966).
+pub(crate) const MIN_ISR: &str = "min.insync.replicas";
+
 /// The levels that formatting finalizes, in Kafka's order: `metadata.version`, then by name.
 pub fn bootstrap_features() -> Vec<MetadataRecord> {
     let mut features: Vec<_> = FEATURES
@@ -33,8 +36,8 @@ pub(crate) fn min_isr_of_all_brokers(configs: &BrokerConfig) -> MetadataRecord {
     MetadataRecord::Config(ConfigRecord {
         resource_type: ResourceType::Broker.id(),
         resource_name: Text::default(),
-        name: Text::from_static("min.insync.replicas"),
-        value: Some(Text::from(configs.int("min.insync.replicas").to_string())),
+        name: Text::from_static(MIN_ISR),
+        value: Some(Text::from(configs.int(MIN_ISR).to_string())),
         ..ConfigRecord::default()
     })
 }

@@ -4,6 +4,7 @@
 //! One that needs no new replica in sync is done at once. Any other is written down as under way; what ends it is a
 //! change of the ISR, which comes with replication.
 
+use crate::controller::numbers;
 use crate::controller::{Controller, check_record_count};
 use crate::refusal::Refusal;
 use ottla_ids::{NodeId, TopicId, Uuid};
@@ -149,7 +150,6 @@ impl Controller<'_> {
         partition: &Partition,
         wanted: Wanted,
     ) -> PartitionChangeRecord {
-        let numbers = |nodes: &[NodeId]| nodes.iter().map(|node| node.0).collect::<Vec<i32>>();
         let changed = |after: &[NodeId], before: &[NodeId]| (after != before).then(|| numbers(after));
         let mut record = PartitionChangeRecord {
             partition_id: index,

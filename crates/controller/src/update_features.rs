@@ -5,7 +5,7 @@
 //! may be disabled: Apache Kafka heeds it when it gets the data back.
 
 use crate::controller::{Controller, check_record_count};
-use crate::features::min_isr_of_all_brokers;
+use crate::features::{MIN_ISR, min_isr_of_all_brokers};
 use crate::refusal::Refusal;
 use ottla_metadata::{
     ConfigResource, ELR_VERSION, KRAFT_VERSION, METADATA_VERSION, MetadataRecord, MetadataVersion,
@@ -24,8 +24,6 @@ const UNSAFE_DOWNGRADE: i8 = 3;
 
 /// ELR's level 1 needs the records of this `metadata.version`, `4.0-IV1`.
 const ELR_NEEDS: MetadataVersion = MetadataVersion(23);
-
-const MIN_ISR: &str = "min.insync.replicas";
 
 /// What comes of a request that is not refused.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -31,5 +31,8 @@ pub(crate) use turn::Turn;
 /// Kafka's name of this kind of group.
 pub(crate) const TYPE_NAME: &str = "classic";
 
+/// The protocol type of Kafka's consumers, whose metadata the coordinator understands.
+pub(crate) const CONSUMER_PROTOCOL: &str = "consumer";
+
 pub use metadata::{Metadata, StoredMember};
 pub use phase::Phase;

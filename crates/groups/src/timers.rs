@@ -1,5 +1,6 @@
 //! What is to happen later, by deadline.
 
+use crate::Now;
 use ottla_protocol::Text;
 use std::collections::{BTreeSet, HashMap};
 
@@ -39,6 +40,12 @@ impl Timers {
         }
         self.due.insert((at_ms, timer));
         debug_assert_eq!(self.due.len(), self.at.len(), "one deadline a timer");
+    }
+
+    /// A member of a consumer group may be silent for `session_ms` from now on.
+    pub fn set_session(&mut self, group: &Text, member: &Text, session_ms: i64, now: Now) {
+        let session = Timer::ConsumerSession { group: group.clone(), member: member.clone() };
+        self.set(session, now.tick_ms.saturating_add(session_ms));
     }
 
     /// Sets `timer` to `at_ms` unless it is set.

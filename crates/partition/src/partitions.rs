@@ -229,6 +229,11 @@ impl Partitions {
         let _ = self.newest.set(Newest(Box::new(newest)));
     }
 
+    /// The newest image, if somebody tells it.
+    fn newest(&self) -> Option<Arc<Image>> {
+        self.newest.get().map(|newest| newest.0())
+    }
+
     /// The partition, if it is open.
     pub fn get(&self, topic_id: TopicId, index: i32) -> Option<Arc<Partition>> {
         self.by_id.pin().get(&(topic_id, index)).cloned()
@@ -256,7 +261,7 @@ impl Partitions {
         }
         // A request may have come with an older image. What counts is whether the topic is there now: of one that was
         // deleted meanwhile nobody would close the partition, and the next topic of its name would find its folder.
-        let newest = self.newest.get().map(|newest| newest.0());
+        let newest = self.newest();
         let image = newest.as_deref().unwrap_or(image);
         let topic = image.topic_by_id(topic.id).ok_or_else(not_here)?;
         let leads = |it: &&Arc<ottla_metadata::Partition>| it.leader == Some(self.node);
@@ -672,7 +677,7 @@ impl Partitions {
     fn gone_unseen(&self, image: &Image) -> Vec<Arc<Topic>> {
         // Nobody opens a partition meanwhile, and what is newer than this image is followed later.
         let _changing = self.changing.lock().unwrap_or_else(PoisonError::into_inner);
-        let newest = self.newest.get().map(|newest| newest.0());
+        let newest = self.newest();
         let newest = newest.as_deref().unwrap_or(image);
         let mut ahead = self.ahead.lock().unwrap_or_else(PoisonError::into_inner);
         ahead.retain(|topic| image.topic_by_id(topic.id).is_none());

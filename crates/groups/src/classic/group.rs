@@ -10,9 +10,6 @@ use bytes::Bytes;
 use ottla_protocol::Text;
 use std::collections::BTreeSet;
 
-/// The protocol type of Kafka's consumers, whose metadata the coordinator understands in part.
-const CONSUMER: &str = "consumer";
-
 /// One classic group.
 ///
 /// Invariants: `leader` is a member, and there is one if there are members; who is in `pending_joins` is no
@@ -134,7 +131,7 @@ impl Group {
         let mut group = Group {
             phase: Phase::Stable,
             generation,
-            protocol_type: Some(Text::from_static(CONSUMER)),
+            protocol_type: Some(Text::from_static(super::CONSUMER_PROTOCOL)),
             leader: members.first().map(|member| member.id.clone()),
             ..Group::new(id, wall_ms)
         };
@@ -232,7 +229,7 @@ impl Group {
     }
 
     pub fn speaks_consumer(&self) -> bool {
-        self.protocol_type.as_deref() == Some(CONSUMER)
+        self.protocol_type.as_deref() == Some(super::CONSUMER_PROTOCOL)
     }
 
     /// Whether a member reads `topic`; to be safe, yes when a consumer's subscription cannot be read.

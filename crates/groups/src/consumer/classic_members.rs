@@ -14,12 +14,13 @@
 
 use super::advance::{Advance, Arrival, Found, Targets, Writer};
 use super::downgrade::Successor;
-use super::embedded::{self, PROTOCOL_TYPE};
+use super::embedded;
 use super::group::Group;
 use super::heartbeat::{check_instance, unknown_instance};
 use super::member::{ClassicMember, JOINING, Member, MemberState, Subscription};
 use super::messages::Refused;
 use super::settings::Migration;
+use crate::classic::CONSUMER_PROTOCOL;
 use crate::groups::{Effects, Groups, Note};
 use crate::messages::{Heartbeat, Join, JoinAnswer, Leave, Leaving, Left, Protocol, Sync, SyncAnswer};
 use crate::timers::Timer;
@@ -102,7 +103,7 @@ impl Groups {
         } else {
             let group = join.group.detached();
             self.timers.cancel(&Timer::ConsumerJoin { group: group.clone(), member: id.clone() });
-            self.consumer_is_heard_of(&group, &id, join.session_timeout_ms, now);
+            self.timers.set_session(&group, &id, join.session_timeout_ms.into(), now);
             let sync = Timer::ConsumerSync { group: group.clone(), member: id.clone() };
             self.timers.set(sync, now.tick_ms.saturating_add(join.rebalance_timeout_ms.into()));
             if has_all_topics {
@@ -113,7 +114,7 @@ impl Groups {
         Ok(JoinAnswer {
             refusal: None,
             generation,
-            protocol_type: Some(Text::from_static(PROTOCOL_TYPE)),
+            protocol_type: Some(Text::from_static(CONSUMER_PROTOCOL)),
             protocol_name,
             // The coordinator divides the work.
             leader: Text::default(),
@@ -137,7 +138,7 @@ impl Groups {
             self.classic_member(&sync.group, &sync.member_id, sync.instance_id.as_ref(), sync.generation)?;
         let (name, metadata) = classic.protocols.first().ok_or(Refusal::InconsistentGroupProtocol)?;
         let differs = |theirs: &Option<Text>, ours: &str| theirs.as_ref().is_some_and(|it| **it != *ours);
-        if differs(&sync.protocol_type, PROTOCOL_TYPE) || differs(&sync.protocol_name, name) {
+        if differs(&sync.protocol_type, CONSUMER_PROTOCOL) || differs(&sync.protocol_name, name) {
             return Err(Refusal::InconsistentGroupProtocol);
         }
         let group = sync.group.detached();
@@ -154,7 +155,7 @@ impl Groups {
             embedded::assignment(embedded::partitions_of(&member.current.assigned), metadata, &*sync.cluster);
         let assignment = assignment.ok_or(Refusal::InconsistentGroupProtocol)?;
         self.timers.cancel(&Timer::ConsumerSync { group: group.clone(), member: id.clone() });
-        self.consumer_is_heard_of(&group, &id, session_ms, now);
+        self.timers.set_session(&group, &id, session_ms.into(), now);
         Ok(SyncAnswer {
             refusal: None,
             protocol_type: sync.protocol_type.clone(),
@@ -181,7 +182,7 @@ impl Groups {
         let (session_ms, rebalance_ms) =
             (classic.session_timeout_ms, member.subscription.rebalance_timeout_ms);
         let group = beat.group.detached();
-        self.consumer_is_heard_of(&group, &id, session_ms, now);
+        self.timers.set_session(&group, &id, session_ms.into(), now);
         if has_step_to_take || nobody_else {
             self.expect_join(&group, &id, rebalance_ms, now);
             return Err(Refusal::RebalanceInProgress);
@@ -328,7 +329,7 @@ impl Group {
     fn supports(&self, protocol_type: &str, offered: &[Protocol]) -> bool {
         let theirs = || self.members().values().filter_map(|it| it.subscription.classic.as_ref());
         let all_have = |name: &Text| theirs().all(|it| it.protocols.iter().any(|(known, _)| known == name));
-        protocol_type == PROTOCOL_TYPE && offered.iter().any(|offered| all_have(&offered.name))
+        protocol_type == CONSUMER_PROTOCOL && offered.iter().any(|offered| all_have(&offered.name))
     }
 
     /// Whether every member speaks the classic protocol.

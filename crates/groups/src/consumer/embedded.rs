@@ -11,9 +11,6 @@ use ottla_protocol::data::{ConsumerProtocolAssignment, ConsumerProtocolSubscript
 use ottla_protocol::{Message, Reader, Text, decode_from, encode};
 use std::collections::BTreeSet;
 
-/// The protocol type of Kafka's consumers.
-pub(crate) const PROTOCOL_TYPE: &str = "consumer";
-
 /// What a member of the classic protocol wants to read.
 #[derive(Debug)]
 pub(super) struct Wish {

@@ -31,8 +31,7 @@ impl Groups {
             beat.member_id = Text::from(beat.fresh_id.to_string());
         }
         let mut changes = self.changes_of(&beat, now)?;
-        let session = Timer::ConsumerSession { group: beat.group.clone(), member: beat.member_id.clone() };
-        self.timers.set(session, now.tick_ms.saturating_add(beat.settings.session_timeout_ms.into()));
+        self.timers.set_session(&beat.group, &beat.member_id, beat.settings.session_timeout_ms.into(), now);
         let revocation = Timer::Revocation { group: beat.group.clone(), member: beat.member_id.clone() };
         match changes.revoke_within_ms {
             Some(Some(timeout_ms)) => {

@@ -76,8 +76,7 @@ impl Groups {
         if self.consumer_group(group).is_some_and(|it| it.member(member).is_some()) {
             effects.notes.push(Note::Failed { group: group.clone(), member: member.clone() });
             self.fence(group, &BTreeSet::from([member]), now, effects);
-            let session = Timer::ConsumerSession { group: group.clone(), member: member.clone() };
-            self.timers.set(session, now.tick_ms.saturating_add(RETRY_MS));
+            self.timers.set_session(group, member, RETRY_MS, now);
         }
     }
 
@@ -145,8 +144,7 @@ impl Groups {
         let session_ms = self.settings.consumer.group.session_timeout_ms;
         for (id, stored) in self.state.groups() {
             for (member, it) in stored.consumer.iter().flat_map(|group| group.members()) {
-                let session = Timer::ConsumerSession { group: id.clone(), member: member.clone() };
-                self.timers.set(session, now.tick_ms.saturating_add(session_ms.into()));
+                self.timers.set_session(id, member, session_ms.into(), now);
                 let speaks_consumer = it.subscription.classic.is_none();
                 if speaks_consumer && it.current.state == MemberState::UnrevokedPartitions {
                     let revocation = Timer::Revocation { group: id.clone(), member: member.clone() };

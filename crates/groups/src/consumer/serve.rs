@@ -52,7 +52,7 @@ impl Groups {
             let group = stored.consumer.as_ref()?;
             Some(Listed {
                 group: id.clone(),
-                protocol_type: Text::from_static("consumer"),
+                protocol_type: Text::from_static(crate::classic::CONSUMER_PROTOCOL),
                 state: group.phase().name(),
                 group_type: super::TYPE_NAME,
             })

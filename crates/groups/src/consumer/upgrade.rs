@@ -18,7 +18,6 @@ use crate::classic;
 use crate::groups::{Effects, Groups, Note};
 use crate::messages::{Answer, JoinAnswer, SyncAnswer};
 use crate::records::Record;
-use crate::timers::Timer;
 use crate::{Now, Refusal};
 use ottla_protocol::Text;
 use std::collections::{BTreeMap, BTreeSet};
@@ -145,15 +144,9 @@ impl Groups {
                 continue;
             };
             if let Some(classic) = &it.classic {
-                self.consumer_is_heard_of(id, member, classic.session_timeout_ms, now);
+                self.timers.set_session(id, member, classic.session_timeout_ms.into(), now);
             }
         }
         effects.notes.push(Note::Upgraded { group: id.clone() });
-    }
-
-    /// A member of a consumer group may be silent for `session_ms` from now on.
-    pub(super) fn consumer_is_heard_of(&mut self, group: &Text, member: &Text, session_ms: i32, now: Now) {
-        let session = Timer::ConsumerSession { group: group.clone(), member: member.clone() };
-        self.timers.set(session, now.tick_ms.saturating_add(session_ms.into()));
     }
 }
