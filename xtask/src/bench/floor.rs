@@ -7,7 +7,7 @@ use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 
 use super::Bench;
-use super::report::cell;
+use super::report::{cell, sorted};
 use crate::tools::run as run_command;
 
 /// The measurements of a round: a name, the field of its number, a title.
@@ -48,9 +48,7 @@ impl Bench {
 pub(super) fn table(measured: &[Value]) -> String {
     let of = |name: &str, field: &str| -> Vec<f64> {
         let some = measured.iter().filter(|it| it["what"] == "floor" && it["floor"] == name);
-        let mut numbers: Vec<f64> = some.filter_map(|it| it[field].as_f64()).collect();
-        numbers.sort_by(f64::total_cmp);
-        numbers
+        sorted(some.filter_map(|it| it[field].as_f64()))
     };
     let mut page = String::new();
     for (name, field, title) in ROWS {

@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use anyhow::Result;
 use serde_json::{Value, json};
 
-use super::report::{cell, ratio};
+use super::report::{cell, ratio, sorted};
 use super::{Bench, clear};
 
 /// As in KIP-848's own comparison of the protocols.
@@ -54,10 +54,7 @@ pub(super) fn table(measured: &[Value]) -> String {
                     let some = measured.iter().filter(|it| {
                         it["what"] == "groups" && it["side"] == side && it["protocol"] == protocol
                     });
-                    let mut numbers: Vec<f64> =
-                        some.filter_map(|it| Some(it[change][number].as_f64()? * factor)).collect();
-                    numbers.sort_by(f64::total_cmp);
-                    numbers
+                    sorted(some.filter_map(|it| Some(it[change][number].as_f64()? * factor)))
                 };
                 let (kafka, ottla) = (of("kafka"), of("ottla"));
                 if kafka.is_empty() && ottla.is_empty() {

@@ -195,7 +195,12 @@ fn rows(workloads: &[Workload]) -> Vec<Row> {
 /// Sorted.
 fn numbers(measured: &[Value], row: &Row, side: &str) -> Vec<f64> {
     let of_row = measured.iter().filter(|it| it["what"] == row.what.as_str() && it["side"] == side);
-    let mut numbers: Vec<f64> = of_row.filter_map(|it| (row.number)(it)).collect();
+    sorted(of_row.filter_map(|it| (row.number)(it)))
+}
+
+/// What the median and the range are taken of.
+pub(super) fn sorted(numbers: impl Iterator<Item = f64>) -> Vec<f64> {
+    let mut numbers: Vec<f64> = numbers.collect();
     numbers.sort_by(f64::total_cmp);
     numbers
 }

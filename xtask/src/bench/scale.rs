@@ -10,7 +10,7 @@ use anyhow::{Context, Result};
 use serde_json::{Value, json};
 
 use super::broker::{Broker, Kind};
-use super::report::{Number, cell, ratio};
+use super::report::{Number, cell, ratio, sorted};
 use super::{Bench, clear, finish_driver, machine};
 use crate::tools::run as run_command;
 
@@ -170,9 +170,7 @@ pub(super) fn table(measured: &[Value]) -> String {
                 && it["partitions"] == count
                 && it["measure"] == measure
         });
-        let mut numbers: Vec<f64> = some.filter_map(number).collect();
-        numbers.sort_by(f64::total_cmp);
-        numbers
+        sorted(some.filter_map(number))
     };
     for (measure, title, number) in rows() {
         let sides = [("kafka", BOTH), ("ottla", BOTH), ("ottla", OTTLA)]

@@ -48,7 +48,11 @@ const ROUNDS: &[Round] = &[
         ],
         suites: &[("java", |tools| java(tools, "ClientSuite")), ("franz-go", |tools| go(tools, "franz"))],
     },
-    Round { name: "scenarios", settings: &[], suites: &[("scenarios", scenarios)] },
+    Round {
+        name: "scenarios",
+        settings: &[],
+        suites: &[("scenarios", |tools| python(tools, "groups/suite_scenarios.py"))],
+    },
     // Each unlike the default, and so small that its effect is soon there.
     Round {
         name: "group-settings",
@@ -75,13 +79,13 @@ const ROUNDS: &[Round] = &[
             ("offsets.topic.num.partitions", "3"),
             ("offsets.topic.segment.bytes", "2097152"),
         ],
-        suites: &[("group-settings", group_settings)],
+        suites: &[("group-settings", |tools| python(tools, "groups/suite_settings.py"))],
     },
     // Features are set to other levels and back again, which other suites must not see.
     Round {
         name: "quorum",
         settings: &[("group.initial.rebalance.delay.ms", "0")],
-        suites: &[("quorum", |tools| wire(tools, "suite_quorum.py"))],
+        suites: &[("quorum", |tools| python(tools, "wire/suite_quorum.py"))],
     },
 ];
 
@@ -96,12 +100,12 @@ const SUITES: &[(&str, Prepare)] = &[
     ("java-streams", |tools| java(tools, "StreamsSuite")),
     ("java-election", |tools| java(tools, "ElectionSuite")),
     ("java-directories", |tools| java(tools, "DirectorySuite")),
-    ("librdkafka", |tools| python(tools, "suite_librdkafka.py")),
-    ("aiokafka", |tools| python(tools, "suite_aiokafka.py")),
+    ("librdkafka", |tools| python(tools, "python/suite_librdkafka.py")),
+    ("aiokafka", |tools| python(tools, "python/suite_aiokafka.py")),
     ("kafkajs", |tools| tools.node(&tools.compat("node/suite_kafkajs.js"))),
     ("franz-go", |tools| go(tools, "franz")),
     ("sarama", |tools| go(tools, "sarama")),
-    ("wire", |tools| wire(tools, "suite_wire.py")),
+    ("wire", |tools| python(tools, "wire/suite_wire.py")),
 ];
 
 fn java(tools: &Tools, class: &str) -> Result<Command> {
@@ -111,41 +115,17 @@ fn java(tools: &Tools, class: &str) -> Result<Command> {
     Ok(command)
 }
 
+/// A script of `compat/`; those that send raw requests need nothing installed.
 fn python(tools: &Tools, script: &str) -> Result<Command> {
     let mut command = Command::new(tools.python()?);
-    command.arg(tools.compat("python").join(script));
+    command.arg("-B").arg(tools.compat(script));
     Ok(command)
 }
 
 /// Kafka Connect's workers, which the suite starts and kills.
 fn connect(tools: &Tools) -> Result<Command> {
-    let mut command = Command::new(tools.python()?);
-    command
-        .arg("-B")
-        .arg(tools.compat("connect/suite_connect.py"))
-        .arg(tools.connect_jars()?)
-        .arg(tools.compat("kafka/log4j2.yaml"));
-    Ok(command)
-}
-
-/// Not a client but raw requests, right and wrong ones: it needs nothing installed.
-fn wire(tools: &Tools, script: &str) -> Result<Command> {
-    let mut command = Command::new(tools.python()?);
-    command.arg("-B").arg(tools.compat("wire").join(script));
-    Ok(command)
-}
-
-/// The scenarios of the group coordinator's own tests, through sockets.
-fn scenarios(tools: &Tools) -> Result<Command> {
-    let mut command = Command::new(tools.python()?);
-    command.arg("-B").arg(tools.compat("groups/suite_scenarios.py"));
-    Ok(command)
-}
-
-/// What the settings of groups and offsets do; raw requests, too.
-fn group_settings(tools: &Tools) -> Result<Command> {
-    let mut command = Command::new(tools.python()?);
-    command.arg("-B").arg(tools.compat("groups/suite_settings.py"));
+    let mut command = python(tools, "connect/suite_connect.py")?;
+    command.arg(tools.connect_jars()?).arg(tools.compat("kafka/log4j2.yaml"));
     Ok(command)
 }
 
