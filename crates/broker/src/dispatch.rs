@@ -205,7 +205,9 @@ impl Broker {
                     log_levels,
                 ))
             }
-            ApiKey::AlterConfigs => to.reply(&alter_configs::alter_configs(to.decode(reader)?, quorum).await),
+            ApiKey::AlterConfigs => {
+                to.reply(&alter_configs::alter_configs(to.decode(reader)?, self.through(call), quorum).await)
+            }
             ApiKey::AlterReplicaLogDirs => {
                 let request = to.decode(reader)?;
                 to.reply(&may_block(|| {
@@ -214,7 +216,7 @@ impl Broker {
             }
             ApiKey::DescribeLogDirs => {
                 let request = to.decode(reader)?;
-                to.reply(&may_block(|| describe_log_dirs::describe_log_dirs(&request, partitions)))
+                to.reply(&may_block(|| describe_log_dirs::describe_log_dirs(&request, partitions, &image)))
             }
             ApiKey::CreatePartitions => {
                 to.reply(&create_partitions::create_partitions(to.decode(reader)?, quorum).await)
@@ -226,7 +228,13 @@ impl Broker {
             ApiKey::IncrementalAlterConfigs => {
                 let request = to.decode(reader)?;
                 to.reply(
-                    &incremental_alter_configs::incremental_alter_configs(request, quorum, log_levels).await,
+                    &incremental_alter_configs::incremental_alter_configs(
+                        request,
+                        self.through(call),
+                        quorum,
+                        log_levels,
+                    )
+                    .await,
                 )
             }
             ApiKey::AlterPartitionReassignments => {

@@ -122,6 +122,7 @@ fn relocate(error: &MoveError) -> ErrorCode {
     match error {
         MoveError::NameTooLong { .. } => ErrorCode::InvalidTopicException,
         MoveError::UnknownDirectory { .. } => ErrorCode::LogDirNotFound,
+        MoveError::Cordoned { .. } => ErrorCode::InvalidReplicaAssignment,
         MoveError::Unknown { .. } => ErrorCode::UnknownTopicOrPartition,
         MoveError::NotHere { .. } => ErrorCode::ReplicaNotAvailable,
         MoveError::Storage(error) => storage(error),

@@ -19,6 +19,7 @@ impl Broker {
                 // At a start: groups need not wait until all other partitions are opened.
                 self.shared.lead_groups(&image).await;
             }
+            self.shared.follow_cordons(&image, &before).await;
             let shared = Arc::clone(&self.shared);
             let step = {
                 let image = Arc::clone(&image);

@@ -31,6 +31,7 @@ pub use fetch_sessions::FetchSessions;
 pub use log_levels::LogLevels;
 
 use ottla_configs::BrokerConfig;
+use ottla_controller::Through;
 use ottla_coordinator::GroupCoordinator;
 use ottla_partition::Partitions;
 use ottla_protocol::ApiKey;
@@ -177,6 +178,14 @@ impl Broker {
         match self.is_of_controllers(listener) {
             true => SERVED_BY_CONTROLLERS,
             false => SERVED,
+        }
+    }
+
+    /// On whose listener the call came.
+    fn through(&self, call: &Call) -> Through {
+        match self.is_of_controllers(&call.listener) {
+            true => Through::Controller,
+            false => Through::Broker,
         }
     }
 

@@ -1,8 +1,9 @@
 //! The controller hears of this node's log directories: where partitions were placed, and what failed
 //! (KIP-858; Kafka's `AssignmentsManager` and the offline directories of its heartbeats).
 
-use crate::Broker;
+use crate::{Broker, Shared};
 use ottla_ids::{TopicId, Uuid};
+use ottla_metadata::{Image, MetadataVersion};
 use ottla_partition::{AssignError, Assignments};
 use ottla_quorum::{DecideError, Quorum};
 use std::sync::Arc;
@@ -15,6 +16,13 @@ const PLACED_MAX: usize = 2250;
 const RETRY: Duration = Duration::from_secs(1);
 
 impl Broker {
+    /// Cordons the log directories that are to be, and sees that the controller knows it: to be called before anybody
+    /// can ask for new partitions. Later changes are followed with the rest of the metadata.
+    pub async fn cordon_directories(&self) {
+        let image = self.shared.quorum.image();
+        self.shared.follow_cordons(&image, &Image::default()).await;
+    }
+
     /// Tells the controller what happens to the log directories, until the node stops.
     pub async fn report_directories(&self) {
         let (quorum, news) = (&self.shared.quorum, self.shared.partitions.news());
@@ -40,6 +48,38 @@ impl Broker {
                 tracing::warn!(%error, "the metadata does not know yet where partitions lie");
                 news.put_back(report);
                 tokio::time::sleep(RETRY).await;
+            }
+        }
+    }
+}
+
+impl Shared {
+    /// Cordons the log directories that are to be by `image`, the one after `before`. The controller is told first:
+    /// where DescribeLogDirs says that directories are cordoned, it gives this node nothing more for them.
+    pub(crate) async fn follow_cordons(&self, image: &Image, before: &Image) {
+        let directories = self.partitions.directories();
+        match self.partitions.cordoned_in(image, before) {
+            None => self.tell_cordoned(image, directories.cordoned()).await,
+            Some(entries) => {
+                self.tell_cordoned(image, directories.ids_of(&entries)).await;
+                directories.cordon(&entries);
+            }
+        }
+    }
+
+    /// Tells the controller which log directories are cordoned, where the metadata says otherwise. What it could not
+    /// be told it is told at the next change of the metadata.
+    async fn tell_cordoned(&self, image: &Image, cordoned: Vec<Uuid>) {
+        let (node, epoch) = (self.quorum.node(), self.quorum.broker_epoch());
+        let can_say = image.metadata_version().is_some_and(MetadataVersion::has_cordoned_directories);
+        if !can_say || image.broker(node).is_none_or(|broker| broker.cordons_exactly(&cordoned)) {
+            return;
+        }
+        match self.quorum.decide(move |it| it.cordon_directories(node, epoch, &cordoned)).await {
+            Ok(told) => log_refusal(told),
+            Err(DecideError::Stopped) => {}
+            Err(error) => {
+                tracing::warn!(%error, "the metadata does not know yet which directories are cordoned")
             }
         }
     }

@@ -141,8 +141,8 @@ keys! {
         "How long one sample of the quota on topic changes lasts.";
     "controller.socket.timeout.ms", Int, Value("30000"), Any, ReadOnly, Medium, Kept(NODES),
         "How long a broker waits for the controller's answer.";
-    "cordoned.log.dirs", List, Value(""), Distinct { empty: true }, PerBroker, Medium, Refused(CORDONING),
-        "Log directories that get no new partitions.";
+    "cordoned.log.dirs", List, Value(""), Distinct { empty: true }, PerBroker, Medium, Honoured,
+        "Entries of `log.dirs` that get no new partitions, or `*` for all of them (KIP-1066): what lies there goes on, and can be moved away. With all of them cordoned, topics and partitions go to other brokers. Acts from `metadata.version` 4.3 on.";
     "create.topic.policy.class.name", Class, Null, Any, ReadOnly, Low, Refused(JAVA),
         "A Java class that may veto new topics.";
     "default.replication.factor", Int, Value("1"), Any, ReadOnly, Medium, Honoured,

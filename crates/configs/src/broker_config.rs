@@ -6,6 +6,11 @@ use crate::topic_config::TopicDefaults;
 use crate::value::{InvalidConfig, Value};
 use std::collections::BTreeMap;
 
+/// The log directories that get no new partitions.
+pub(crate) const CORDONED: &str = "cordoned.log.dirs";
+/// An entry of [`CORDONED`] that stands for all log directories.
+pub(crate) const CORDONED_ALL: &str = "*";
+
 /// A broker's configuration in Kafka's own keys and texts: three layers over the defaults.
 ///
 /// What is for this broker alone goes before what is for all brokers, which goes before what the file
@@ -228,6 +233,17 @@ impl BrokerConfig {
             Value::List(values) => Some(values),
             other => panic!("{name} is no list but {other}"),
         }
+    }
+
+    /// `log.dirs`, or else `log.dir`: the entries as they were given.
+    pub fn log_dirs(&self) -> Vec<String> {
+        self.find_list("log.dirs").or_else(|| self.find_list("log.dir")).unwrap_or_default()
+    }
+
+    /// Those of [`BrokerConfig::log_dirs`] that get no new partitions (`cordoned.log.dirs`).
+    pub fn cordoned_log_dirs(&self) -> Vec<String> {
+        let cordoned = self.find_list(CORDONED).unwrap_or_default();
+        if cordoned.iter().any(|entry| entry == CORDONED_ALL) { self.log_dirs() } else { cordoned }
     }
 
     /// The default that this broker gives the topic key `key`, converted to the topic key's unit, and

@@ -1,6 +1,6 @@
 //! Settings of a broker that are right by themselves and wrong together.
 
-use crate::broker_config::BrokerConfig;
+use crate::broker_config::{BrokerConfig, CORDONED, CORDONED_ALL};
 use crate::group_config::GROUP_BOUNDS;
 
 /// What contradicts itself in this configuration, all layers of it, as Kafka says it
@@ -54,8 +54,26 @@ pub fn contradictions(broker: &BrokerConfig) -> Vec<String> {
     }
     let codec = broker.int("offsets.topic.compression.codec");
     require((0..=4).contains(&codec), &format!("Unknown compression type id: {codec}"));
+    problems.extend(contradiction_of_cordons(broker));
     problems.extend(contradictions_of_groups(broker));
     problems
+}
+
+/// What is wrong with `cordoned.log.dirs`: entries are compared as they were written, as Kafka does.
+fn contradiction_of_cordons(broker: &BrokerConfig) -> Option<String> {
+    let cordoned = broker.find_list(CORDONED).unwrap_or_default();
+    if cordoned.iter().any(|entry| entry == CORDONED_ALL) {
+        let problem = format!("When {CORDONED} is set to {CORDONED_ALL}, it must not contain other values");
+        return (cordoned.len() > 1).then_some(problem);
+    }
+    let known = broker.log_dirs();
+    let missing: Vec<String> = cordoned.into_iter().filter(|entry| !known.contains(entry)).collect();
+    (!missing.is_empty()).then(|| {
+        format!(
+            "All entries in {CORDONED} must be present in log.dirs or log.dir. Missing entries : {}",
+            missing.join(", ")
+        )
+    })
 }
 
 /// Bounds of what consumer groups are told (`GroupCoordinatorConfig`).
@@ -127,6 +145,32 @@ mod tests {
                  group.consumer.max.assignment.interval.ms",
             ]
         );
+    }
+
+    #[test]
+    fn only_log_directories_are_cordoned() {
+        let check = |cordoned: &str, expected: Result<&[&str], &str>| {
+            let broker = BrokerConfig::new([("log.dirs", "/a,/b,c"), (CORDONED, cordoned)]).expect("valid");
+            match expected {
+                Ok(paths) => {
+                    assert_eq!(contradictions(&broker), Vec::<String>::new());
+                    assert_eq!(broker.cordoned_log_dirs(), paths);
+                }
+                Err(problem) => assert_eq!(contradictions(&broker), [problem]),
+            }
+        };
+        check("", Ok(&[]));
+        check(" /b , /b,c", Ok(&["/b", "c"]));
+        check("*", Ok(&["/a", "/b", "c"]));
+        check("*,/b", Err("When cordoned.log.dirs is set to *, it must not contain other values"));
+        check(
+            "/a/,/b,/d",
+            Err(
+                "All entries in cordoned.log.dirs must be present in log.dirs or log.dir. Missing entries : /a/, /d",
+            ),
+        );
+        let alone = BrokerConfig::new([("log.dir", "/d"), (CORDONED, "*")]).expect("valid");
+        assert_eq!(alone.cordoned_log_dirs(), ["/d"]);
     }
 
     #[test]

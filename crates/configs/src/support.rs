@@ -19,8 +19,6 @@ pub(crate) const LISTENERS: &str = "all listeners open when the node is ready";
 pub(crate) const METRICS: &str = "metrics are not served yet";
 /// Several nodes.
 pub(crate) const NODES: &str = "the node is the whole cluster for now, without others to talk to";
-/// Log directories without new partitions (KIP-1066).
-pub(crate) const CORDONING: &str = "log directories cannot be cordoned yet";
 /// The news of a failed log directory.
 pub(crate) const DIRECTORY_FAILURE: &str =
     "the controller is in the same process, so it hears of a failed log directory at once";

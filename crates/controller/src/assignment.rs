@@ -37,7 +37,7 @@ impl Controller<'_> {
     }
 
     /// Whether a client may ask for exactly these replicas; `expected_count` is how many the partitions
-    /// before it have.
+    /// before it have. Brokers with cordoned directories may be named, as in Kafka: who names them wants it so.
     pub(crate) fn check_manual_assignment(
         &self,
         replicas: &[NodeId],
@@ -51,15 +51,9 @@ impl Controller<'_> {
         sorted.sort_unstable();
         let mut before = None;
         for node in &sorted {
-            let Some(broker) = self.image.broker(*node) else {
+            if self.image.broker(*node).is_none() {
                 return refuse(format!(
                     "The manual partition assignment includes broker {node}, but no such broker is registered."
-                ));
-            };
-            if !broker.has_uncordoned_directories() {
-                return refuse(format!(
-                    "The manual partition assignment includes broker {node}, but all its log directories are \
-                     cordoned."
                 ));
             }
             if before == Some(node) {

@@ -24,6 +24,18 @@ use std::collections::{BTreeMap, BTreeSet};
 /// The key that lets a replica lead that lacks records.
 const UNCLEAN: &str = "unclean.leader.election.enable";
 
+/// The key that keeps new partitions from log directories.
+const CORDONED: &str = "cordoned.log.dirs";
+
+/// On whose listener a request for other configurations came (KIP-919).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Through {
+    /// A broker's: it has looked at what concerns it alone.
+    Broker,
+    /// A controller's, who does not know a broker's directories.
+    Controller,
+}
+
 /// What is to be done with a key (Kafka's `AlterConfigOp.OpType`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Operation {
@@ -72,6 +84,7 @@ impl Controller<'_> {
     pub fn incremental_alter_configs(
         &mut self,
         request: &IncrementalAlterConfigsRequest,
+        through: Through,
     ) -> Decision<Vec<Result<(), Refusal>>, MetadataRecord> {
         let wanted = request.resources.iter().map(|resource| Wanted {
             target: target(resource.resource_type, &resource.resource_name),
@@ -86,7 +99,7 @@ impl Controller<'_> {
                 .collect(),
             replaces: false,
         });
-        self.alter_all(&wanted.collect::<Vec<_>>(), request.validate_only)
+        self.alter_all(&wanted.collect::<Vec<_>>(), request.validate_only, through)
     }
 
     /// As [`Controller::incremental_alter_configs`], but a resource then has what the request says of it and
@@ -94,6 +107,7 @@ impl Controller<'_> {
     pub fn alter_configs(
         &mut self,
         request: &AlterConfigsRequest,
+        through: Through,
     ) -> Decision<Vec<Result<(), Refusal>>, MetadataRecord> {
         let wanted = request.resources.iter().map(|resource| Wanted {
             target: target(resource.resource_type, &resource.resource_name),
@@ -104,13 +118,14 @@ impl Controller<'_> {
                 .collect(),
             replaces: true,
         });
-        self.alter_all(&wanted.collect::<Vec<_>>(), request.validate_only)
+        self.alter_all(&wanted.collect::<Vec<_>>(), request.validate_only, through)
     }
 
     fn alter_all(
         &self,
         wanted: &[Wanted<'_>],
         validate_only: bool,
+        through: Through,
     ) -> Decision<Vec<Result<(), Refusal>>, MetadataRecord> {
         let mut counts: BTreeMap<&ConfigResource, usize> = BTreeMap::new();
         wanted.iter().for_each(|wanted| *counts.entry(&wanted.target).or_default() += 1);
@@ -121,7 +136,7 @@ impl Controller<'_> {
             let changes = if counts.get(&wanted.target).is_some_and(|count| *count > 1) {
                 Err(Refusal::new(ErrorCode::InvalidRequest, "Each resource must appear at most once."))
             } else {
-                self.alter(wanted, &configs)
+                self.alter(wanted, &configs, through)
             };
             answers.push(changes.map(|changes| records.extend(changes)));
         }
@@ -134,7 +149,12 @@ impl Controller<'_> {
         Decision::write(records, answers)
     }
 
-    fn alter(&self, wanted: &Wanted<'_>, configs: &BrokerConfig) -> Result<Vec<MetadataRecord>, Refusal> {
+    fn alter(
+        &self,
+        wanted: &Wanted<'_>,
+        configs: &BrokerConfig,
+        through: Through,
+    ) -> Result<Vec<MetadataRecord>, Refusal> {
         let invalid = |message: String| Err(Refusal::new(ErrorCode::InvalidRequest, message));
         let mut names = BTreeSet::new();
         if !wanted.changes.iter().all(|change| names.insert(change.name)) {
@@ -148,7 +168,7 @@ impl Controller<'_> {
         }
         match wanted.target.kind {
             ResourceType::Topic => self.alter_topic(wanted, configs),
-            ResourceType::Broker => self.alter_broker(wanted, configs),
+            ResourceType::Broker => self.alter_broker(wanted, configs, through),
             ResourceType::ClientMetrics => invalid(
                 "Subscriptions to client metrics are not honoured yet, since clients' metrics are not collected"
                     .to_owned(),
@@ -170,6 +190,7 @@ impl Controller<'_> {
         &self,
         wanted: &Wanted<'_>,
         configs: &BrokerConfig,
+        through: Through,
     ) -> Result<Vec<MetadataRecord>, Refusal> {
         let invalid = |message: String| Refusal::new(ErrorCode::InvalidRequest, message);
         let name = &wanted.target.name;
@@ -208,6 +229,7 @@ impl Controller<'_> {
                 return Err(Refusal::new(ErrorCode::InvalidConfig, problem));
             }
         }
+        self.check_cordons(&planned.records, &wanted.target, through)?;
         if wanted.changes.iter().any(|change| **change.name == *UNCLEAN) && self.image.is_active(self.node) {
             let defaults = after.topic_defaults();
             for topic in self.image.topics().filter(|topic| is_without_leader(topic)) {
@@ -217,6 +239,42 @@ impl Controller<'_> {
             }
         }
         Ok(planned.records)
+    }
+
+    /// Whether what is to be written may say which directories are cordoned: not before `metadata.version` 4.3, and
+    /// through a controller only fewer of them.
+    fn check_cordons(
+        &self,
+        records: &[MetadataRecord],
+        target: &ConfigResource,
+        through: Through,
+    ) -> Result<(), Refusal> {
+        let new = records.iter().find_map(|record| match record {
+            MetadataRecord::Config(config) if *config.name == *CORDONED => Some(&config.value),
+            _ => None,
+        });
+        let Some(new) = new else { return Ok(()) };
+        let refuse = |message: &str| Err(Refusal::new(ErrorCode::InvalidConfig, message));
+        if !self.metadata_version().has_cordoned_directories() {
+            return refuse(
+                "The cordoned.log.dirs configuration value cannot be set because it requires metadata.version >= \
+                 4.3-IV0",
+            );
+        }
+        let old = self.image.configs(target).and_then(|configs| configs.get(CORDONED));
+        let entries = |text: &Text| -> BTreeSet<String> {
+            text.split(',').map(|entry| entry.trim().to_owned()).filter(|entry| !entry.is_empty()).collect()
+        };
+        let (old, new) =
+            (old.map(entries).unwrap_or_default(), new.as_ref().map(entries).unwrap_or_default());
+        if through == Through::Controller && !new.is_subset(&old) {
+            // Two spaces, as in Kafka.
+            return refuse(
+                "When updating cordoned.log.dirs via controllers,  the new value must be a subset of the current \
+                 configuration value.",
+            );
+        }
+        Ok(())
     }
 
     fn alter_topic(
@@ -421,7 +479,7 @@ mod tests {
             now_ms: 0,
             random: &mut random,
         };
-        controller.incremental_alter_configs(request)
+        controller.incremental_alter_configs(request, Through::Broker)
     }
 
     /// A resource: its type, its name, and `op key=value` each; without `=` the value is null.
@@ -702,7 +760,7 @@ mod tests {
                 ..Default::default()
             };
             let request = AlterConfigsRequest { resources: vec![resource], ..Default::default() };
-            let Decision { records, answer } = controller.alter_configs(&request);
+            let Decision { records, answer } = controller.alter_configs(&request, Through::Broker);
             match &answer[..] {
                 [Err(refusal)] => format!("{} {}", i16::from(refusal.code), refusal.message),
                 _ => {

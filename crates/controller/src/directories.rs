@@ -83,6 +83,33 @@ impl Controller<'_> {
         Decision::write(records, Ok(()))
     }
 
+    /// These directories of `node`, and no others, get no new partitions (KIP-1066). Nothing is written where the
+    /// metadata says so already, or is too old to say it.
+    ///
+    /// # Errors
+    /// The broker is not registered, or was since by another incarnation.
+    pub fn cordon_directories(
+        &mut self,
+        node: NodeId,
+        epoch: BrokerEpoch,
+        cordoned: &[Uuid],
+    ) -> Decision<Result<(), Refusal>, MetadataRecord> {
+        if let Err(refusal) = self.check_broker_epoch(node, epoch) {
+            return Decision::answer(Err(refusal));
+        }
+        let is_said = self.image.broker(node).is_some_and(|broker| broker.cordons_exactly(cordoned));
+        if is_said || !self.metadata_version().has_cordoned_directories() {
+            return Decision::answer(Ok(()));
+        }
+        let record = MetadataRecord::BrokerRegistrationChange(BrokerRegistrationChangeRecord {
+            broker_id: node.0,
+            broker_epoch: epoch.0,
+            cordoned_log_dirs: Some(cordoned.to_vec()),
+            ..BrokerRegistrationChangeRecord::default()
+        });
+        Decision::write(vec![record], Ok(()))
+    }
+
     /// What makes `node` no longer lead partitions whose copy lies in none of its directories `online`. It stays
     /// in sync: nobody else has what it has.
     pub(crate) fn leave_unreachable(&self, node: NodeId, online: &[Uuid]) -> Vec<MetadataRecord> {

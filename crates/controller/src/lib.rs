@@ -28,6 +28,7 @@ mod topic_name;
 mod update_features;
 
 pub use crate::brokers::{ControllerRegistration, Registration};
+pub use crate::configs::Through;
 pub use crate::controller::{Controller, RECORDS_PER_REQUEST_MAX};
 pub use crate::create_topics::{CreatedTopic, PARTITIONS_PER_REQUEST_MAX};
 pub use crate::delete_topics::{DeletedTopic, TopicToDelete};

@@ -3,7 +3,7 @@
 //! A cluster is told as `1 2@rack 3! 4~` (`!` fenced, `~` in controlled shutdown), followed by topics that
 //! are created first. What comes of a request is its refusal, or the records it writes.
 
-use crate::{Controller, CreatedTopic, Random, Registration, TopicToDelete};
+use crate::{Controller, CreatedTopic, Random, Registration, Through, TopicToDelete};
 use ottla_configs::BrokerConfig;
 use ottla_ids::{BrokerEpoch, NodeId, Offset, Uuid};
 use ottla_metadata::{Endpoint, Image, MetadataRecord, VersionRange};
@@ -23,6 +23,7 @@ use ottla_protocol::messages::incremental_alter_configs::{
 use ottla_protocol::records::metadata::{BrokerRegistrationChangeRecord, PartitionChangeRecord};
 use ottla_state_machine::{Decision, Machine};
 
+mod cordons;
 mod elections;
 mod features;
 
@@ -680,7 +681,7 @@ fn a_replica_that_lacks_records_leads_only_where_the_topic_says_so() {
             }],
             ..IncrementalAlterConfigsRequest::default()
         };
-        cluster.decide(|controller| controller.incremental_alter_configs(&request))
+        cluster.decide(|controller| controller.incremental_alter_configs(&request, Through::Broker))
     };
     let alter = |cluster: &mut Cluster, value: &str| alter_of(cluster, 2, "t", value);
     let state = |cluster: &Cluster| {

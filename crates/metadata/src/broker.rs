@@ -6,7 +6,7 @@ use ottla_protocol::records::metadata::{
     BrokerRegistrationChangeRecord, RegisterBrokerRecord,
     register_broker::{BrokerEndpoint, BrokerFeature},
 };
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Where clients and neighbours reach a broker by one of its listeners.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -100,6 +100,13 @@ impl Broker {
             }
             _ => true,
         }
+    }
+
+    /// Whether these directories, in any order, are those that take no new partitions. A broker that does not say
+    /// has none.
+    pub fn cordons_exactly(&self, directories: &[Uuid]) -> bool {
+        let said: BTreeSet<&Uuid> = self.cordoned_directories.iter().flatten().collect();
+        said == directories.iter().collect()
     }
 
     pub(crate) fn from_record(record: &RegisterBrokerRecord) -> Broker {

@@ -4,9 +4,10 @@
 //! A directory that fails is given up alone: its partitions cannot be used, those of the others go on. The
 //! node as a whole has failed when no directory is left, or the one with the metadata log is not.
 
+use arc_swap::ArcSwap;
 use ottla_ids::{TopicPartition, Uuid};
 use ottla_storage::{LogDirectory, StorageError};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -33,6 +34,8 @@ pub struct DirectoryState {
     pub path: PathBuf,
     /// The directory when it works, or why it does not.
     pub directory: Result<Arc<LogDirectory>, Arc<str>>,
+    /// It gets no new partitions.
+    pub cordoned: bool,
 }
 
 /// The log directories of this node, in the order of `log.dirs`.
@@ -44,6 +47,8 @@ pub struct Directories {
     homes: Mutex<Homes>,
     /// Where partitions are to go that do not exist yet (AlterReplicaLogDirs); at most [`PREFERRED_MAX`].
     preferred: Mutex<BTreeMap<TopicPartition, usize>>,
+    /// Which members get no new partitions (`cordoned.log.dirs`, KIP-1066).
+    cordoned: ArcSwap<BTreeSet<usize>>,
 }
 
 /// In which member the folder of each partition lies: the place in `members`.
@@ -119,7 +124,8 @@ impl Directories {
                 return Err(StorageError::TwoFolders { partition, first, second: member.path.join(folder) });
             }
         }
-        Ok(Directories { members, metadata, homes: Mutex::new(homes), preferred: Mutex::default() })
+        let (homes, preferred, cordoned) = (Mutex::new(homes), Mutex::default(), ArcSwap::default());
+        Ok(Directories { members, metadata, homes, preferred, cordoned })
     }
 
     /// One directory, with the metadata log in it.
@@ -133,11 +139,45 @@ impl Directories {
 
     /// All of them, in the order of `log.dirs`, and how they do.
     pub fn states(&self) -> Vec<DirectoryState> {
-        let state = |member: &Member| DirectoryState {
+        let cordoned = self.cordoned.load();
+        let state = |(index, member): (usize, &Member)| DirectoryState {
             path: member.path.clone(),
             directory: member.online().map(Arc::clone),
+            cordoned: cordoned.contains(&index),
         };
-        self.members.iter().map(state).collect()
+        self.members.iter().enumerate().map(state).collect()
+    }
+
+    /// From now on the directories of these entries of `log.dirs`, and no others, get no new partitions.
+    pub fn cordon(&self, entries: &[String]) {
+        self.cordoned.store(Arc::new(self.named(entries)));
+    }
+
+    /// The ids of the directories that work among these entries of `log.dirs`.
+    pub fn ids_of(&self, entries: &[String]) -> Vec<Uuid> {
+        self.ids(&self.named(entries))
+    }
+
+    /// The ids of the directories that work and get no new partitions.
+    pub fn cordoned(&self) -> Vec<Uuid> {
+        self.ids(&self.cordoned.load())
+    }
+
+    /// The members of these entries of `log.dirs`.
+    fn named(&self, entries: &[String]) -> BTreeSet<usize> {
+        let is_named = |member: &Member| entries.iter().any(|entry| *member.path == *Path::new(entry));
+        let members = self.members.iter().enumerate().filter(|(_, member)| is_named(member));
+        members.map(|(index, _)| index).collect()
+    }
+
+    fn ids(&self, members: &BTreeSet<usize>) -> Vec<Uuid> {
+        let online = members.iter().filter_map(|index| self.members.get(*index)?.online().ok());
+        online.map(|directory| directory.id()).collect()
+    }
+
+    /// Whether the directory gets no new partitions.
+    pub(crate) fn is_cordoned(&self, directory: &Arc<LogDirectory>) -> bool {
+        self.index_of(directory).is_some_and(|index| self.cordoned.load().contains(&index))
     }
 
     /// Those that work.
@@ -166,8 +206,8 @@ impl Directories {
     }
 
     /// The directory for a partition that has no folder yet: the one that the metadata names, or the one
-    /// with the fewest partitions (Kafka's `LogManager.nextLogDirs`). It counts as the partition's home from
-    /// now on.
+    /// with the fewest partitions among those that are not cordoned (Kafka's `LogManager.nextLogDirs`). It counts as
+    /// the partition's home from now on. Where all are cordoned, who gave this node the partition wanted it here.
     ///
     /// # Errors
     /// [`StorageError::Offline`] where the metadata names a directory that is not among those that work while
@@ -192,7 +232,9 @@ impl Directories {
         }
         let index = named.or_else(|| {
             let online = self.members.iter().enumerate().filter(|(_, member)| member.online().is_ok());
-            online.map(|(index, _)| index).min_by_key(|index| homes.count(*index))
+            let cordoned = self.cordoned.load();
+            let rank = |index: &usize| (cordoned.contains(index), homes.count(*index));
+            online.map(|(index, _)| index).min_by_key(rank)
         });
         let Some((index, directory)) = index.and_then(|index| {
             let directory = self.members.get(index)?.directory.clone()?;
@@ -363,6 +405,34 @@ mod tests {
         assert_eq!(place(&directories, 1, Some(id)), "/c");
         // One that is not configured any more, while all that are work.
         assert_eq!(place(&directories, 2, Some(Uuid::from_u128(77))), "/a");
+    }
+
+    #[test]
+    fn a_cordoned_directory_gets_nothing_new() {
+        let (disks, directories) = three();
+        let ids = [0, 1, 2].map(|index| directories.states()[index].directory.as_ref().unwrap().id());
+        assert_eq!(place(&directories, 0, None), "/a");
+        directories.cordon(&["/b".to_owned(), "/x".to_owned()]);
+        let placed: Vec<String> = (1..5).map(|index| place(&directories, index, None)).collect();
+        assert_eq!(placed, ["/c", "/a", "/c", "/a"]);
+        // Who named it before goes on.
+        assert_eq!(place(&directories, 5, Some(ids[1])), "/b");
+        assert_eq!(directories.cordoned(), [ids[1]]);
+        assert_eq!(
+            directories.ids_of(&["/c/".to_owned(), "/x".to_owned(), "/a".to_owned()]),
+            [ids[0], ids[2]]
+        );
+        let told: Vec<bool> = directories.states().iter().map(|state| state.cordoned).collect();
+        assert_eq!(told, [false, true, false]);
+
+        // All are cordoned: what comes nevertheless was wanted here.
+        directories.cordon(&["/a", "/b", "/c"].map(str::to_owned));
+        assert_eq!(place(&directories, 6, None), "/b");
+        fail(&disks[2], &directories.by_path(Path::new("/c")).unwrap().unwrap());
+        assert_eq!(directories.cordoned(), ids[..2]);
+
+        directories.cordon(&[]);
+        assert_eq!(directories.cordoned(), []);
     }
 
     #[test]

@@ -505,6 +505,10 @@ mod tests {
         };
         assert!(matches!(ask("t", 7), Err(MoveError::Unknown { .. })));
         assert!(matches!(ask(&"x".repeat(249), 0), Err(MoveError::NameTooLong { .. })));
+        node.partitions.directories().cordon(&["/b".to_owned()]);
+        assert!(matches!(ask("t", 0), Err(MoveError::Cordoned { .. })));
+        assert!(matches!(ask("t", 7), Err(MoveError::Cordoned { .. })));
+        node.partitions.directories().cordon(&[]);
         // A partition that is created later is placed where it was asked for.
         assert!(matches!(ask("later", 0), Err(MoveError::Unknown { .. })));
         let image = image(&[topic(2, "later"), led_by(2, 0, NODE.0, 0)]);

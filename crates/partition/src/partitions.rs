@@ -68,6 +68,12 @@ pub enum MoveError {
         /// The path that was asked for.
         path: PathBuf,
     },
+    /// The directory gets no new partitions (`cordoned.log.dirs`).
+    #[error("log directory {path} is cordoned")]
+    Cordoned {
+        /// The path that was asked for.
+        path: PathBuf,
+    },
     /// There is no such partition. When it is created, it is placed in the directory.
     #[error("partition {partition} does not exist yet; it will be placed in the log directory")]
     Unknown {
@@ -472,6 +478,9 @@ impl Partitions {
         let destination = match self.directories.by_path(path) {
             None => return Err(MoveError::UnknownDirectory { path: path.to_owned() }),
             Some(Err(reason)) => return Err(StorageError::Offline { path: path.to_owned(), reason }.into()),
+            Some(Ok(directory)) if self.directories.is_cordoned(&directory) => {
+                return Err(MoveError::Cordoned { path: path.to_owned() });
+            }
             Some(Ok(directory)) => directory,
         };
         let known = image.topic(topic).filter(|topic| topic.partition(index).is_some());
@@ -644,6 +653,17 @@ impl Partitions {
                 }
             }
         }
+    }
+
+    /// The entries of `log.dirs` that are to be cordoned by this image; `None` where it says the same as `before`.
+    pub fn cordoned_in(&self, image: &Image, before: &Image) -> Option<Vec<String>> {
+        let (all, own) = (ConfigResource::all_brokers(), ConfigResource::broker(self.node));
+        let is_first = before.metadata_version().is_none();
+        if !is_first && [&all, &own].into_iter().all(|it| image.configs(it) == before.configs(it)) {
+            return None;
+        }
+        let broker = self.given.with_dynamic(image.settings(&all), image.settings(&own));
+        Some(broker.cordoned_log_dirs())
     }
 
     /// Follows the cluster: new partitions are opened, those of deleted topics go away, configurations

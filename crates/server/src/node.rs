@@ -114,6 +114,7 @@ impl Node {
         );
         let upkeep = Upkeep::start(partitions).map_err(StartError::Thread)?;
         broker.start_moves().map_err(StartError::Thread)?;
+        broker.cordon_directories().await;
         let following = tokio::spawn({
             let broker = broker.clone();
             async move { tokio::join!(broker.follow(), broker.report_directories()) }

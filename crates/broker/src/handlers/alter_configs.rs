@@ -3,6 +3,7 @@
 //! `ottla_controller`; each resource is answered by itself, in the order of the request.
 
 use crate::errors::Refusal;
+use ottla_controller::Through;
 use ottla_protocol::Text;
 use ottla_protocol::messages::alter_configs::{
     AlterConfigsRequest, AlterConfigsResourceResponse, AlterConfigsResponse,
@@ -10,13 +11,17 @@ use ottla_protocol::messages::alter_configs::{
 use ottla_quorum::Quorum;
 
 /// Answers AlterConfigs, once the change is committed.
-pub async fn alter_configs(request: AlterConfigsRequest, quorum: &Quorum) -> AlterConfigsResponse {
+pub async fn alter_configs(
+    request: AlterConfigsRequest,
+    through: Through,
+    quorum: &Quorum,
+) -> AlterConfigsResponse {
     let resources: Vec<(i8, Text)> = request
         .resources
         .iter()
         .map(|resource| (resource.resource_type, resource.resource_name.clone()))
         .collect();
-    let decided = quorum.decide(move |controller| controller.alter_configs(&request)).await;
+    let decided = quorum.decide(move |controller| controller.alter_configs(&request, through)).await;
     let answers: Vec<Option<Refusal>> = match decided {
         Ok(answers) => answers.into_iter().map(|answer| answer.err().map(Refusal::from)).collect(),
         Err(error) => vec![Some(Refusal::from(error)); resources.len()],

@@ -1,8 +1,9 @@
 //! DescribeLogDirs (key 35), versions 1–5. Which partitions lie in which log directory, how large they are, and
-//! how large the file systems are (KIP-113, KIP-827). A directory that failed answers KAFKA_STORAGE_ERROR.
+//! how large the file systems are (KIP-113, KIP-827), and which take no new ones (version 5, KIP-1066). A directory that failed answers KAFKA_STORAGE_ERROR.
 //! Versions up to 2 have no error of their own: it would only tell that access is refused.
 
 use crate::errors::Refusal;
+use ottla_metadata::{Image, MetadataVersion};
 use ottla_partition::{DirectoryState, Partitions};
 use ottla_protocol::messages::describe_log_dirs::{
     DescribeLogDirsPartition, DescribeLogDirsRequest, DescribeLogDirsResponse, DescribeLogDirsResult,
@@ -17,12 +18,17 @@ use std::path::Path;
 pub fn describe_log_dirs(
     request: &DescribeLogDirsRequest,
     partitions: &Partitions,
+    image: &Image,
 ) -> DescribeLogDirsResponse {
     let wanted: Option<BTreeSet<(&str, i32)>> = request.topics.as_ref().map(|topics| {
         let pairs = topics.iter().flat_map(|it| it.partitions.iter().map(|index| (&*it.topic, *index)));
         pairs.collect()
     });
-    let results = partitions.directories().states().into_iter().map(|state| describe(state, wanted.as_ref()));
+    // Before metadata.version 4.3 none are, as far as others hear.
+    let may_be_cordoned = image.metadata_version().is_some_and(MetadataVersion::has_cordoned_directories);
+    let mut states = partitions.directories().states();
+    states.iter_mut().for_each(|state| state.cordoned &= may_be_cordoned);
+    let results = states.into_iter().map(|state| describe(state, wanted.as_ref()));
     DescribeLogDirsResponse { results: results.collect(), ..Default::default() }
 }
 
@@ -44,6 +50,7 @@ fn describe(state: DirectoryState, wanted: Option<&BTreeSet<(&str, i32)>>) -> De
             topics,
             total_bytes: number(space.total_bytes),
             usable_bytes: number(space.usable_bytes),
+            is_cordoned: state.cordoned,
             ..result
         },
         Err(error) => {

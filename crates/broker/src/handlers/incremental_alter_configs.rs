@@ -4,6 +4,7 @@
 
 use crate::LogLevels;
 use crate::errors::Refusal;
+use ottla_controller::Through;
 use ottla_metadata::ResourceType;
 use ottla_protocol::Text;
 use ottla_protocol::messages::incremental_alter_configs::{
@@ -15,6 +16,7 @@ use ottla_quorum::Quorum;
 /// Answers IncrementalAlterConfigs, once the change is committed.
 pub async fn incremental_alter_configs(
     request: IncrementalAlterConfigsRequest,
+    through: Through,
     quorum: &Quorum,
     log_levels: &LogLevels,
 ) -> IncrementalAlterConfigsResponse {
@@ -29,7 +31,8 @@ pub async fn incremental_alter_configs(
         .iter()
         .map(|it| (it.resource_type == ResourceType::BrokerLogger.id()).then(|| it.clone()))
         .collect();
-    let decided = quorum.decide(move |controller| controller.incremental_alter_configs(&request)).await;
+    let decided =
+        quorum.decide(move |controller| controller.incremental_alter_configs(&request, through)).await;
     let answers: Vec<Option<Refusal>> = match decided {
         Ok(answers) => answers
             .into_iter()

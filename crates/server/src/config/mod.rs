@@ -225,7 +225,7 @@ fn cross_check(broker: &BrokerConfig) -> Vec<String> {
 
 /// `log.dirs`, or `log.dir`.
 fn log_dirs(broker: &BrokerConfig) -> Result<Vec<PathBuf>, String> {
-    let folders = broker.find_list("log.dirs").or_else(|| broker.find_list("log.dir")).unwrap_or_default();
+    let folders = broker.log_dirs();
     if folders.is_empty() {
         return Err("At least one log directory must be defined via log.dirs or log.dir.".to_owned());
     }
