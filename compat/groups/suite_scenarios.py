@@ -1,8 +1,9 @@
 """The scenarios of the group coordinator's own tests, through sockets and in real time.
 
-Arguments: bootstrap address, topic prefix. The scenarios are those in `crates/groups/src/tests/*.rs` that begin with
-`check(`: what members do, when, and what they are answered. Here the same requests go to a broker with Kafka's default
-settings, and its answers must be those of the scenario. So Apache Kafka, too, is asked whether the tests are right.
+Arguments: bootstrap address, topic prefix. The scenarios (`scenarios.py`) say what members do, when, and what they are
+answered. Here the same requests go to a broker with Kafka's default settings, but for the policy of migration: those
+scenarios are played that are of the broker's. Its answers must be those of the scenario. So Apache Kafka, too, is asked
+whether the tests are right.
 """
 
 import concurrent.futures
@@ -16,26 +17,18 @@ import time
 here = pathlib.Path(__file__).parent
 sys.path[:0] = [str(here.parent / "wire"), str(here.parent / "python")]
 import schema  # noqa: E402
-from checks_configs import GROUP, SET, alter, describe  # noqa: E402
+from checks_configs import BROKER, GROUP, SET, alter, describe  # noqa: E402
 from report import Report, require, require_equal  # noqa: E402
+from scenarios import DEFAULT_POLICY, LONGEST_MS, milliseconds, scenarios  # noqa: E402
 from wire import Connection, World  # noqa: E402
 
-TESTS = here.parent.parent / "crates/groups/src/tests"
 AT_ONCE = 24
-# Longer ones would hold up the rest.
-LONGEST_MS = 40_000
 # What happens at the very moment at which something is due happens after it, as in the scenario: every event is sent a
 # little later than the one before, and what is not answered at once has this long to take effect.
 LATER_S = 0.25
 COORDINATOR_LATER_S = 2
 PATIENCE_S = 30
 
-# What a client can do to a broker: scenarios in which anything else happens are not played.
-PLAYED = {"wait", "join", "sync", "beat", "leave", "commit", "fetch", "forget", "delete", "describe", "list",
-          "topic", "hello", "alive", "bye", "inspect", "set"}
-NAMED = {"join", "sync", "beat", "hello", "alive", "bye"}
-KEYS = {"gen", "static", "type", "protocol", "offers", "session", "rebalance", "v", "group", "member", "keep", "state",
-        "epoch", "reads", "regex", "owns", "by", "rack", "interval"}
 JOINING, LEAVING = 0, -1
 # Scenarios that hold for the core and not here, and why.
 UNANSWERED = "Apache Kafka leaves the first of two calls without an answer"
@@ -43,81 +36,24 @@ SOON = "events are sent a little later than the scenario has them, and the inter
 ASYNCHRONOUS = "Apache Kafka resolves a regular expression after it has answered"
 ANY_LEADER = "when the leader is not back, any of the others may lead: Apache Kafka leaves it to a hash map"
 OLD_LEADER = "the leader joins with version 3, which does not tell it of instance ids"
+FAILS = "Apache Kafka fails (UNKNOWN_SERVER_ERROR)"
 NOT_HERE = {
     "join: a member that joins twice is answered on the second call": UNANSWERED,
     "sync: who asks twice is answered on the second call": UNANSWERED,
     "join: a name offered twice counts once": "Apache Kafka fails",
-    "join: an id that was given out does not go with an instance id": "Apache Kafka fails (UNKNOWN_SERVER_ERROR)",
+    "join: an id that was given out does not go with an instance id": FAILS,
     "join: who offers nothing is not let in": "Apache Kafka keeps an empty group that nobody is in",
     "consumers: targets are not made more often than the interval allows": SOON,
     "consumers: regular expressions stand for topics that come and go": ASYNCHRONOUS,
     "consumers: a regular expression goes with its last member": ASYNCHRONOUS,
     "join: an id that was given out is good for a session": "joins in the last millisecond of a session",
+    "migration/upgrade: a group before its first generation can be upgraded": FAILS,
+    "migration/upgrade: what is given to several has one owner": FAILS,
     "rebalance: a leader that does not join again is replaced": ANY_LEADER,
     "statics: a static member is given until the end of its session to come back": ANY_LEADER,
     "statics: a static follower that starts again is told nothing of others": OLD_LEADER,
     "statics: a static member that starts again while the assignment is awaited makes a rebalance": OLD_LEADER,
 }
-
-
-class Event:
-    """A line of a scenario, and the lines of answers that follow it."""
-
-    def __init__(self, line):
-        time_text, self.verb, *words = line.split()
-        self.at_ms = milliseconds(time_text)
-        self.plain = [word for word in words if word.partition("=")[0] not in KEYS or "=" not in word]
-        self.named = {word.partition("=")[0]: word.partition("=")[2] for word in words if word not in self.plain}
-        self.expected = []  # (ms, label, text)
-
-    @property
-    def label(self):
-        return f"{self.verb} {self.plain[0] if self.plain else ''}" if self.verb in NAMED else self.verb
-
-    def number(self, key, otherwise):
-        return int(self.named.get(key, otherwise))
-
-
-def milliseconds(text):
-    units = {"ms": 1, "s": 1000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
-    return sum(int(number) * units[unit] for number, unit in re.findall(r"(\d+)([a-z]+)", text))
-
-
-def scenarios():
-    """(name, events) of each scenario that can be played to a broker."""
-    for path in sorted(TESTS.glob("*.rs")):
-        for name, text in re.findall(r'fn (\w+)\(\) \{\n    check\(\n        "([^"]*)",\n    \);', path.read_text()):
-            events, at_ms = [], 0
-            for line in filter(None, map(str.strip, text.splitlines())):
-                if not line.startswith(">"):
-                    events.append(Event(line))
-                    at_ms = events[-1].at_ms
-                elif heading := re.fullmatch(r"> at (\w+):", line):
-                    at_ms = milliseconds(heading[1])
-                elif not line.startswith("> log:"):
-                    label, _, answer = line[2:].partition(": ")
-                    events[-1].expected.append((at_ms, label, " ".join(answer.split())))
-            # A topic's id is that of the topic that was made; there are no others.
-            told_ids = any(word.startswith("id=") for it in events for word in it.plain) and not has_topics(events)
-            possible = not told_ids and all(it.verb in PLAYED and not (it.verb == "set" and it.plain) for it in events)
-            if possible and events[-1].at_ms <= LONGEST_MS and not foreseen(events):
-                yield f"{path.stem}: {name.replace('_', ' ')}", events
-
-
-def foreseen(events):
-    """Whether a member is named before any answer has told its id: a client cannot know it then."""
-    made, joins, told = set(), 0, ""
-    for event in events:
-        # Also by what is due at the very time of the event.
-        told += " ".join(text for _, label, text in event.expected if label != event.label)
-        named = event.plain if event.verb in ("join", "sync", "beat", "leave") else [event.named.get("member", "")]
-        if any(re.split("[:=]", word)[0] in made and re.split("[:=]", word)[0] not in told for word in named):
-            return True
-        joins += event.verb in ("join", "hello", "alive", "bye")
-        if event.verb == "join":
-            made.add(f"{event.named.get('static') or event.plain[0]}-{joins}")
-        told += " ".join(text for _, _, text in event.expected)
-    return False
 
 
 # ---- one scenario -----------------------------------------------------------------------------
@@ -126,15 +62,12 @@ def foreseen(events):
 class Stage:
     """One scenario under way."""
 
-    def __init__(self, port, prefix, events):
-        self.port, self.prefix, self.events = port, prefix, events
+    def __init__(self, port, prefix, scenario):
+        self.port, self.prefix, self.events, self.has_topics = port, prefix, scenario.events, scenario.has_topics
         self.ids = {}  # as the scenario calls a member → the broker's name for it
-        # Such a scenario makes its topics, and nobody else's.
-        self.has_topics = has_topics(events)
         self.topics = {}  # the topics that there are → their ids
         self.seen = {}  # and those that were
         self.made = set()
-        self.joins = 0
         self.answers = []  # (seconds, label, text)
         self.told = threading.Condition()
 
@@ -224,35 +157,32 @@ class Stage:
     # ---- events: each gives the request, and how its answer is told
 
     def join(self, event):
-        self.joins += 1
-        who = event.plain[0]
-        has_id = re.fullmatch(r".*-\d+", who)
+        who, fresh = event.plain[0], event.makes
         version = event.number("v", 9)
         protocols = [it.partition(":") for it in event.named.get("offers", "range").split(",") if it]
         body = {
             "GroupId": self.group(event.named.get("group", "g")),
-            "MemberId": self.member(who) if has_id else "",
+            "MemberId": "" if fresh else self.member(who),
             "GroupInstanceId": event.named.get("static"),
             "SessionTimeoutMs": milliseconds(event.named.get("session", "10s")),
             "ProtocolType": event.named.get("type", "consumer"),
-            "Protocols": [{"Name": name, "Metadata": self.subscription(topics or "t")} for name, _, topics in protocols],
+            "Protocols": [{"Name": name, "Metadata": self.subscription(topics or "t", event.named.get("owns"))} for name, _, topics in protocols],
         }
         if version >= 1:
             body["RebalanceTimeoutMs"] = milliseconds(event.named.get("rebalance", "60s"))
-        fresh = f"{event.named.get('static') or who}-{self.joins}"
-        if not has_id:
+        if fresh:
             self.made.add(fresh)
 
         def read(answer):
             member = answer.get("MemberId") or ""
-            if not has_id and member and member not in self.ids.values():
+            if fresh and member and member not in self.ids.values():
                 with self.told:
                     self.ids[fresh] = member
             if answer.get("ErrorCode"):
                 return refusal(answer) + (f" {member}" if member else "")
             members = answer.get("Members") or []
             listed = "".join(f" {it['MemberId']}{instance(it)}" for it in members)
-            return (f"{member} in generation {answer['GenerationId']} of {answer.get('ProtocolName')} led by {answer['Leader']}"
+            return (f"{member} in generation {answer['GenerationId']} of {answer.get('ProtocolName')} led by {answer.get('Leader') or '-'}"
                     + (f":{listed}" if members else "") + (", keeps the assignment" if answer.get("SkipAssignment") else ""))
 
         return "JoinGroup", version, body, read
@@ -263,11 +193,11 @@ class Stage:
             "GroupId": self.group(event.named.get("group", "g")), "GenerationId": event.number("gen", 1),
             "MemberId": self.member(event.plain[0]), "GroupInstanceId": event.named.get("static"),
             "ProtocolType": event.named.get("type"), "ProtocolName": event.named.get("protocol"),
-            "Assignments": [{"MemberId": self.member(member), "Assignment": work.encode()} for member, _, work in assignments],
+            "Assignments": [{"MemberId": self.member(member), "Assignment": self.work(work)} for member, _, work in assignments],
         }
         # Later versions demand the protocol's names.
         version = 5 if body["ProtocolType"] or body["ProtocolName"] else 4
-        return "SyncGroup", version, body, lambda it: refusal(it) or (it.get("Assignment") or b"").decode() or "-"
+        return "SyncGroup", version, body, lambda it: refusal(it) or self.shown_work(it.get("Assignment") or b"")
 
     def beat(self, event):
         body = {"GroupId": self.group(event.named.get("group", "g")), "GenerationId": event.number("gen", 1),
@@ -319,7 +249,7 @@ class Stage:
         topics = [{"Name": self.topic(place(word)[0]), "PartitionIndexes": [place(word)[1]]} for word in event.plain if place(word)]
         group = {"GroupId": self.group(event.named.get("group", "g")), "Topics": None if "all" in event.plain else topics}
         if "member" in event.named:
-            group |= {"MemberId": event.named["member"], "MemberEpoch": event.number("epoch", -1)}
+            group |= {"MemberId": self.member(event.named["member"]), "MemberEpoch": event.number("epoch", -1)}
         body = {"Groups": [group], "RequireStable": "stable" in event.plain}
 
         def read(answer):
@@ -402,8 +332,6 @@ class Stage:
         time.sleep(COORDINATOR_LATER_S)
 
     def heartbeat(self, event):
-        # The scenario has an id made for each, which only a member without one takes.
-        self.joins += 1
         joins = event.verb == "hello"
         topics = {}
         for word in event.named.get("owns", "").split(","):
@@ -413,7 +341,7 @@ class Stage:
         owned = [{"TopicId": self.seen[name], "Partitions": partitions} for name, partitions in topics.items()]
         regex = event.named.get("regex")
         body = {
-            "GroupId": self.group(event.named.get("group", "g")), "MemberId": event.plain[0] if event.plain else "",
+            "GroupId": self.group(event.named.get("group", "g")), "MemberId": self.member(event.plain[0]) if event.plain else "",
             "MemberEpoch": event.number("epoch", JOINING if joins else LEAVING), "InstanceId": event.named.get("static"),
             "RackId": event.named.get("rack"), "RebalanceTimeoutMs": -1,
             "SubscribedTopicNames": [self.topic(it) for it in event.named["reads"].split(",")] if "reads" in event.named else None,
@@ -443,20 +371,58 @@ class Stage:
             members = "".join(
                 f", {it['MemberId']} at {it.get('MemberEpoch', 0)} has {self.owned(it.get('Assignment', {}).get('TopicPartitions'))}"
                 f" of {self.owned(it.get('TargetAssignment', {}).get('TopicPartitions'))}"
-                for it in sorted(group.get("Members") or [], key=lambda it: it["MemberId"]))
+                for it in sorted(group.get("Members") or [], key=lambda it: self.called(it["MemberId"])))
             epochs = f"epoch {group.get('GroupEpoch', 0)} assigned {group.get('AssignmentEpoch', 0)}"
             return f"{group['GroupId']} {group['GroupState']} {epochs} {group['AssignorName']}{members}"
 
         return "ConsumerGroupDescribe", 1, {"GroupIds": [self.group(name) for name in event.plain]}, lambda answer: "; ".join(
             map(described, answer["Groups"]))
 
-    def subscription(self, topics):
+    # ---- what classic consumers tell each other
+
+    def subscription(self, topics, owns):
         """What a consumer of these topics, a letter each, sends with a protocol; `?` is no such thing."""
         if topics == "?":
             return b"?"
-        names = [self.topic(topic).encode() for topic in topics]
-        packed = b"".join(struct.pack(">h", len(name)) + name for name in names)
-        return struct.pack(">hi", 1, len(names)) + packed + b"\xff" * 4
+        names = b"".join(packed(self.topic(topic)) for topic in topics)
+        # What version 0 cannot say is said by version 1.
+        had = b"" if owns is None else self.partitions(owns)
+        return struct.pack(">hi", 0 if owns is None else 1, len(topics)) + names + NO_USER_DATA + had
+
+    def work(self, text):
+        """What a leader gives a member: `[t-0,t-1]` as consumers say it, anything else as it is."""
+        found = re.fullmatch(r"\[([^+]*)(?:\+(.*))?\]", text)
+        if not found:
+            return text.encode()
+        data = NO_USER_DATA if found[2] is None else struct.pack(">i", len(found[2])) + found[2].encode()
+        return struct.pack(">h", 0) + self.partitions(found[1]) + data
+
+    def shown_work(self, data):
+        """[`work`], back to text."""
+        if data[:1] != b"\0":
+            return data.decode() or "-"
+        at, found = 6, []
+        for _ in range(struct.unpack_from(">i", data, 2)[0]):
+            size = struct.unpack_from(">h", data, at)[0]
+            name, count = data[at + 2 : at + 2 + size].decode(), struct.unpack_from(">i", data, at + 2 + size)[0]
+            at += 6 + size
+            found += [f"{name}-{partition}" for partition in struct.unpack_from(f">{count}i", data, at)]
+            at += 4 * count
+        return f"[{','.join(sorted(found))}]"
+
+    def partitions(self, text):
+        topics = {}
+        for name, at in filter(None, map(place, text.split(","))):
+            topics.setdefault(name, []).append(at)
+        named = (packed(self.topic(name)) + struct.pack(f">i{len(at)}i", len(at), *at) for name, at in topics.items())
+        return struct.pack(">i", len(topics)) + b"".join(named)
+
+
+NO_USER_DATA = b"\xff" * 4
+
+
+def packed(text):
+    return struct.pack(">h", len(text)) + text.encode()
 
 
 # Refusals of a commit as a whole.
@@ -491,10 +457,6 @@ def place(word):
     return (name, int(partition)) if name and partition.isdigit() else None
 
 
-def has_topics(events):
-    return any(event.verb in ("topic", "hello") for event in events)
-
-
 def until(found, what):
     end = time.monotonic() + PATIENCE_S
     while not found():
@@ -505,10 +467,27 @@ def until(found, what):
 # ---- all of them ------------------------------------------------------------------------------
 
 
+def policy_of(world):
+    told = []
+
+    def told_by_broker():
+        cluster = world.ask("DescribeCluster", 0)
+        # A broker that has just started closes connections, or does not know itself yet.
+        if isinstance(cluster, dict) and cluster.get("Brokers"):
+            told.extend(describe(world, BROKER, str(cluster["Brokers"][0]["BrokerId"]), "group.consumer.migration.policy")["Configs"])
+        return told
+
+    until(told_by_broker, "a broker with a policy")
+    return told[0]["Value"]
+
+
 def main():
-    report, world = Report("scenarios"), World(sys.argv[1], "")
-    chosen = [it for it in scenarios() if report.wants(it[0])]
-    words = [word.partition("=")[0] for _, events in chosen if not has_topics(events) for event in events if event.verb in ("commit", "fetch", "forget") for word in event.plain]
+    world = World(sys.argv[1], "")
+    policy = policy_of(world)
+    report = Report("scenarios" if policy == DEFAULT_POLICY else f"scenarios-{policy}")
+    chosen = [it for it in scenarios() if it.policy == policy and it.name not in NOT_HERE and report.wants(it.name)]
+    words = [word.partition("=")[0] for it in chosen if not it.has_topics for event in it.events
+             if event.verb in ("commit", "fetch", "forget") for word in event.plain]
     for topic in sorted({found[0] for found in map(place, words) if found}):
         world.create(topic, 1 + max(found[1] for found in map(place, words) if found and found[0] == topic))
     for _ in range(400):
@@ -517,15 +496,11 @@ def main():
         world.ask("FindCoordinator", 4, {"KeyType": 0, "CoordinatorKeys": ["ready"]})
         time.sleep(0.05)
 
-    def play(number, name, events):
-        if name not in NOT_HERE:
-            report.run(name, Stage(world.port, f"{sys.argv[2]}{number}.", events).play)
-
     # The longest first.
-    chosen.sort(key=lambda it: -it[1][-1].at_ms)
+    chosen.sort(key=lambda it: -it.events[-1].at_ms)
     with concurrent.futures.ThreadPoolExecutor(AT_ONCE) as pool:
-        for number, (name, events) in enumerate(chosen):
-            pool.submit(play, number, name, events)
+        for number, it in enumerate(chosen):
+            pool.submit(report.run, it.name, Stage(world.port, f"{sys.argv[2]}{number}.", it).play)
     return 1 if report.failed else 0
 
 

@@ -48,10 +48,22 @@ const ROUNDS: &[Round] = &[
         ],
         suites: &[("java", |tools| java(tools, "ClientSuite")), ("franz-go", |tools| go(tools, "franz"))],
     },
+    Round { name: "scenarios", settings: &[], suites: &[("scenarios", scenarios)] },
+    // Which groups go from one protocol to the other; by default all do.
     Round {
-        name: "scenarios",
-        settings: &[],
-        suites: &[("scenarios", |tools| python(tools, "groups/suite_scenarios.py"))],
+        name: "migration-upgrade",
+        settings: &[("group.consumer.migration.policy", "upgrade")],
+        suites: &[("scenarios-upgrade", scenarios)],
+    },
+    Round {
+        name: "migration-downgrade",
+        settings: &[("group.consumer.migration.policy", "downgrade")],
+        suites: &[("scenarios-downgrade", scenarios)],
+    },
+    Round {
+        name: "migration-disabled",
+        settings: &[("group.consumer.migration.policy", "disabled")],
+        suites: &[("scenarios-disabled", scenarios)],
     },
     // Each unlike the default, and so small that its effect is soon there.
     Round {
@@ -120,6 +132,11 @@ fn python(tools: &Tools, script: &str) -> Result<Command> {
     let mut command = Command::new(tools.python()?);
     command.arg("-B").arg(tools.compat(script));
     Ok(command)
+}
+
+/// The scenarios of the group coordinator's own tests.
+fn scenarios(tools: &Tools) -> Result<Command> {
+    python(tools, "groups/suite_scenarios.py")
 }
 
 /// Kafka Connect's workers, which the suite starts and kills.

@@ -236,7 +236,7 @@ fn while_others_speak_the_consumer_protocol_nothing_changes() {
 }
 
 #[test]
-fn the_policy_says_whether_groups_go_back() {
+fn under_the_policy_upgrade_groups_do_not_go_back() {
     check(
         "0s set migration=upgrade
          0s topic t=2
@@ -263,6 +263,49 @@ fn the_policy_says_whether_groups_go_back() {
            > bye c: epoch -1
          3s list
            > list: g consumer Assigning consumer",
+    );
+}
+
+#[test]
+fn under_the_policy_downgrade_groups_go_back() {
+    check(
+        "0s set migration=downgrade
+         0s topic t=2
+         0s hello c reads=t
+           > log: g c reads t
+           > log: g epoch 2
+           > log: g target for c: t-0,1
+           > log: g targets of epoch 2
+           > log: g c 0->2 Stable has t-0,1
+           > hello c: epoch 2 has t-0,1
+         2s join a v=3 session=45s
+           > log: g #2 reads t, classic range
+           > log: g epoch 3
+           > log: g target for #2: t-1
+           > log: g target for c: t-0
+           > log: g targets of epoch 3
+           > log: g #2 0->3 UnreleasedPartitions has -
+           > join a: #2 in generation 3 of range led by -
+         3s bye c
+           > log: g #2 has nothing
+           > log: g c has nothing
+           > log: g no target for #2
+           > log: g no target for c
+           > log: g has no targets
+           > log: g without #2
+           > log: g without c
+           > log: g is no more
+           > log: group g generation 3 of range led by #2: #2=[t-1]
+           > bye c: epoch -1
+         3s list
+           > list: g classic PreparingRebalance consumer
+         3s join #2 session=45s
+           > join #2: #2 in generation 4 of range led by #2: #2
+         3s sync #2 gen=4 #2:[t-0,t-1]
+           > log: group g generation 4 of range led by #2: #2=[t-0,t-1]
+           > sync #2: [t-0,t-1]
+         4s hello d reads=t
+           > hello d: GroupIdNotFound",
     );
 }
 
@@ -318,7 +361,7 @@ fn a_static_classic_member_takes_the_place_of_the_last_one() {
          3s bye c epoch=-2 static=i
            > log: g c 2->-2 Stable has t-0
            > bye c: epoch -2
-         4s join d v=3 session=45s static=i offers=coop owns=t-0
+         4s join d session=45s static=i offers=coop owns=t-0
            > log: g #2 has nothing
            > log: g c has nothing
            > log: g no target for #2
@@ -364,7 +407,7 @@ fn a_static_classic_member_that_reads_something_else_makes_the_group_rebalance()
            > log: g #2 reads t, classic range
            > log: g #2 3->3 Stable has t-1
            > join #2: #2 in generation 3 of range led by -
-         3s join d v=3 session=45s static=i offers=range:tu
+         3s join d session=45s static=i offers=range:tu
            > log: g #2 has nothing
            > log: g c has nothing
            > log: g no target for #2
@@ -413,7 +456,7 @@ fn a_static_classic_member_takes_the_place_where_groups_do_not_go_back() {
            > log: g #2 reads t, classic range
            > log: g #2 3->3 Stable has t-1
            > join #2: #2 in generation 3 of range led by -
-         3s join d v=3 session=45s static=i
+         3s join d session=45s static=i
            > log: g c has nothing
            > log: g no target for c
            > log: g without c

@@ -6,32 +6,32 @@ use super::{A_GOES_OVER, A_HAS_ALL, A_JOINS_C, check_after};
 #[test]
 fn cooperative_members_give_back_first() {
     check(
-        "0s topic t=4
+        "0s topic t=3
          0s join a v=3 session=45s offers=coop
            > log: group g generation 0 is empty
          0s join b v=3 session=45s offers=coop
-         6s sync a-1 a-1:[t-0,t-1] b-2:[t-2,t-3]
+         6s sync a-1 a-1:[t-0] b-2:[t-1,t-2]
            > at 6s:
            > join a: a-1 in generation 1 of coop led by a-1: a-1 b-2
            > join b: b-2 in generation 1 of coop led by a-1
-           > log: group g generation 1 of coop led by a-1: a-1=[t-0,t-1] b-2=[t-2,t-3]
-           > sync a-1: [t-0,t-1]
+           > log: group g generation 1 of coop led by a-1: a-1=[t-0] b-2=[t-1,t-2]
+           > sync a-1: [t-0]
          6s sync b-2
-           > sync b-2: [t-2,t-3]
+           > sync b-2: [t-1,t-2]
          7s hello c reads=t
            > log: group g is no more
            > log: g a-1 reads t, classic coop
            > log: g b-2 reads t, classic coop
            > log: g epoch 1
-           > log: g target for a-1: t-0,1
-           > log: g target for b-2: t-2,3
+           > log: g target for a-1: t-0
+           > log: g target for b-2: t-1,2
            > log: g targets of epoch 1
-           > log: g a-1 1->1 Stable has t-0,1
-           > log: g b-2 1->1 Stable has t-2,3
+           > log: g a-1 1->1 Stable has t-0
+           > log: g b-2 1->1 Stable has t-1,2
            > log: g c reads t
            > log: g epoch 2
-           > log: g target for b-2: t-2
-           > log: g target for c: t-3
+           > log: g target for b-2: t-1
+           > log: g target for c: t-2
            > log: g targets of epoch 2
            > log: g c 0->2 UnreleasedPartitions has -
            > hello c: epoch 2 has -
@@ -39,86 +39,86 @@ fn cooperative_members_give_back_first() {
            > beat a-1: RebalanceInProgress
          8s beat b-2
            > beat b-2: RebalanceInProgress
-         8s join a-1 owns=t-0,t-1 offers=coop session=45s
+         8s join a-1 owns=t-0 offers=coop session=45s
            > log: g a-1 reads t, classic coop
-           > log: g a-1 1->2 Stable has t-0,1
+           > log: g a-1 1->2 Stable has t-0
            > join a-1: a-1 in generation 2 of coop led by -
          8s sync a-1 gen=2
-           > sync a-1: [t-0,t-1]
-         8s join b-2 owns=t-2,t-3 offers=coop session=45s
+           > sync a-1: [t-0]
+         8s join b-2 owns=t-1,t-2 offers=coop session=45s
            > log: g b-2 reads t, classic coop
-           > log: g b-2 1->1 UnrevokedPartitions has t-2, gives back t-3
+           > log: g b-2 1->1 UnrevokedPartitions has t-1, gives back t-2
            > join b-2: b-2 in generation 1 of coop led by -
          8s sync b-2
-           > sync b-2: [t-2]
+           > sync b-2: [t-1]
          8s beat b-2
            > beat b-2: RebalanceInProgress
          9s alive c epoch=2
            > log: g c 2->2 UnreleasedPartitions has -
            > alive c: epoch 2
-         9s join b-2 owns=t-2 offers=coop session=45s
+         9s join b-2 owns=t-1 offers=coop session=45s
            > log: g b-2 reads t, classic coop
-           > log: g b-2 1->2 Stable has t-2
+           > log: g b-2 1->2 Stable has t-1
            > join b-2: b-2 in generation 2 of coop led by -
          9s sync b-2 gen=2
-           > sync b-2: [t-2]
+           > sync b-2: [t-1]
          9s beat b-2 gen=2
            > beat b-2: ok
          9s alive c epoch=2
-           > log: g c 2->2 Stable has t-3
-           > alive c: epoch 2 has t-3",
+           > log: g c 2->2 Stable has t-2
+           > alive c: epoch 2 has t-2",
     );
 }
 
 #[test]
 fn eager_members_give_everything_back() {
     check(
-        "0s topic t=4
+        "0s topic t=3
          0s join a v=3 session=45s
            > log: group g generation 0 is empty
          0s join b v=3 session=45s
-         6s sync a-1 a-1:[t-0,t-1] b-2:[t-2,t-3]
+         6s sync a-1 a-1:[t-0] b-2:[t-1,t-2]
            > at 6s:
            > join a: a-1 in generation 1 of range led by a-1: a-1 b-2
            > join b: b-2 in generation 1 of range led by a-1
-           > log: group g generation 1 of range led by a-1: a-1=[t-0,t-1] b-2=[t-2,t-3]
-           > sync a-1: [t-0,t-1]
+           > log: group g generation 1 of range led by a-1: a-1=[t-0] b-2=[t-1,t-2]
+           > sync a-1: [t-0]
          6s sync b-2
-           > sync b-2: [t-2,t-3]
+           > sync b-2: [t-1,t-2]
          7s hello c reads=t
            > log: group g is no more
            > log: g a-1 reads t, classic range
            > log: g b-2 reads t, classic range
            > log: g epoch 1
-           > log: g target for a-1: t-0,1
-           > log: g target for b-2: t-2,3
+           > log: g target for a-1: t-0
+           > log: g target for b-2: t-1,2
            > log: g targets of epoch 1
-           > log: g a-1 1->1 Stable has t-0,1
-           > log: g b-2 1->1 Stable has t-2,3
+           > log: g a-1 1->1 Stable has t-0
+           > log: g b-2 1->1 Stable has t-1,2
            > log: g c reads t
            > log: g epoch 2
-           > log: g target for b-2: t-2
-           > log: g target for c: t-3
+           > log: g target for b-2: t-1
+           > log: g target for c: t-2
            > log: g targets of epoch 2
            > log: g c 0->2 UnreleasedPartitions has -
            > hello c: epoch 2 has -
          8s join a-1 session=45s
            > log: g a-1 reads t, classic range
-           > log: g a-1 1->2 Stable has t-0,1
+           > log: g a-1 1->2 Stable has t-0
            > join a-1: a-1 in generation 2 of range led by -
          8s sync a-1 gen=2
-           > sync a-1: [t-0,t-1]
+           > sync a-1: [t-0]
          8s beat a-1 gen=2
            > beat a-1: ok
          8s join b-2 session=45s
            > log: g b-2 reads t, classic range
-           > log: g b-2 1->2 Stable has t-2
+           > log: g b-2 1->2 Stable has t-1
            > join b-2: b-2 in generation 2 of range led by -
          8s sync b-2 gen=2
-           > sync b-2: [t-2]
+           > sync b-2: [t-1]
          9s alive c epoch=2
-           > log: g c 2->2 Stable has t-3
-           > alive c: epoch 2 has t-3",
+           > log: g c 2->2 Stable has t-2
+           > alive c: epoch 2 has t-2",
     );
 }
 
@@ -220,25 +220,73 @@ fn who_cannot_join_is_told_why() {
            > join d: InconsistentGroupProtocol
          2s join d-9 static=i offers=sticky
            > join d-9: UnknownMemberId
-         2s join e v=3 static=i offers=sticky session=45s
+         4s join e static=i offers=sticky session=45s
            > log: g #9(i) reads t, classic sticky
            > log: g epoch 5
-           > log: g #9 0->3 Stable has -
-           > join e: #9 in generation 3 of sticky led by -
-         2s join d-9 static=i offers=sticky
+           > log: g target for #3: -
+           > log: g target for #9: -
+           > log: g targets of epoch 5
+           > log: g #9 0->5 Stable has -
+           > join e: #9 in generation 5 of sticky led by -
+         4s join d-9 static=i offers=sticky
            > join d-9: FencedInstanceId
-         2s join d v=3 session=1s
+         4s join d v=3 session=1s
            > join d: InvalidSessionTimeout
-         2s set migration=disabled
-         2s join d v=3 offers=sticky
-           > join d: InconsistentGroupProtocol
-         2s set migration=downgrade max-size=4
-         2s join d v=3 offers=sticky
-           > join d: GroupMaxSizeReached
-         2s join #2 session=45s offers=range,sticky
+         4s join #2 session=45s offers=range,sticky
            > log: g #2 reads t, classic range,sticky
+           > log: g #2 3->5 UnreleasedPartitions has -
+           > join #2: #2 in generation 5 of range led by -",
+    );
+}
+
+#[test]
+fn a_full_group_takes_no_member_of_the_classic_protocol() {
+    check_after(
+        A_JOINS_C,
+        "2s set max-size=2
+         2s join b v=3
+           > join b: GroupMaxSizeReached
+         2s join #2 session=45s
+           > log: g #2 reads t, classic range
            > log: g #2 3->3 UnreleasedPartitions has -
            > join #2: #2 in generation 3 of range led by -",
+    );
+}
+
+#[test]
+fn under_the_policy_disabled_consumer_groups_take_no_member_of_the_classic_protocol() {
+    check(
+        "0s set migration=disabled
+         0s topic t=2
+         0s hello c reads=t
+           > log: g c reads t
+           > log: g epoch 2
+           > log: g target for c: t-0,1
+           > log: g targets of epoch 2
+           > log: g c 0->2 Stable has t-0,1
+           > hello c: epoch 2 has t-0,1
+         1s join a v=3
+           > join a: InconsistentGroupProtocol
+         1s join a v=3 static=i
+           > join a: InconsistentGroupProtocol
+         1s alive c epoch=2 owns=t-0,t-1
+           > alive c: epoch 2
+         2s bye c
+           > log: g c has nothing
+           > log: g no target for c
+           > log: g without c
+           > log: g epoch 3
+           > bye c: epoch -1
+         2s list
+           > list: g consumer Empty consumer
+         3s join a v=3
+           > log: g has no targets
+           > log: g is no more
+           > log: group g generation 0 is empty
+         7s list
+           > at 6s:
+           > join a: a-6 in generation 1 of range led by a-6: a-6
+           > list: g classic CompletingRebalance consumer",
     );
 }
 
@@ -253,7 +301,7 @@ fn who_is_not_in_the_group_as_it_says_is_told_so() {
            > log: g targets of epoch 2
            > log: g c 0->2 Stable has t-0,1
            > hello c: epoch 2 has t-0,1
-         2s join a v=3 static=i session=45s
+         2s join a static=i session=45s
            > log: g #2(i) reads t, classic range
            > log: g epoch 3
            > log: g target for #2: t-1
@@ -399,7 +447,7 @@ fn members_leave() {
            > log: g targets of epoch 2
            > log: g c 0->2 Stable has t-0,1,2,3
            > hello c: epoch 2 has t-0,1,2,3
-         0s hello d reads=t
+         2s hello d reads=t
            > log: g d reads t
            > log: g epoch 3
            > log: g target for c: t-0,1
@@ -407,7 +455,7 @@ fn members_leave() {
            > log: g targets of epoch 3
            > log: g d 0->3 UnreleasedPartitions has -
            > hello d: epoch 3 has -
-         2s join a v=3 session=45s
+         4s join a v=3 session=45s
            > log: g #3 reads t, classic range
            > log: g epoch 4
            > log: g target for #3: t-3
@@ -415,18 +463,21 @@ fn members_leave() {
            > log: g targets of epoch 4
            > log: g #3 0->4 UnreleasedPartitions has -
            > join a: #3 in generation 4 of range led by -
-         2s join b v=3 static=i session=45s
+         6s join b static=i session=45s
            > log: g #4(i) reads t, classic range
            > log: g epoch 5
-           > log: g #4 0->4 Stable has -
-           > join b: #4 in generation 4 of range led by -
-         3s leave #3
+           > log: g target for #4: t-1
+           > log: g target for c: t-0
+           > log: g targets of epoch 5
+           > log: g #4 0->5 UnreleasedPartitions has -
+           > join b: #4 in generation 5 of range led by -
+         6s leave #3
            > log: g #3 has nothing
            > log: g no target for #3
            > log: g without #3
            > log: g epoch 6
            > leave: #3 ok
-         4s leave -:i d
+         6s leave -:i d
            > log: g #4 has nothing
            > log: g no target for #4
            > log: g without #4
@@ -435,7 +486,7 @@ fn members_leave() {
            > log: g without d
            > log: g epoch 7
            > leave: -:i ok, d ok
-         5s alive c epoch=2
+         8s alive c epoch=2
            > log: g target for c: t-0,1,2,3
            > log: g targets of epoch 7
            > log: g c 2->7 Stable has t-0,1,2,3
@@ -454,7 +505,7 @@ fn a_static_member_is_replaced() {
            > log: g targets of epoch 2
            > log: g c 0->2 Stable has t-0,1
            > hello c: epoch 2 has t-0,1
-         2s join a v=3 static=i session=45s
+         2s join a static=i session=45s
            > log: g #2(i) reads t, classic range
            > log: g epoch 3
            > log: g target for #2: t-1
@@ -469,7 +520,7 @@ fn a_static_member_is_replaced() {
            > log: g #2(i) reads t, classic range
            > log: g #2 3->3 Stable has t-1
            > join #2: #2 in generation 3 of range led by -
-         3s join a v=3 static=i session=45s
+         3s join a static=i session=45s
            > log: g #2 has nothing
            > log: g no target for #2
            > log: g without #2

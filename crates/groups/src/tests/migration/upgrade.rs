@@ -63,7 +63,8 @@ fn who_waits_to_join_is_told_to_join_again() {
     check_after(
         A_HAS_ALL,
         "4s join b v=3 session=45s
-         4s hello c reads=t
+         4s topic u=1
+         4s hello c reads=u
            > log: group g is no more
            > log: g a-1 reads t, classic range
            > log: g b-2 reads t, classic range
@@ -73,34 +74,34 @@ fn who_waits_to_join_is_told_to_join_again() {
            > log: g targets of epoch 1
            > log: g a-1 1->1 Stable has t-0,1
            > log: g b-2 1->1 Stable has -
-           > log: g c reads t
+           > log: g c reads u
            > log: g epoch 2
            > log: g target for a-1: t-0
-           > log: g target for c: t-1
+           > log: g target for b-2: t-1
+           > log: g target for c: u-0
            > log: g targets of epoch 2
-           > log: g c 0->2 UnreleasedPartitions has -
+           > log: g c 0->2 Stable has u-0
            > join b: RebalanceInProgress b-2
-           > hello c: epoch 2 has -
+           > hello c: epoch 2 has u-0
          4s beat a-1
            > beat a-1: RebalanceInProgress
          5s join b-2
            > log: g b-2 reads t, classic range
-           > log: g b-2 1->2 Stable has -
+           > log: g b-2 1->2 UnreleasedPartitions has -
            > join b-2: b-2 in generation 2 of range led by -
          5s join a-1
            > log: g a-1 reads t, classic range
            > log: g a-1 1->2 Stable has t-0
            > join a-1: a-1 in generation 2 of range led by -
-         5s alive c epoch=2
-           > log: g c 2->2 Stable has t-1
-           > alive c: epoch 2 has t-1",
+         5s beat b-2 gen=2
+           > beat b-2: RebalanceInProgress",
     );
 }
 
 #[test]
 fn who_waits_for_an_assignment_is_told_to_join_again() {
     check(
-        "0s topic t=2
+        "0s topic t=2 u=1
          0s join a v=3 session=45s
            > log: group g generation 0 is empty
          0s join b v=3 session=45s
@@ -108,7 +109,7 @@ fn who_waits_for_an_assignment_is_told_to_join_again() {
            > at 6s:
            > join a: a-1 in generation 1 of range led by a-1: a-1 b-2
            > join b: b-2 in generation 1 of range led by a-1
-         6s hello c reads=t
+         6s hello c reads=u
            > log: group g is no more
            > log: g a-1 reads t, classic range
            > log: g b-2 reads t, classic range
@@ -118,14 +119,15 @@ fn who_waits_for_an_assignment_is_told_to_join_again() {
            > log: g targets of epoch 1
            > log: g a-1 1->1 Stable has -
            > log: g b-2 1->1 Stable has -
-           > log: g c reads t
+           > log: g c reads u
            > log: g epoch 2
-           > log: g target for b-2: t-0
-           > log: g target for c: t-1
+           > log: g target for a-1: t-0
+           > log: g target for b-2: t-1
+           > log: g target for c: u-0
            > log: g targets of epoch 2
-           > log: g c 0->2 Stable has t-1
+           > log: g c 0->2 Stable has u-0
            > sync b-2: RebalanceInProgress
-           > hello c: epoch 2 has t-1
+           > hello c: epoch 2 has u-0
          6s sync b-2
            > sync b-2: RebalanceInProgress
          6s sync a-1 a-1:[t-0] b-2:[t-1]
@@ -164,17 +166,78 @@ fn a_group_before_its_first_generation_can_be_upgraded() {
 }
 
 #[test]
-fn the_policy_says_which_way_groups_go() {
-    check_after(
-        A_HAS_ALL,
-        "3s set migration=disabled
-         3s hello c reads=t
+fn under_the_policy_disabled_classic_groups_stay_classic() {
+    check(
+        "0s set migration=disabled
+         0s topic t=2
+         0s join a v=3 session=45s
+           > log: group g generation 0 is empty
+         3s sync a-1 a-1:[t-0,t-1]
+           > at 3s:
+           > join a: a-1 in generation 1 of range led by a-1: a-1
+           > log: group g generation 1 of range led by a-1: a-1=[t-0,t-1]
+           > sync a-1: [t-0,t-1]
+         4s hello c reads=t
            > hello c: GroupIdNotFound
-         3s set migration=downgrade
-         3s hello c reads=t
+         4s beat a-1
+           > beat a-1: ok
+         5s leave a-1
+           > log: group g generation 2 is empty
+           > leave: a-1 ok
+         5s hello c reads=t
+           > log: group g is no more
+           > log: g c reads t
+           > log: g epoch 2
+           > log: g target for c: t-0,1
+           > log: g targets of epoch 2
+           > log: g c 0->2 Stable has t-0,1
+           > hello c: epoch 2 has t-0,1",
+    );
+}
+
+#[test]
+fn under_the_policy_downgrade_classic_groups_stay_classic() {
+    check(
+        "0s set migration=downgrade
+         0s topic t=2
+         0s join a v=3 session=45s
+           > log: group g generation 0 is empty
+         3s sync a-1 a-1:[t-0,t-1]
+           > at 3s:
+           > join a: a-1 in generation 1 of range led by a-1: a-1
+           > log: group g generation 1 of range led by a-1: a-1=[t-0,t-1]
+           > sync a-1: [t-0,t-1]
+         4s hello c reads=t
            > hello c: GroupIdNotFound
-         3s set migration=upgrade
-         3s hello c reads=t
+         4s beat a-1
+           > beat a-1: ok
+         5s leave a-1
+           > log: group g generation 2 is empty
+           > leave: a-1 ok
+         5s hello c reads=t
+           > log: group g is no more
+           > log: g c reads t
+           > log: g epoch 2
+           > log: g target for c: t-0,1
+           > log: g targets of epoch 2
+           > log: g c 0->2 Stable has t-0,1
+           > hello c: epoch 2 has t-0,1",
+    );
+}
+
+#[test]
+fn under_the_policy_upgrade_classic_groups_become_consumer_groups() {
+    check(
+        "0s set migration=upgrade
+         0s topic t=2
+         0s join a v=3 session=45s
+           > log: group g generation 0 is empty
+         3s sync a-1 a-1:[t-0,t-1]
+           > at 3s:
+           > join a: a-1 in generation 1 of range led by a-1: a-1
+           > log: group g generation 1 of range led by a-1: a-1=[t-0,t-1]
+           > sync a-1: [t-0,t-1]
+         4s hello c reads=t
            > log: group g is no more
            > log: g a-1 reads t, classic range
            > log: g epoch 1
@@ -187,7 +250,26 @@ fn the_policy_says_which_way_groups_go() {
            > log: g target for c: t-1
            > log: g targets of epoch 2
            > log: g c 0->2 UnreleasedPartitions has -
-           > hello c: epoch 2 has -",
+           > hello c: epoch 2 has -
+         5s beat a-1
+           > beat a-1: RebalanceInProgress
+         5s join a-1 session=45s
+           > log: g a-1 reads t, classic range
+           > log: g a-1 1->2 Stable has t-0
+           > join a-1: a-1 in generation 2 of range led by -
+         5s sync a-1 gen=2
+           > sync a-1: [t-0]
+         6s alive c epoch=2
+           > log: g c 2->2 Stable has t-1
+           > alive c: epoch 2 has t-1
+         7s bye c
+           > log: g c has nothing
+           > log: g no target for c
+           > log: g without c
+           > log: g epoch 3
+           > bye c: epoch -1
+         7s list
+           > list: g consumer Assigning consumer",
     );
 }
 
@@ -294,9 +376,9 @@ fn only_who_joins_upgrades_a_group() {
 fn a_static_member_goes_on_with_the_consumer_protocol() {
     check(
         "0s topic t=2
-         0s join a v=3 static=i session=45s
+         0s join a static=i session=45s
            > log: group g generation 0 is empty
-         0s join b v=3 static=j session=45s
+         0s join b static=j session=45s
          6s sync i-1 static=i i-1:[t-0] j-2:[t-1]
            > at 6s:
            > join a: i-1 in generation 1 of range led by i-1: i-1(i) j-2(j)
