@@ -24,7 +24,7 @@ use anyhow::{Context, Result, bail, ensure};
 
 use self::churn::Churn;
 use crate::codegen;
-use crate::tools::{Tools, is_installed, run as run_command};
+use crate::tools::{Tools, run as run_command};
 
 const USAGE: &str =
     "usage: cargo xtask test [--unit] [--compat] [--oracle [--record]] [--long] [--ottla BINARY] [FILTER]...
@@ -186,11 +186,10 @@ fn unit(tools: &Tools, options: &Options, tally: &mut Tally) {
         });
     }
     if options.wants("deny") {
-        if is_installed("cargo-deny") {
-            tally.step("deny", || cargo(tools, &["deny", "check", "bans", "licenses", "sources"]));
-        } else {
-            eprintln!("      deny: skipped, cargo-deny is not installed (cargo install --locked cargo-deny)");
-        }
+        tally.step("deny", || {
+            let mut deny = Command::new(tools.cargo_deny()?);
+            run_command(deny.args(["check", "bans", "licenses", "sources"]).current_dir(&tools.root))
+        });
     }
     if options.wants("unit")
         && let Err(error) = unit_tests(tools, tally)

@@ -22,6 +22,9 @@ const HOW_TO_GET: &[(&str, &str)] = &[
     ("go", "Go 1.26 or newer, from the Go project or Debian's golang-go"),
 ];
 
+/// The version of cargo-deny that is installed where there is none.
+const CARGO_DENY: &str = "0.20.2";
+
 /// Where things are, and what gets installed on first use.
 #[derive(Clone, Debug)]
 pub struct Tools {
@@ -182,6 +185,26 @@ impl Tools {
         Ok(binary.join("program"))
     }
 
+    /// `cargo-deny`, which checks licences and sources of the dependencies; built without optimization, which
+    /// takes a third of the time.
+    pub fn cargo_deny(&self) -> Result<PathBuf> {
+        if is_installed("cargo-deny") {
+            return Ok(PathBuf::from("cargo-deny"));
+        }
+        let folder = self.cache.join(format!("cargo-deny-{CARGO_DENY}"));
+        self.once(&folder, &[], "cargo-deny (cargo install)", |folder| {
+            let target = folder.join("target");
+            run(Command::new(env!("CARGO"))
+                .args(["install", "--quiet", "--debug", "--locked", "cargo-deny", "--version", CARGO_DENY])
+                .arg("--root")
+                .arg(folder)
+                .arg("--target-dir")
+                .arg(&target))?;
+            Ok(fs::remove_dir_all(target)?)
+        })?;
+        Ok(folder.join("bin/cargo-deny"))
+    }
+
     /// Fills `folder` by `make`, unless it was already made from the same `inputs`. A half-made
     /// folder is thrown away.
     fn once(
@@ -225,7 +248,7 @@ pub fn need(programs: &[&str]) -> Result<()> {
 }
 
 /// Whether `program` is on the path.
-pub fn is_installed(program: &str) -> bool {
+fn is_installed(program: &str) -> bool {
     let path = env::var_os("PATH").unwrap_or_default();
     env::split_paths(&path).any(|folder| folder.join(program).is_file())
 }
