@@ -323,11 +323,11 @@ class Stage:
                 self.topics[name] = self.seen[name] = world.create(name, int(partitions))
                 done = lambda: True
             until(done, f"topic {word}")
-        if "interval" in event.named:
-            group = self.group("g")
-            value = str(milliseconds(event.named["interval"]))
-            alter(world, GROUP, group, ("consumer.assignment.interval.ms", SET, value), validate=False)
-            until(lambda: f"Value={value}" in world.show(describe(world, GROUP, group)), f"the interval of {group}")
+        for word, key in (("interval", "consumer.assignment.interval.ms"), ("session", "consumer.session.timeout.ms")):
+            if word in event.named:
+                group, value = self.group("g"), str(milliseconds(event.named[word]))
+                alter(world, GROUP, group, (key, SET, value), validate=False)
+                until(lambda: f"Value={value}" in world.show(describe(world, GROUP, group)), f"the {word} of {group}")
         # Apache Kafka's coordinator hears of it some time after its metadata, which nobody can see.
         time.sleep(COORDINATOR_LATER_S)
 

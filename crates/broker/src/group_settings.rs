@@ -1,10 +1,38 @@
 //! What a consumer group is configured with: by itself, else for all brokers, else in this node's file.
 
 use ottla_configs::{BrokerConfig, GROUP_BOUNDS};
-use ottla_groups::consumer::GroupSettings;
+use ottla_groups::consumer::{GroupConfigs, GroupSettings};
 use ottla_ids::NodeId;
 use ottla_metadata::{ConfigResource, GROUP_VERSION, Image, ResourceType};
 use ottla_protocol::Text;
+use ottla_quorum::Quorum;
+use std::sync::Arc;
+
+/// What groups are configured with at present, whenever that is asked; `configs` is the node's file.
+pub fn group_configs(
+    quorum: Quorum,
+    configs: BrokerConfig,
+) -> impl Fn() -> Arc<dyn GroupConfigs> + Send + Sync {
+    let configs = Arc::new(configs);
+    move || {
+        let (configs, image) = (Arc::clone(&configs), quorum.image());
+        Arc::new(ImageGroupConfigs { configs, image, node: quorum.node() })
+    }
+}
+
+/// What groups are configured with in one image.
+#[derive(Debug)]
+struct ImageGroupConfigs {
+    configs: Arc<BrokerConfig>,
+    image: Arc<Image>,
+    node: NodeId,
+}
+
+impl GroupConfigs for ImageGroupConfigs {
+    fn of(&self, group: &Text) -> GroupSettings {
+        group_settings(&self.configs, &self.image, self.node, group)
+    }
+}
 
 /// Whether groups may speak the consumer protocol (KIP-848): a cluster whose `group.version` is 0 does not know it, and
 /// a node serves it when `group.coordinator.rebalance.protocols` names it.

@@ -28,6 +28,7 @@ pub use call::Call;
 pub use clock::Clock;
 pub use errors::Refusal;
 pub use fetch_sessions::FetchSessions;
+pub use group_settings::group_configs;
 pub use log_levels::LogLevels;
 
 use ottla_configs::BrokerConfig;

@@ -15,6 +15,7 @@ use ottla_ids::LeaderEpoch;
 use ottla_protocol::Text;
 use ottla_records::Compression;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicI32, Ordering};
 use std::time::Duration;
 
@@ -39,16 +40,26 @@ impl GroupCoordinator {
         let compression = Compression::None;
         let linger = Duration::ZERO;
         let options = Options { topic: OFFSETS_TOPIC, commit_timeout, linger, compression, wall_ms };
-        GroupCoordinator::with_options(settings, partitions, options)
+        let configs = || Arc::new(consumer::GroupSettings::default()) as Arc<dyn consumer::GroupConfigs>;
+        GroupCoordinator::with_options(settings, partitions, configs, options)
     }
 
-    pub(crate) fn with_options(settings: Settings, partitions: i32, options: Options) -> GroupCoordinator {
-        let coordinator = Coordinator::new(options, move || Groups::new(settings.clone()));
+    fn with_options(
+        settings: Settings,
+        partitions: i32,
+        configs: impl Fn() -> Arc<dyn consumer::GroupConfigs> + Send + std::marker::Sync + 'static,
+        options: Options,
+    ) -> GroupCoordinator {
+        let coordinator = Coordinator::new(options, move || Groups::new(settings.clone(), configs()));
         GroupCoordinator { coordinator, partitions: AtomicI32::new(partitions.max(1)) }
     }
 
-    /// As a broker's configuration has it.
-    pub fn from_config(config: &BrokerConfig, wall_ms: fn() -> i64) -> GroupCoordinator {
+    /// As a broker's configuration has it; `configs` gives what groups are configured with at present.
+    pub fn from_config(
+        config: &BrokerConfig,
+        configs: impl Fn() -> Arc<dyn consumer::GroupConfigs> + Send + std::marker::Sync + 'static,
+        wall_ms: fn() -> i64,
+    ) -> GroupCoordinator {
         let minute_ms = 60_000;
         let size = |name| usize::try_from(config.int(name)).unwrap_or_default();
         let settings = Settings {
@@ -60,11 +71,6 @@ impl GroupCoordinator {
             offsets_retention_ms: i64::from(config.int("offsets.retention.minutes")) * minute_ms,
             offsets_retention_check_interval_ms: config.long("offsets.retention.check.interval.ms"),
             consumer: consumer::Settings {
-                group: consumer::GroupSettings {
-                    session_timeout_ms: config.int("group.consumer.session.timeout.ms"),
-                    heartbeat_interval_ms: config.int("group.consumer.heartbeat.interval.ms"),
-                    assignment_interval_ms: config.int("group.consumer.assignment.interval.ms"),
-                },
                 max_size: size("group.consumer.max.size"),
                 assignors: assignors(config),
                 migration: migration(config),
@@ -80,7 +86,8 @@ impl GroupCoordinator {
             compression: *codec,
             wall_ms,
         };
-        GroupCoordinator::with_options(settings, config.int("offsets.topic.num.partitions"), options)
+        let partitions = config.int("offsets.topic.num.partitions");
+        GroupCoordinator::with_options(settings, partitions, configs, options)
     }
 
     /// How many partitions the topic has, once that is known: it may have been made with another number than this

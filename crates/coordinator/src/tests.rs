@@ -7,7 +7,7 @@ use crate::{GroupCoordinator, LogError};
 use bytes::Bytes;
 use memory::MemoryLog;
 use ottla_configs::BrokerConfig;
-use ottla_groups::consumer::GroupSettings;
+use ottla_groups::consumer::{self, GroupConfigs, GroupSettings};
 use ottla_groups::{
     CommitOffsets, CommitPartition, CommitTopic, FetchOffsets, Heartbeat, Join, JoinAnswer, ListFilter,
     Protocol, Refusal, Settings, TopicOutcome,
@@ -427,13 +427,18 @@ async fn groups_of_other_partitions_are_coordinated_elsewhere() {
     assert!(!groups.wait_loaded(groups.partition_for("h"), TIMEOUT).await);
 }
 
+/// Every group is configured with Kafka's defaults.
+fn group_configs() -> Arc<dyn GroupConfigs> {
+    Arc::new(GroupSettings::default())
+}
+
 /// A coordinator of a broker that is configured so, which has loaded `log`.
 async fn configured<'a>(
     log: &MemoryLog,
     settings: impl IntoIterator<Item = (&'a str, &'a str)>,
 ) -> Arc<GroupCoordinator> {
     let config = BrokerConfig::new(settings).expect("valid settings");
-    let groups = Arc::new(GroupCoordinator::from_config(&config, now_ms));
+    let groups = Arc::new(GroupCoordinator::from_config(&config, group_configs, now_ms));
     groups.set_partitions(1);
     groups.lead(0, LeaderEpoch(1), log.clone());
     assert!(groups.wait_loaded(0, TIMEOUT).await);
@@ -549,4 +554,49 @@ async fn who_waits_for_a_log_that_failed_ends_when_it_is_led_elsewhere() {
     groups.resign(0, LeaderEpoch(2));
     settle().await;
     assert!(log.holders() < before, "nothing goes on trying");
+}
+
+/// The state of the group `g`, of the consumer protocol.
+async fn state(groups: &GroupCoordinator) -> &'static str {
+    let described = groups.describe_consumers(vec!["g".into()]).await;
+    described.first().and_then(|(_, it)| it.as_ref().ok()).map_or("unknown", |it| it.state)
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_group_is_configured_with_counts_when_its_log_is_loaded() {
+    let log = MemoryLog::default();
+    let groups = leading(&log).await;
+    let joined = groups.consumer_heartbeat(consumer::Heartbeat {
+        group: "g".into(),
+        member_id: "c".into(),
+        requires_member_id: true,
+        epoch: 0,
+        instance_id: None,
+        rack_id: None,
+        rebalance_timeout_ms: 60_000,
+        topics: Some(vec!["t".into()]),
+        regex: None,
+        assignor: None,
+        reported: Some(Default::default()),
+        client_id: "c".into(),
+        client_host: "/192.0.2.1".into(),
+        fresh_id: Uuid::from_u128(1),
+        cluster: no_topics(),
+        settings: GroupSettings::default(),
+    });
+    joined.await.expect("it joins");
+    groups.resign_all();
+
+    // Meanwhile somebody has given its members less time than others have.
+    let configs = || Arc::new(GroupSettings { session_timeout_ms: 3_000, ..Default::default() });
+    let config = BrokerConfig::default();
+    let groups = GroupCoordinator::from_config(&config, move || configs(), now_ms);
+    groups.set_partitions(1);
+    groups.lead(0, LeaderEpoch(1), log.clone());
+    assert!(groups.wait_loaded(0, TIMEOUT).await);
+    assert_eq!(state(&groups).await, "Stable");
+    tokio::time::sleep(Duration::from_millis(2_999)).await;
+    assert_eq!(state(&groups).await, "Stable");
+    tokio::time::sleep(Duration::from_millis(2)).await;
+    assert_eq!(state(&groups).await, "Empty");
 }

@@ -138,7 +138,7 @@ fn main() {
         )
     });
     let mut bench = Bench {
-        groups: Groups::new(Settings::default()),
+        groups: Groups::new(Settings::default(), Arc::new(GroupSettings::default())),
         cluster: Arc::new(Cluster(topics.collect())),
         members: BTreeMap::new(),
         now_ms: 0,

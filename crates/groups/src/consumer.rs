@@ -39,5 +39,5 @@ pub(crate) const TYPE_NAME: &str = "consumer";
 pub use change::{Change, GroupEpoch, ResolvedRegex, TargetEpoch};
 pub use group::{Group, Phase};
 pub use messages::{DescribedMember, Description, Heartbeat, HeartbeatAnswer, Refused};
-pub use settings::{GroupSettings, Migration, Settings};
+pub use settings::{GroupConfigs, GroupSettings, Migration, Settings};
 pub use topics::{TopicMetadata, Topics, metadata_hash};

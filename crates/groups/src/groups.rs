@@ -1,7 +1,7 @@
 //! The core: all groups of one partition.
 
 use crate::classic::{Group, Turn};
-use crate::consumer::{Change, Topics};
+use crate::consumer::{Change, GroupConfigs, Topics};
 use crate::messages::*;
 use crate::records::Record;
 use crate::timers::{Timer, Timers};
@@ -160,12 +160,13 @@ pub struct Groups {
     pub(crate) timers: Timers,
     /// The groups that the present look for unused offsets has still to look at.
     pub(crate) expiry: Vec<Text>,
-    loaded: bool,
+    /// What groups are configured with, until the log is loaded.
+    loading: Option<Arc<dyn GroupConfigs>>,
 }
 
 impl Groups {
-    /// No groups yet: replay the log, then call [`Groups::loaded`].
-    pub fn new(settings: Settings) -> Groups {
+    /// No groups yet: replay the log, then call [`Groups::loaded`]. `configs` are of the present.
+    pub fn new(settings: Settings, configs: Arc<dyn GroupConfigs>) -> Groups {
         Groups {
             settings,
             state: State::default(),
@@ -174,7 +175,7 @@ impl Groups {
             seen: HashMap::new(),
             timers: Timers::default(),
             expiry: Vec::new(),
-            loaded: false,
+            loading: Some(configs),
         }
     }
 
@@ -186,7 +187,7 @@ impl Groups {
     /// A record that is written: from the log while loading, or of [`Effects::records`].
     pub fn replay(&mut self, record: &Record) {
         self.state.replay(record);
-        if !self.loaded {
+        if self.loading.is_some() {
             return;
         }
         match record {
@@ -222,7 +223,7 @@ impl Groups {
     /// The log is replayed: members that it knows of are given the time of a session to be heard of.
     pub fn loaded(&mut self, now: Now) -> Effects {
         let mut effects = Effects::default();
-        self.loaded = true;
+        let configs = self.loading.take();
         let groups: Vec<Group> = self
             .state
             .groups()
@@ -249,7 +250,9 @@ impl Groups {
             turn.resume();
             self.classic.insert(group.id.clone(), group);
         }
-        self.resume_consumers(now);
+        if let Some(configs) = configs {
+            self.resume_consumers(&*configs, now);
+        }
         self.timers.set(Timer::Expiry, now.tick_ms + self.settings.offsets_retention_check_interval_ms);
         effects
     }

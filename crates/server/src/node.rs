@@ -103,7 +103,8 @@ impl Node {
         };
         partitions.start_retention(retention, wall_ms).map_err(StartError::Thread)?;
         partitions.start_cleaner(wall_ms).map_err(StartError::Thread)?;
-        let groups = GroupCoordinator::from_config(&config.broker, wall_ms);
+        let group_configs = ottla_broker::group_configs(quorum.clone(), config.broker.clone());
+        let groups = GroupCoordinator::from_config(&config.broker, group_configs, wall_ms);
         let broker = Broker::new(
             quorum.clone(),
             Arc::clone(&partitions),

@@ -5,6 +5,7 @@ use super::change::{Change, GroupEpoch};
 use super::heartbeat::{check_instance, not_consumer, not_found, unknown_instance, unknown_member};
 use super::member::{AWAY, MemberState};
 use super::messages::{Heartbeat, HeartbeatAnswer, Refused};
+use super::settings::GroupConfigs;
 use super::target::Members;
 use crate::Now;
 use crate::groups::{Effects, Groups, Note};
@@ -140,10 +141,11 @@ impl Groups {
     }
 
     /// The log is replayed: members have a session's time to be heard of, and their time to give back.
-    pub(crate) fn resume_consumers(&mut self, now: Now) {
-        let session_ms = self.settings.consumer.group.session_timeout_ms;
-        for (id, stored) in self.state.groups() {
-            for (member, it) in stored.consumer.iter().flat_map(|group| group.members()) {
+    pub(crate) fn resume_consumers(&mut self, configs: &dyn GroupConfigs, now: Now) {
+        let consumers = self.state.groups().filter_map(|(id, stored)| Some((id, stored.consumer.as_ref()?)));
+        for (id, group) in consumers {
+            let session_ms = configs.of(id).session_timeout_ms;
+            for (member, it) in group.members() {
                 self.timers.set_session(id, member, session_ms.into(), now);
                 let speaks_consumer = it.subscription.classic.is_none();
                 if speaks_consumer && it.current.state == MemberState::UnrevokedPartitions {

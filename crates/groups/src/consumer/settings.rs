@@ -1,12 +1,12 @@
 //! The broker's configuration as far as consumer groups go.
 
 use super::assignor::Assignor;
+use ottla_protocol::Text;
+use std::fmt;
 
 /// Limits and intervals of a broker's consumer groups. Names and defaults are Kafka's.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settings {
-    /// What a group can have of its own.
-    pub group: GroupSettings,
     /// `group.consumer.max.size`: members of one group.
     pub max_size: usize,
     /// `group.consumer.assignors`: those that members may ask for, the default first. Not empty.
@@ -51,6 +51,20 @@ impl Migration {
     }
 }
 
+/// What each group is configured with, at one moment: a value that is handed in with a log, while requests bring what
+/// is theirs.
+pub trait GroupConfigs: fmt::Debug + Send + Sync {
+    /// What `group` is configured with, by itself or with all others.
+    fn of(&self, group: &Text) -> GroupSettings;
+}
+
+/// Every group is configured with the same.
+impl GroupConfigs for GroupSettings {
+    fn of(&self, _: &Text) -> GroupSettings {
+        *self
+    }
+}
+
 /// What a group can be configured with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct GroupSettings {
@@ -75,7 +89,6 @@ impl Default for GroupSettings {
 impl Default for Settings {
     fn default() -> Settings {
         Settings {
-            group: GroupSettings::default(),
             max_size: i32::MAX as usize,
             assignors: Assignor::ALL.to_vec(),
             migration: Migration::Bidirectional,

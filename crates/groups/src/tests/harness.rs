@@ -1,7 +1,7 @@
 //! Turns text into requests and answers into text.
 
 use super::harness_consumer::{self as consumers, Cluster};
-use crate::consumer::Migration;
+use crate::consumer::{GroupSettings, Migration};
 use crate::messages::*;
 use crate::{Batch, Effects, Groups, Now, Record, Refusal, Settings, State};
 use bytes::Bytes;
@@ -54,7 +54,7 @@ const ID_MARK: &str = "00000000-0000-0000-0000-";
 impl World {
     pub fn new(settings: Settings) -> World {
         let mut world = World {
-            groups: Groups::new(settings.clone()),
+            groups: Groups::new(settings.clone(), Arc::new(GroupSettings::default())),
             log: Vec::new(),
             settings,
             now_ms: 0,
@@ -153,7 +153,7 @@ impl World {
     /// What is in the log and in no other place survives.
     pub fn restart(&mut self) {
         self.check_laws();
-        self.groups = Groups::new(self.settings.clone());
+        self.groups = Groups::new(self.settings.clone(), Arc::new(self.cluster.settings));
         self.log.iter().for_each(|record| self.groups.replay(record));
         for (_, label) in std::mem::take(&mut self.labels) {
             let _ = writeln!(self.said, "> {label}: NotCoordinator");
@@ -343,6 +343,9 @@ impl World {
             "set" => {
                 if let Some(interval) = words.text("interval") {
                     self.cluster.settings.assignment_interval_ms = ms(&interval);
+                }
+                if let Some(session) = words.text("session") {
+                    self.cluster.settings.session_timeout_ms = ms(&session);
                 }
                 if let Some(size) = words.number("max-size") {
                     self.settings.max_size = usize::try_from(size).expect("a size");

@@ -168,3 +168,58 @@ fn a_group_that_was_only_begun_is_found_again() {
            > describe: g Empty - -",
     );
 }
+
+#[test]
+fn members_of_consumer_groups_have_the_session_of_their_group() {
+    check(
+        "0s set session=60s
+         0s topic t=1
+         0s hello c reads=t
+           > log: g c reads t
+           > log: g epoch 2
+           > log: g target for c: t-0
+           > log: g targets of epoch 2
+           > log: g c 0->2 Stable has t-0
+           > hello c: epoch 2 has t-0
+         10s restart
+         69s inspect g
+           > inspect: g Stable epoch 2 assigned 2 uniform, c at 2 has t-0 of t-0
+         70s inspect g
+           > at 70s:
+           > log: g c has nothing
+           > log: g no target for c
+           > log: g without c
+           > log: g epoch 3
+           > inspect: g Empty epoch 3 assigned 2 uniform",
+    );
+}
+
+#[test]
+fn a_session_that_was_changed_counts_from_the_next_heartbeat_or_restart_on() {
+    check(
+        "0s topic t=1
+         0s hello c reads=t
+           > log: g c reads t
+           > log: g epoch 2
+           > log: g target for c: t-0
+           > log: g targets of epoch 2
+           > log: g c 0->2 Stable has t-0
+           > hello c: epoch 2 has t-0
+         1s set session=60s
+         44s alive c epoch=2
+           > alive c: epoch 2
+         100s inspect g
+           > inspect: g Stable epoch 2 assigned 2 uniform, c at 2 has t-0 of t-0
+         100s set session=50s
+         100s restart
+         149s inspect g
+           > inspect: g Stable epoch 2 assigned 2 uniform, c at 2 has t-0 of t-0
+         150s list
+           > at 150s:
+           > log: g c has nothing
+           > log: g no target for c
+           > log: g without c
+           > log: g epoch 3
+           > list: g consumer Empty consumer",
+    );
+}
