@@ -1,6 +1,7 @@
 """librdkafka through confluent-kafka. Arguments: bootstrap address, topic prefix."""
 
 import sys
+import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 
@@ -127,6 +128,7 @@ class Member:
         self.values = []
         self.assigned = set()
         self.taken = set()
+        self.errors = set()
         self.consumer.subscribe([name], on_assign=self.on_assign, on_revoke=self.on_revoke)
 
     def on_assign(self, _, partitions):
@@ -143,7 +145,9 @@ class Member:
 
     def poll(self):
         for message in self.consumer.consume(100, 0.05):
-            if not message.error():
+            if message.error():
+                self.errors.add(message.error().name())
+            else:
                 self.values.append(message.value().decode())
 
     def close(self):
@@ -203,6 +207,77 @@ def static_members():
     back.close()
     other.close()
     return "came back to the same"
+
+
+def listed(group):
+    found = admin.list_consumer_groups().result(30).valid
+    return next((f"{it.type.name} {it.state.name}" for it in found if it.group_id == group), "none")
+
+
+def roll(name, **classic):
+    """Two members are replaced one by one, to the consumer protocol and back, while records are written (KIP-848)."""
+    partitions = 4
+    where, which = topic("roll-" + name, partitions), PREFIX + "roll-" + name
+    protocols = {"classic": classic, "consumer": {"group_protocol": "consumer"}}
+    written, done = [], threading.Event()
+
+    def write():
+        one = producer()
+        while not done.is_set():
+            one.produce(where, str(len(written)).encode(), partition=len(written) % partitions)
+            written.append(str(len(written)))
+            time.sleep(0.005)
+        require_equal(0, one.flush(30), "records left in the producer")
+
+    def share():
+        fair = lambda: all(len(it.assigned) == partitions // 2 for it in members) and listed(which).endswith("STABLE")
+        poll_until("both have their part", fair, *members)
+        require(not members[0].assigned & members[1].assigned, "both have the same partition")
+        told.append(listed(which))
+
+    told, values = [], set()
+    with ThreadPoolExecutor(1) as threads:
+        writing = threads.submit(write)
+        try:
+            members = [Member(which, where, **classic) for _ in range(2)]
+            share()
+            for protocol in ("consumer", "classic"):
+                for _ in range(2):
+                    old = members.pop(0)
+                    old.close()
+                    values |= set(old.values)
+                    members.append(Member(which, where, **protocols[protocol]))
+                    share()
+        finally:
+            done.set()
+        writing.result()
+    everything = lambda: values.union(*(it.values for it in members)) >= set(written)
+    poll_until("all is read", everything, *members)
+    spots = [TopicPartition(where, partition) for partition in range(partitions)]
+    for member in members:
+        member.consumer.commit(asynchronous=False)
+    ends = [(len(written) + partitions - 1 - partition) // partitions for partition in range(partitions)]
+    require_equal(ends, [it.offset for it in members[0].consumer.committed(spots, 10)], "committed offsets")
+    for member in members:
+        member.close()
+    return f"{', '.join(told)}; all read, all committed"
+
+
+def roll_sticky():
+    """librdkafka's cooperative-sticky assignor has its members' user data in assignments from the second generation on:
+    such a group cannot go over to the consumer protocol, which would lose it."""
+    where, which = topic("roll-sticky", 4), PREFIX + "roll-sticky"
+    first = Member(which, where, partition_assignment_strategy="cooperative-sticky")
+    poll_until("one member has all", lambda: len(first.assigned) == 4, first)
+    second = Member(which, where, partition_assignment_strategy="cooperative-sticky")
+    share = lambda: len(first.assigned) == 2 and len(second.assigned) == 2 and listed(which).endswith("STABLE")
+    poll_until("two members share", share, first, second)
+    third = Member(which, where, group_protocol="consumer")
+    poll_until("the third is refused", lambda: "_FATAL" in third.errors, first, second, third)
+    answer = f"{third.errors} of {listed(which)}: {len(first.assigned)} {len(second.assigned)} {len(third.assigned)}"
+    for member in (first, second, third):
+        member.close()
+    return answer
 
 
 def commits():
@@ -456,6 +531,8 @@ CHECKS = {
     "group-eager": lambda: group("eager", partition_assignment_strategy="range"),
     "group-cooperative": lambda: group("cooperative", partition_assignment_strategy="cooperative-sticky"),
     "group-consumer-protocol": lambda: group("consumer-protocol", group_protocol="consumer"),
+    "group-roll-eager": lambda: roll("eager", partition_assignment_strategy="range"),
+    "group-roll-sticky": roll_sticky,
     "group-static": static_members,
     "group-commits": commits,
     "group-auto-commit": auto_commit,
