@@ -188,6 +188,45 @@ def produce_internal(world):
     connection.close()
 
 
+def described_producers(world):
+    """What a leader tells of the producers of its partitions."""
+    world.create("producers", 2)
+    init = {"TransactionTimeoutMs": 1000, "ProducerId": -1, "ProducerEpoch": -1}
+    first = world.ask("InitProducerId", 4, init).get("ProducerId", 0)
+
+    def ask(*topics):
+        answer = world.ask("DescribeProducers", 0, {"Topics": [
+            {"Name": world.name(name) if name else "", "PartitionIndexes": indexes} for name, indexes in topics]})
+        for topic in answer.get("Topics", []):
+            for partition in topic.get("Partitions", []):
+                for producer in partition.get("ActiveProducers", []):
+                    producer["ProducerId"] = f"first + {producer.get('ProducerId', 0) - first}"
+                # Kafka leaves their order to a hash map.
+                partition.get("ActiveProducers", []).sort(key=lambda it: it["ProducerId"])
+        return answer
+
+    world.tell("DescribeProducers of nobody", ask(("producers", [0, 1])))
+    for producer, values in (
+        ((first, 0, 0), (b"a", b"b")), ((first, 0, 2), (b"c",)), ((first + 100000, 3, 7), (b"d",)),
+        ((first + 200000, 0, 2**31 - 1), (b"e", b"f")), ((first, 0, 9), (b"refused",)),
+    ):
+        world.produce("producers", batch(*values, producer=producer))
+    world.tell("DescribeProducers of three", ask(("producers", [0, 1])))
+    world.produce("producers", batch(b"g", producer=(first, 1, 0)))
+    world.produce("producers", batch(b"h", producer=(first, 1, 0)), partition=1)
+    world.produce("producers", batch(b"of no producer"), partition=1)
+    world.tell("DescribeProducers with a new epoch", ask(("producers", [1, 0])))
+    world.tell("DescribeProducers of partitions that are not", ask(("producers", [7, 0, -1])))
+    world.tell("DescribeProducers of a topic that is not", ask(("never", [0, 1]), ("producers", [1])))
+    world.tell("DescribeProducers of one partition twice", ask(("producers", [1, 1])))
+    world.tell("DescribeProducers of one topic twice", ask(("producers", [1]), ("producers", [1])))
+    world.tell("DescribeProducers of no partition", ask(("producers", [])))
+    world.tell("DescribeProducers of no name", ask(("", [0])))
+    bad = world.ask("DescribeProducers", 0, {"Topics": [{"Name": "no/name", "PartitionIndexes": [0]}]})
+    world.tell("DescribeProducers of a name that cannot be", bad)
+    world.tell("DescribeProducers of nothing", ask())
+
+
 def produce_idempotent(world):
     world.create("sequences", 1)
     producer = world.ask("InitProducerId", 4, {"TransactionTimeoutMs": 1000, "ProducerId": -1, "ProducerEpoch": -1})

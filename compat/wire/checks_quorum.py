@@ -10,7 +10,7 @@ ELECT = "ElectLeaders"
 METADATA = "__cluster_metadata"
 
 # What Apache Kafka serves on a controller's listener and this project does too; a controller may serve more.
-CONTROLLERS = [18, 19, 20, 29, 30, 31, 32, 33, 37, 43, 44, 45, 46, 55, 57, 60]
+CONTROLLERS = [18, 19, 20, 29, 30, 31, 32, 33, 37, 43, 44, 45, 46, 55, 57, 60, 64]
 # Features that this project serves; a broker may serve more.
 SERVED = ["metadata.version", "eligible.leader.replicas.version", "group.version", "kraft.version"]
 
@@ -224,6 +224,9 @@ def controller(world):
     world.tell("Controller: DescribeConfigs", answer)
     each(world, f"Controller: {FEATURES}", FEATURES, update(("group.version", 1, UPGRADE)), connection.ask)
     each(world, f"Controller: {FEATURES}, refused", FEATURES, update(("group.version", 2, UPGRADE)), connection.ask)
+    for broker in (7, -1):
+        world.tell(f"Controller: UnregisterBroker of broker {broker}", connection.ask("UnregisterBroker", 0, {"BrokerId": broker}))
+        world.tell(f"UnregisterBroker of broker {broker}", world.ask("UnregisterBroker", 0, {"BrokerId": broker}))
     deleted = {"Topics": [{"Name": topic["Name"]}], "TimeoutMs": 10_000}
     answer = connection.ask("DeleteTopics", 6, deleted)
     for it in answer["Responses"]:

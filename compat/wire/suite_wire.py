@@ -26,6 +26,7 @@ SECTIONS = [
     checks_produce.produce_acks_none,
     checks_produce.produce_internal,
     checks_produce.produce_idempotent,
+    checks_produce.described_producers,
     checks_fetch.fetch_shapes,
     checks_fetch.fetch_limits,
     checks_fetch.fetch_waits,

@@ -10,10 +10,10 @@ use crate::handlers::{
     acls, alter_configs, alter_partition_reassignments, alter_replica_log_dirs, api_versions,
     consumer_group_describe, consumer_group_heartbeat, create_partitions, create_topics, delete_groups,
     delete_records, delete_topics, describe_cluster, describe_configs, describe_groups, describe_log_dirs,
-    describe_quorum, describe_topic_partitions, elect_leaders, fetch, find_coordinator, heartbeat,
-    incremental_alter_configs, init_producer_id, join_group, leave_group, list_config_resources, list_groups,
-    list_offsets, list_partition_reassignments, metadata, offset_commit, offset_delete, offset_fetch,
-    offset_for_leader_epoch, produce, sync_group, update_features,
+    describe_producers, describe_quorum, describe_topic_partitions, elect_leaders, fetch, find_coordinator,
+    heartbeat, incremental_alter_configs, init_producer_id, join_group, leave_group, list_config_resources,
+    list_groups, list_offsets, list_partition_reassignments, metadata, offset_commit, offset_delete,
+    offset_fetch, offset_for_leader_epoch, produce, sync_group, unregister_broker, update_features,
 };
 use crate::topics::may_block;
 use crate::{Broker, Shared};
@@ -260,6 +260,13 @@ impl Broker {
                     true => describe_cluster::describe_controllers(call, &request, &image, quorum),
                     false => describe_cluster::describe_cluster(call, &request, &image, quorum.cluster_id()),
                 })
+            }
+            ApiKey::DescribeProducers => {
+                let request = to.decode(reader)?;
+                to.reply(&may_block(|| describe_producers::describe_producers(&request, &image, partitions)))
+            }
+            ApiKey::UnregisterBroker => {
+                to.reply(&unregister_broker::unregister_broker(to.decode(reader)?, quorum).await)
             }
             ApiKey::ListConfigResources => {
                 let request = to.decode(reader)?;

@@ -25,6 +25,7 @@ mod random;
 mod reassignments;
 mod refusal;
 mod topic_name;
+mod unregister;
 mod update_features;
 
 pub use crate::brokers::{ControllerRegistration, Registration};

@@ -26,6 +26,7 @@ use ottla_state_machine::{Decision, Machine};
 mod cordons;
 mod elections;
 mod features;
+mod unregister;
 
 /// A cluster whose log is kept, so that the law can be checked after every step.
 struct Cluster {

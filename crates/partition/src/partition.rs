@@ -7,8 +7,8 @@ use bytes::Bytes;
 use ottla_ids::{LeaderEpoch, Offset, ProducerId, TopicId, TopicPartition};
 use ottla_records::{BatchView, ProduceError, validate_produce};
 use ottla_storage::{
-    AppendInfo, CleanError, Cleanable, Cleaned, Cleaning, Log, ReadError, RecordRange, Retained,
-    StorageError, TimestampOffset,
+    AppendInfo, CleanError, Cleanable, Cleaned, Cleaning, Log, ProducerState, ReadError, RecordRange,
+    Retained, StorageError, TimestampOffset,
 };
 use std::borrow::Cow;
 use std::ops::ControlFlow;
@@ -481,6 +481,14 @@ impl Partition {
             return Ok(Some((epoch, self.log_end_offset())));
         }
         self.log().end_offset_for_epoch(epoch)
+    }
+
+    /// The producers that the log knows, in no order.
+    ///
+    /// # Errors
+    /// Where they cannot be loaded.
+    pub fn producers(&self) -> Result<Vec<ProducerState>, StorageError> {
+        self.log().producers()
     }
 
     /// Deletes what lies below `offset`, -1 for everything up to the high watermark; the new log start

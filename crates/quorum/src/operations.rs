@@ -85,7 +85,8 @@ impl Quorum {
         if updated.kraft_version.is_some() {
             self.name_voters().await?;
         }
-        if updated.metadata_version {
+        // A node that was unregistered takes part again after its next start.
+        if updated.metadata_version && self.image().broker(self.node()).is_some() {
             let (controller, mut broker) = self.registration().clone();
             // Those that failed since the start stay away.
             if let Some(now) = self.image().broker(self.node()).filter(|it| !it.directories.is_empty()) {
