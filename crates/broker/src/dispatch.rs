@@ -18,7 +18,7 @@ use crate::handlers::{
 use crate::topics::may_block;
 use crate::{Broker, Shared};
 use bytes::Bytes;
-use ottla_network::{Answer, Connection, FileRange, Outcome, Piece, Service};
+use ottla_network::{Answer, Connection, FileRange, OnFailure, Outcome, Piece, Service};
 use ottla_partition::RecordRange;
 use ottla_protocol::messages::consumer_group_heartbeat::ConsumerGroupHeartbeatRequest;
 use ottla_protocol::messages::join_group::JoinGroupRequest;
@@ -337,8 +337,10 @@ fn with_ranges(frame: EncodedFrame, ranges: Vec<RecordRange>) -> Answer {
         answer.pieces.push(Piece::Bytes(before));
         let range = ranges.get_mut(gap.ticket).and_then(Option::take).expect("one gap for each range");
         answer.pieces.push(match range {
-            RecordRange::File(ottla_storage::FileRange { file, position, size }) => {
-                Piece::File(FileRange { file, position, size })
+            RecordRange::File(range) => {
+                let (file, position, size) = (Arc::clone(&range.file), range.position, range.size);
+                let on_failure = Some(OnFailure::new(move |error| range.refused(error)));
+                Piece::File(FileRange { file, position, size, on_failure })
             }
             RecordRange::Bytes(bytes) => Piece::Bytes(bytes),
         });

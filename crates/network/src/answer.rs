@@ -1,7 +1,9 @@
 //! What a service is given and what it gives back.
 
+use std::fmt;
 use std::fs::File;
 use std::future::Future;
+use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
 
@@ -94,4 +96,27 @@ pub struct FileRange {
     pub position: u64,
     /// Bytes to send.
     pub size: usize,
+    /// Who is told when the file cannot be read; the connection is closed then, since the length was promised.
+    pub on_failure: Option<OnFailure>,
+}
+
+/// What is done when a file range cannot be read. It is called on a thread that may block.
+#[derive(Clone)]
+pub struct OnFailure(Arc<dyn Fn(io::Error) + Send + Sync>);
+
+impl OnFailure {
+    /// `tell` is given the error of the read.
+    pub fn new(tell: impl Fn(io::Error) + Send + Sync + 'static) -> OnFailure {
+        OnFailure(Arc::new(tell))
+    }
+
+    pub(crate) fn tell(&self, error: io::Error) {
+        (self.0)(error);
+    }
+}
+
+impl fmt::Debug for OnFailure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("OnFailure")
+    }
 }

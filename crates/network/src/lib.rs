@@ -28,7 +28,7 @@ mod transport;
 #[cfg(test)]
 mod tests;
 
-pub use answer::{Answer, FileRange, Outcome, Piece, Service};
+pub use answer::{Answer, FileRange, OnFailure, Outcome, Piece, Service};
 pub use connection::{ClientSoftware, Connection, Principal};
 pub use limits::Limits;
 pub use network::{Bound, ListenError, Network};

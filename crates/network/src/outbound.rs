@@ -103,16 +103,27 @@ impl Outbound {
             self.corked = true;
         }
         ready!(self.poll_from_disk(cx))?;
-        let n = match self.pieces.front() {
-            Some(Piece::File(range)) => {
-                let chunk = FileRange { size: self.cached.min(range.size), ..range.clone() };
-                let n = ready!(transport.poll_send_file(cx, &chunk))?;
-                if n == 0 {
-                    return Poll::Ready(Err(shorter_file()));
+        if let Some(Piece::File(range)) = self.pieces.front() {
+            let chunk = FileRange { size: self.cached.min(range.size), ..range.clone() };
+            match ready!(transport.poll_send_file(cx, &chunk)) {
+                // Only a read tells whether it is the file that failed, and who owns it is to know; what it gives is
+                // sent as bytes.
+                Err(error) if !file::is_of_peer(&error) => {
+                    self.cached = 0;
+                    self.read_from_disk();
+                    ready!(self.poll_from_disk(cx))?;
                 }
-                self.cached -= n;
-                n
+                Err(error) => return Poll::Ready(Err(error)),
+                Ok(0) => return Poll::Ready(Err(shorter_file())),
+                Ok(n) => {
+                    self.cached -= n;
+                    return Poll::Ready(self.sent(n, transport));
+                }
             }
+        }
+        let n = match self.pieces.front() {
+            // What was read stands before it.
+            Some(Piece::File(_)) => 0,
             _ => {
                 let bytes = self.pieces.iter().map_while(|piece| match piece {
                     Piece::Bytes(bytes) => Some(IoSlice::new(bytes)),
@@ -123,18 +134,31 @@ impl Outbound {
                 ready!(transport.poll_send(cx, &slices, more))?
             }
         };
+        Poll::Ready(self.sent(n, transport))
+    }
+
+    /// The first `n` bytes are sent.
+    fn sent(&mut self, n: usize, transport: &mut Transport) -> io::Result<usize> {
         self.advance(n);
         if self.pieces.is_empty() && self.corked {
             transport.cork(false)?;
             self.corked = false;
         }
-        Poll::Ready(Ok(n))
+        Ok(n)
+    }
+
+    /// Begins to read the start of the file range in front, if it is one, on a thread that may wait for the disk.
+    fn read_from_disk(&mut self) {
+        if let (Some(Piece::File(range)), None) = (self.pieces.front(), &self.from_disk) {
+            let chunk = FileRange { size: range.size.min(DISK_CHUNK), ..range.clone() };
+            self.from_disk = Some(spawn_blocking(move || file::read(&chunk)));
+        }
     }
 
     /// Ready when the start of the file range in front, if it is one, can be sent without a wait for
     /// the disk.
     fn poll_from_disk(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let Some(Piece::File(range)) = self.pieces.front_mut() else { return Poll::Ready(Ok(())) };
+        let Some(Piece::File(range)) = self.pieces.front() else { return Poll::Ready(Ok(())) };
         if 0 < self.cached {
             return Poll::Ready(Ok(()));
         }
@@ -146,14 +170,15 @@ impl Outbound {
                 }
             }
         }
-        let chunk = FileRange { size: range.size.min(DISK_CHUNK), ..range.clone() };
-        let reading = self.from_disk.get_or_insert_with(|| spawn_blocking(move || file::read(&chunk)));
+        self.read_from_disk();
+        let Some(reading) = &mut self.from_disk else { return Poll::Ready(Ok(())) };
         let read = ready!(Pin::new(reading).poll(cx));
         self.from_disk = None;
         let bytes = read.map_err(io::Error::other)??;
         if bytes.is_empty() {
             return Poll::Ready(Err(shorter_file()));
         }
+        let Some(Piece::File(range)) = self.pieces.front_mut() else { return Poll::Ready(Ok(())) };
         range.position += bytes.len() as u64;
         range.size -= bytes.len();
         if range.size == 0 {

@@ -30,6 +30,8 @@ struct Told {
     durable: Notify,
     /// Lets `W`aiting calls go.
     wake: Semaphore1,
+    /// What was told of files that cannot be read.
+    unreadable: Mutex<Vec<String>>,
 }
 
 struct Semaphore1(Semaphore);
@@ -88,7 +90,12 @@ impl Service for Arc<Told> {
                     file.write_all(&body).unwrap();
                     let file = Arc::new(file);
                     let range = |position: usize, size| {
-                        Piece::File(FileRange { file: file.clone(), position: position as u64, size })
+                        Piece::File(FileRange {
+                            file: file.clone(),
+                            position: position as u64,
+                            size,
+                            on_failure: None,
+                        })
                     };
                     let size = 5 + 2_000_000 + 3 + 10 + 1;
                     let mut head = (size as u32).to_be_bytes().to_vec();
@@ -105,9 +112,24 @@ impl Service for Arc<Told> {
                     })
                 }
                 Some(b'S') => {
-                    let range =
-                        FileRange { file: Arc::new(tempfile::tempfile().unwrap()), position: 0, size: 10 };
+                    let file = Arc::new(tempfile::tempfile().unwrap());
+                    let range = FileRange { file, position: 0, size: 10, on_failure: None };
                     let head = Piece::Bytes(Bytes::from_static(&[0, 0, 0, 10]));
+                    Outcome::Answer([head, Piece::File(range)].into_iter().collect())
+                }
+                Some(b'U') => {
+                    // It has the bytes, and may not be read.
+                    let folder = tempfile::tempdir().unwrap();
+                    let mut file = std::fs::File::create(folder.path().join("file")).unwrap();
+                    file.write_all(&[7; 20_000]).unwrap();
+                    let owner = told.clone();
+                    let on_failure = OnFailure::new(move |error| {
+                        owner.unreadable.lock().unwrap().push(error.to_string());
+                    });
+                    let size = if frame.ends_with(b"small") { 10 } else { 20_000 };
+                    let range =
+                        FileRange { file: Arc::new(file), position: 0, size, on_failure: Some(on_failure) };
+                    let head = Piece::Bytes((size as u32).to_be_bytes().to_vec().into());
                     Outcome::Answer([head, Piece::File(range)].into_iter().collect())
                 }
                 _ => Outcome::Answer(echo(&frame)),
@@ -576,6 +598,20 @@ async fn a_file_that_became_shorter_closes_the_connection() {
 }
 
 #[tokio::test]
+async fn who_owns_a_file_hears_that_it_cannot_be_read() {
+    let net = net(Limits::default());
+    for (number, frame) in [&b"Unreadable"[..], b"Unreadable and small"].into_iter().enumerate() {
+        let mut client = net.client().await;
+        client.send(frame).await;
+        assert_eq!(client.is_closed().await.get(4..).unwrap_or_default(), b"");
+        let told = net.told.unreadable.lock().unwrap().clone();
+        assert_eq!(told.len(), number + 1, "{told:?}");
+        assert!(told[number].contains("Bad file descriptor"), "{told:?}");
+    }
+    net.client().await.asks(b"others go on").await;
+}
+
+#[tokio::test]
 async fn stopping_finishes_what_is_in_progress() {
     let net = net(Limits::default());
     let mut idle = net.client().await;
@@ -645,7 +681,9 @@ async fn ranges_that_are_not_in_the_page_cache_are_sent() {
     struct Send(Arc<std::fs::File>);
     impl Service for Send {
         fn call(&self, _: &Arc<Connection>, _: Bytes) -> impl Future<Output = Outcome> + std::marker::Send {
-            let range = |position, size| Piece::File(FileRange { file: self.0.clone(), position, size });
+            let range = |position, size| {
+                Piece::File(FileRange { file: self.0.clone(), position, size, on_failure: None })
+            };
             let head = Piece::Bytes(Bytes::copy_from_slice(&1_300_100u32.to_be_bytes()));
             let answer = [head, range(7, 100), range(100_000, 1_300_000)].into_iter().collect();
             async { Outcome::Answer(answer) }

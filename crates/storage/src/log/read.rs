@@ -1,11 +1,13 @@
 //! Reading: from an offset to a range of a file.
 
 use super::{Log, View};
+use crate::directory::Root;
 use crate::disk::File;
 use crate::error::{Context, ReadError, StorageError};
 use crate::segment::Segment;
 use bytes::Bytes;
 use ottla_ids::Offset;
+use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -22,6 +24,21 @@ pub struct FileRange {
     pub position: u64,
     /// Its size in bytes.
     pub size: usize,
+    /// Whose bytes they are, for [`FileRange::refused`].
+    segment: Arc<Segment>,
+    root: Arc<Root>,
+}
+
+impl FileRange {
+    /// Whoever sent the range could not read it: its directory goes offline where another read with this error would
+    /// take it offline.
+    pub fn refused(&self, error: io::Error) {
+        let refused = Err::<(), _>(error).at("read", &self.segment.path());
+        if let Err(error) = refused {
+            let error = self.root.fail_if_unreadable(error);
+            tracing::warn!(%error, "records could not be sent");
+        }
+    }
 }
 
 /// Whole batches, one behind the other.
@@ -148,8 +165,7 @@ impl Log {
                 },
                 // Removed since the view was looked at: deleted or cleaned, so the view is another now.
                 Err(StorageError::Io { source, .. })
-                    if source.kind() == std::io::ErrorKind::NotFound && !self.has_segment(&place.segment) => {
-                }
+                    if source.kind() == io::ErrorKind::NotFound && !self.has_segment(&place.segment) => {}
                 Err(error) => return Err(self.root.fail_if_unreadable(error).into()),
             }
         }
@@ -199,7 +215,10 @@ impl Log {
         self.boundaries.lock().add_read(next, segment.base, stop, place.truncations);
         let size = (stop - start) as usize;
         let records = match segment.file()? {
-            File::Real(file) => RecordRange::File(FileRange { file, position: start, size }),
+            File::Real(file) => {
+                let (segment, root) = (Arc::clone(segment), Arc::clone(&self.root));
+                RecordRange::File(FileRange { file, position: start, size, segment, root })
+            }
             file => RecordRange::Bytes(read_exactly(&file, start, size).at("read", &segment.path())?),
         };
         Ok(Some((records, next)))
@@ -275,10 +294,10 @@ fn place(view: &View, at: Offset, end: Offset) -> Place {
     Place { segment, next_base, limit, truncations: view.truncations }
 }
 
-fn read_exactly(file: &File, position: u64, size: usize) -> std::io::Result<Bytes> {
+fn read_exactly(file: &File, position: u64, size: usize) -> io::Result<Bytes> {
     let mut bytes = vec![0; size];
     if file.read_at(&mut bytes, position)? < size {
-        return Err(std::io::ErrorKind::UnexpectedEof.into());
+        return Err(io::ErrorKind::UnexpectedEof.into());
     }
     Ok(bytes.into())
 }

@@ -463,6 +463,23 @@ fn a_read_that_the_disk_refuses_takes_the_directory_offline() {
 }
 
 #[test]
+fn a_range_that_could_not_be_sent_takes_the_directory_offline() {
+    let folder = tempfile::tempdir().unwrap();
+    let options = DirectoryOptions { cluster_id: Some("cluster".to_owned()), node_id: ottla_ids::NodeId(1) };
+    let directory = LogDirectory::open(Disk::Real, folder.path(), &options).unwrap();
+    let id = ottla_ids::Uuid::from_u128(500);
+    let log = directory.open_log(&partition(), id, LogConfig::default(), 77).unwrap();
+    log.append(&batch(2, 0), &INFO).unwrap();
+    let read = log.read(Offset(0), 1000, log.log_end_offset(), true).unwrap();
+    let RecordRange::File(range) = read.records else { panic!("it is not in a file") };
+    range.refused(std::io::ErrorKind::OutOfMemory.into());
+    assert_eq!(directory.offline_reason(), None, "it passes");
+    range.refused(std::io::Error::from_raw_os_error(5));
+    let reason = directory.offline_reason().unwrap();
+    assert!(reason.contains("00000000000000000000.log"), "{reason}");
+}
+
+#[test]
 fn a_failed_write_or_sync_takes_the_directory_offline_for_good() {
     for fail_sync in [false, true] {
         let fixture = Fixture::new(LogConfig::default());
