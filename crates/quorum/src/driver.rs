@@ -68,14 +68,22 @@ pub struct QuorumStatus {
 
 /// Gives the answer when it is known whether its records are durable.
 pub(crate) type Reply = Box<dyn FnOnce(Result<(), DecideError>) + Send>;
-/// One decision: what to write, and how to answer.
-pub(crate) type Job = Box<dyn FnOnce(&mut Controller<'_>) -> (Vec<MetadataRecord>, Reply) + Send>;
+/// One decision.
+pub(crate) type Job = Box<dyn FnOnce(&mut Controller<'_>) -> Decided + Send>;
+
+/// What a decision came to: what to write, and how to answer.
+pub(crate) struct Decided {
+    pub records: Vec<MetadataRecord>,
+    /// `kraft.version` is raised to 1 in the same step: the log names the voters (KIP-853).
+    pub names_voters: bool,
+    pub reply: Reply,
+}
 
 /// Where the time comes from, in ms since 1970.
 pub(crate) type Clock = Box<dyn Fn() -> i64 + Send>;
 
-/// Shows a new image to the readers; called before the answers are given.
-pub(crate) type Publish = Box<dyn FnMut(&Image, Offset) + Send>;
+/// Shows a new image to the readers, and the quorum's state where that changed; called before the answers are given.
+pub(crate) type Publish = Box<dyn FnMut(&Image, Offset, Option<QuorumStatus>) + Send>;
 
 /// What the log was when a node started.
 pub(crate) struct Loaded {
@@ -299,8 +307,8 @@ impl<L: MetadataLog> Driver<L> {
         if let Some(reason) = self.failure.clone() {
             for job in jobs {
                 // The decision is made on what was last durable, only to learn whom to answer.
-                if let Some((_, reply)) = self.decide(job, end) {
-                    reply(Err(DecideError::Failed(reason.clone())));
+                if let Some(decided) = self.decide(job, end) {
+                    (decided.reply)(Err(DecideError::Failed(reason.clone())));
                 }
             }
             return Err(DecideError::Failed(reason));
@@ -308,33 +316,38 @@ impl<L: MetadataLog> Driver<L> {
         let before = self.image.clone();
         let epoch = self.raft.epoch();
         let now_ms = (self.clock)();
+        // With the voters named, for as long as it is not known whether that is durable.
+        let mut named = None;
         for job in jobs {
-            let Some((records, reply)) = self.decide(job, end) else { continue };
-            if records.is_empty() {
-                replies.push(reply);
-                continue;
-            }
-            let version = self.image.metadata_version().unwrap_or(MetadataVersion::LATEST);
-            match data_batch(end, epoch, now_ms, &records, version) {
-                Ok(batch) if batch.len() <= BATCH_SIZE_MAX => {
-                    bytes.extend_from_slice(&batch);
-                    end = end.plus(records.len() as i64);
+            let Some(Decided { records, names_voters, reply }) = self.decide(job, end) else { continue };
+            let naming = (names_voters && self.kraft_version == 0 && named.is_none()).then(|| {
+                let mut raft = self.raft.clone();
+                let voters = raft.name_voters().append;
+                (raft, voters)
+            });
+            let voters = naming.as_ref().map(|(_, voters)| voters.as_slice()).unwrap_or_default();
+            match self.batches(end, epoch, now_ms, voters, &records) {
+                Ok(batches) => {
+                    bytes.extend_from_slice(&batches);
+                    end = end.plus((voters.len() + records.len()) as i64);
                     records.iter().for_each(|record| self.image.replay(record));
+                    named = named.or(naming.map(|(raft, _)| raft));
                     replies.push(reply);
                 }
-                Ok(batch) => reply(Err(DecideError::TooLarge { size: batch.len() })),
-                Err(error) => {
-                    tracing::error!(%error, "a metadata decision cannot be written");
-                    reply(Err(DecideError::Bug));
-                }
+                Err(error) => reply(Err(error)),
             }
         }
         let result = if bytes.is_empty() { Ok(()) } else { self.append(&bytes, epoch, end) };
         match &result {
             Ok(()) if bytes.is_empty() => {}
             Ok(()) => {
+                let status = named.map(|raft| {
+                    // The log has it: only now is it so.
+                    (self.raft, self.kraft_version) = (raft, 1);
+                    self.status()
+                });
                 self.max_timestamp = self.max_timestamp.max(now_ms);
-                (self.publish)(self.image.visible(), end);
+                (self.publish)(self.image.visible(), end, status);
             }
             Err(error) => {
                 self.image = before;
@@ -352,8 +365,39 @@ impl<L: MetadataLog> Driver<L> {
         result
     }
 
+    /// What one decision writes from offset `first` on: a batch that names the voters, before one of its records, each
+    /// unless there is nothing to write.
+    fn batches(
+        &self,
+        first: Offset,
+        epoch: QuorumEpoch,
+        now_ms: i64,
+        voters: &[ControlRecord],
+        records: &[MetadataRecord],
+    ) -> Result<Vec<u8>, DecideError> {
+        let bug = |error: &dyn std::fmt::Display| {
+            tracing::error!(%error, "a metadata decision cannot be written");
+            DecideError::Bug
+        };
+        let mut bytes = Vec::new();
+        if !voters.is_empty() {
+            let batch = control_batch(first, epoch, now_ms, voters).map_err(|error| bug(&error))?;
+            bytes.extend_from_slice(&batch);
+        }
+        if !records.is_empty() {
+            let version = self.image.metadata_version().unwrap_or(MetadataVersion::LATEST);
+            let first = first.plus(voters.len() as i64);
+            let batch = data_batch(first, epoch, now_ms, records, version).map_err(|error| bug(&error))?;
+            if batch.len() > BATCH_SIZE_MAX {
+                return Err(DecideError::TooLarge { size: batch.len() });
+            }
+            bytes.extend_from_slice(&batch);
+        }
+        Ok(bytes)
+    }
+
     /// One decision; `None` when it panicked. A decision only looks, so nothing is left half changed.
-    fn decide(&mut self, job: Job, next_offset: Offset) -> Option<(Vec<MetadataRecord>, Reply)> {
+    fn decide(&mut self, job: Job, next_offset: Offset) -> Option<Decided> {
         let mut controller = Controller {
             image: &self.image,
             node: self.node,
@@ -499,35 +543,6 @@ impl<L: MetadataLog> Driver<L> {
             kraft_version: self.kraft_version,
             voters: self.raft.voters().clone(),
         }
-    }
-
-    /// Raises `kraft.version` to 1; at that level already, nothing happens. It is durable when this returns.
-    pub fn name_voters(&mut self) -> Result<(), DecideError> {
-        if let Some(reason) = &self.failure {
-            return Err(DecideError::Failed(reason.clone()));
-        }
-        if self.kraft_version > 0 {
-            return Ok(());
-        }
-        let (first, epoch, now_ms) = (self.log.end_offset(), self.raft.epoch(), (self.clock)());
-        let mut raft = self.raft.clone();
-        let append = raft.name_voters().append;
-        let batch = control_batch(first, epoch, now_ms, &append).map_err(|error| {
-            tracing::error!(%error, "the voters cannot be written");
-            DecideError::Bug
-        })?;
-        let end = first.plus(append.len() as i64);
-        self.append(&batch, epoch, end).inspect_err(|error| {
-            if let DecideError::Failed(reason) = error {
-                self.failure = Some(reason.clone());
-            }
-        })?;
-        // The log has it: only now is it so.
-        self.raft.name_voters();
-        self.kraft_version = 1;
-        self.max_timestamp = self.max_timestamp.max(now_ms);
-        (self.publish)(self.image.visible(), end);
-        Ok(())
     }
 
     /// Why nothing is decided any more.

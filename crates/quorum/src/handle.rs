@@ -1,12 +1,12 @@
 //! The handle that the rest of the node holds.
 
-use crate::driver::{Clock, Driver, Job, Limits, Parts, QuorumStatus, Reply};
+use crate::driver::{Clock, Decided, Driver, Job, Limits, Parts, QuorumStatus, Reply};
 use crate::error::{DecideError, QuorumError};
 use crate::log::MetadataLog;
 use arc_swap::ArcSwap;
 use ottla_configs::BrokerConfig;
 use ottla_controller::{Controller, ControllerRegistration, ProducerIdBlock, Random, Refusal, Registration};
-use ottla_ids::{BrokerEpoch, NodeId, Offset, ProducerId, Uuid};
+use ottla_ids::{BrokerEpoch, NodeId, Offset, ProducerId, QuorumEpoch, Uuid};
 use ottla_metadata::{Endpoint, Image, MetadataRecord};
 use ottla_protocol::{ErrorCode, Text};
 use ottla_raft::{Voter, VoterEndpoint, VoterKey, VoterSet};
@@ -81,8 +81,6 @@ struct Shared {
 
 enum Message {
     Decide(Job, OwnedSemaphorePermit),
-    /// Raises `kraft.version`.
-    NameVoters(oneshot::Sender<Result<(), DecideError>>, OwnedSemaphorePermit),
     Stop,
 }
 
@@ -112,9 +110,20 @@ impl Quorum {
         let image = Arc::new(ArcSwap::from_pointee(Image::default()));
         let images = Arc::new(watch::Sender::new(image.load_full()));
         let end_offset = Arc::new(AtomicI64::new(0));
+        // Filled in once the node leads.
+        let status = Arc::new(ArcSwap::from_pointee(QuorumStatus {
+            leader: None,
+            epoch: QuorumEpoch::default(),
+            kraft_version: 0,
+            voters: VoterSet::default(),
+        }));
         let publish = {
             let (image, images, end_offset) = (image.clone(), images.clone(), end_offset.clone());
-            Box::new(move |new: &Image, end: Offset| {
+            let status = status.clone();
+            Box::new(move |new: &Image, end: Offset, changed: Option<QuorumStatus>| {
+                if let Some(changed) = changed {
+                    status.store(Arc::new(changed));
+                }
                 let new = Arc::new(new.clone());
                 image.store(new.clone());
                 end_offset.store(end.0, Ordering::Release);
@@ -150,14 +159,13 @@ impl Quorum {
             return Err(QuorumError::Registration(refusal));
         }
         let broker_epoch = image.load().broker(node).map_or(BrokerEpoch(-1), |broker| broker.epoch);
-        let status = Arc::new(ArcSwap::from_pointee(driver.status()));
-        let writers_status = status.clone();
+        status.store(Arc::new(driver.status()));
         let failure = Arc::new(OnceLock::new());
         let writers_failure = failure.clone();
         let (writer, messages) = channel();
         let thread = std::thread::Builder::new()
             .name("metadata-writer".to_owned())
-            .spawn(move || write(driver, &messages, &writers_failure, &writers_status))
+            .spawn(move || write(driver, &messages, &writers_failure))
             .map_err(|error| QuorumError::Io {
                 action: "start a thread for",
                 path: PathBuf::from(crate::METADATA_FOLDER),
@@ -213,18 +221,6 @@ impl Quorum {
         self.shared.status.load_full()
     }
 
-    /// Raises `kraft.version` to 1: the log names the voters (KIP-853). Nothing happens when it does already.
-    ///
-    /// # Errors
-    /// As [`Quorum::decide`].
-    pub(crate) async fn name_voters(&self) -> Result<(), DecideError> {
-        let places = self.shared.places.clone();
-        let place = places.acquire_owned().await.map_err(|_| DecideError::Stopped)?;
-        let (sender, receiver) = oneshot::channel();
-        self.shared.writer.send(Message::NameVoters(sender, place)).map_err(|_| DecideError::Stopped)?;
-        receiver.await.unwrap_or(Err(DecideError::Stopped))
-    }
-
     /// What this node said of itself at its start.
     pub(crate) fn registration(&self) -> &(ControllerRegistration, Registration) {
         &self.shared.registration
@@ -250,16 +246,31 @@ impl Quorum {
         Answer: Send + 'static,
         Decide: FnOnce(&mut Controller<'_>) -> Decision<Answer, MetadataRecord> + Send + 'static,
     {
+        self.decide_and_name(decide, |_| false).await
+    }
+
+    /// As [`Quorum::decide`]; where `names_voters` says so of the answer, `kraft.version` is raised to 1 in the same
+    /// step, so that both are durable or none.
+    pub(crate) async fn decide_and_name<Answer, Decide>(
+        &self,
+        decide: Decide,
+        names_voters: fn(&Answer) -> bool,
+    ) -> Result<Answer, DecideError>
+    where
+        Answer: Send + 'static,
+        Decide: FnOnce(&mut Controller<'_>) -> Decision<Answer, MetadataRecord> + Send + 'static,
+    {
         let places = self.shared.places.clone();
         let place = places.acquire_owned().await.map_err(|_| DecideError::Stopped)?;
         let (sender, receiver) = oneshot::channel();
         let job: Job = Box::new(move |controller| {
             let Decision { records, answer } = decide(controller);
+            let names_voters = names_voters(&answer);
             let reply: Reply = Box::new(move |result| {
                 // Nobody waits any more when the client went away; what is written stays written.
                 let _ = sender.send(result.map(|()| answer));
             });
-            (records, reply)
+            Decided { records, names_voters, reply }
         });
         self.shared.writer.send(Message::Decide(job, place)).map_err(|_| DecideError::Stopped)?;
         // The sender goes away unused when the writer stopped or the decision panicked.
@@ -364,7 +375,7 @@ fn start_jobs(
                 refused.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(refusal);
             }
         });
-        (records, reply)
+        Decided { records, names_voters: false, reply }
     };
     let (register, trust, enlist) = (note.clone(), note.clone(), note.clone());
     vec![
@@ -385,12 +396,7 @@ fn start_jobs(
 }
 
 /// The writer's thread: takes what waits, decides it as one batch.
-fn write<L: MetadataLog>(
-    mut driver: Driver<L>,
-    messages: &Receiver<Message>,
-    failure: &OnceLock<Arc<str>>,
-    status: &ArcSwap<QuorumStatus>,
-) {
+fn write<L: MetadataLog>(mut driver: Driver<L>, messages: &Receiver<Message>, failure: &OnceLock<Arc<str>>) {
     loop {
         driver.tend();
         let first = match messages.recv_timeout(IDLE_INTERVAL) {
@@ -401,7 +407,6 @@ fn write<L: MetadataLog>(
         let mut is_last = false;
         let mut jobs = Vec::new();
         let mut places = Vec::new();
-        let mut name_voters = Vec::new();
         // No more wait than there are places, so this ends.
         for message in std::iter::once(first).chain(messages.try_iter()).take(WAITING_MAX) {
             match message {
@@ -409,20 +414,10 @@ fn write<L: MetadataLog>(
                     jobs.push(job);
                     places.push(place);
                 }
-                Message::NameVoters(sender, place) => {
-                    name_voters.push(sender);
-                    places.push(place);
-                }
                 Message::Stop => is_last = true,
             }
         }
         driver.run(jobs);
-        for sender in name_voters {
-            let result = driver.name_voters();
-            status.store(Arc::new(driver.status()));
-            // Nobody waits any more when the client went away; what is written stays written.
-            let _ = sender.send(result);
-        }
         if let Some(reason) = driver.failure() {
             failure.get_or_init(|| reason.clone());
         }

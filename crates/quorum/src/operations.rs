@@ -2,7 +2,7 @@
 
 use crate::error::DecideError;
 use crate::handle::Quorum;
-use ottla_controller::{CreatedTopic, DeletedTopic, ElectedTopic, Refusal, TopicToDelete};
+use ottla_controller::{CreatedTopic, DeletedTopic, ElectedTopic, Refusal, TopicToDelete, UpdatedFeatures};
 use ottla_protocol::messages::alter_partition_reassignments::AlterPartitionReassignmentsRequest;
 use ottla_protocol::messages::create_partitions::CreatePartitionsRequest;
 use ottla_protocol::messages::create_topics::CreateTopicsRequest;
@@ -76,15 +76,19 @@ impl Quorum {
         request: UpdateFeaturesRequest,
     ) -> Result<Result<(), Refusal>, DecideError> {
         let kraft_version = self.status().kraft_version;
-        let updated =
-            self.decide(move |controller| controller.update_features(&request, kraft_version)).await?;
+        let names_voters = |updated: &Result<UpdatedFeatures, Refusal>| {
+            updated.as_ref().is_ok_and(|updated| updated.kraft_version.is_some())
+        };
+        let updated = self
+            .decide_and_name(
+                move |controller| controller.update_features(&request, kraft_version),
+                names_voters,
+            )
+            .await?;
         let updated = match updated {
             Ok(updated) => updated,
             Err(refusal) => return Ok(Err(refusal)),
         };
-        if updated.kraft_version.is_some() {
-            self.name_voters().await?;
-        }
         // A node that was unregistered takes part again after its next start.
         if updated.metadata_version && self.image().broker(self.node()).is_some() {
             let (controller, mut broker) = self.registration().clone();

@@ -195,6 +195,49 @@ fn a_static_quorum_comes_to_name_its_voter_and_still_does_after_a_restart() {
 }
 
 #[test]
+fn the_voters_are_named_in_one_step_with_the_other_features_of_a_request() {
+    let (_, disk) = simulated();
+    format_static(&disk);
+    let log = MemoryLog::default();
+    let quorum = open(&disk, log.clone(), Limits::default(), &Time::default()).unwrap();
+    let before = quorum.offset();
+    let both = |groups: i16, validate_only| {
+        let updates = [("kraft.version", 1, 1), ("group.version", groups, 2)];
+        let update = |(name, level, upgrade_type): (&'static str, i16, i8)| FeatureUpdateKey {
+            feature: Text::from_static(name),
+            max_version_level: level,
+            upgrade_type,
+            ..Default::default()
+        };
+        UpdateFeaturesRequest {
+            feature_updates: updates.map(update).into(),
+            validate_only,
+            ..Default::default()
+        }
+    };
+    // All of them or none.
+    block_on(quorum.update_features(both(7, false))).unwrap().unwrap_err();
+    block_on(quorum.update_features(both(0, true))).unwrap().unwrap();
+    assert_eq!((quorum.offset(), quorum.status().kraft_version), (before, 0));
+    log.fail(true);
+    block_on(quorum.update_features(both(0, false))).unwrap_err();
+    assert_eq!((quorum.status().kraft_version, quorum.image().feature("group.version")), (0, 1));
+    quorum.stop();
+
+    log.fail(false);
+    let quorum = open(&disk, log.clone(), Limits::default(), &Time::default()).unwrap();
+    let (before, syncs) = (quorum.offset(), log.syncs());
+    block_on(quorum.update_features(both(0, false))).unwrap().unwrap();
+    assert_eq!(quorum.offset(), Offset(before.0 + 3), "the level, the voters, and a level");
+    assert_eq!(log.syncs(), syncs + 1);
+    assert_eq!((quorum.status().kraft_version, quorum.image().feature("group.version")), (1, 0));
+    quorum.stop();
+    let quorum = open(&disk, log, Limits::default(), &Time::default()).unwrap();
+    assert_eq!((quorum.status().kraft_version, quorum.image().feature("group.version")), (1, 0));
+    quorum.stop();
+}
+
+#[test]
 fn a_node_of_an_old_metadata_version_registers_fully_when_that_is_raised() {
     let (_, disk) = simulated();
     let log = MemoryLog::default();
