@@ -113,8 +113,8 @@ keys! {
         "Controller events slower than this are always logged.";
     "controller.performance.sample.period.ms", Long, Value("60000"), AtLeast(100), ReadOnly, Medium, Refused(INTERNAL), internal true,
         "How often the controller logs its slowest event.";
-    "controller.quorum.append.linger.ms", Int, Value("25"), AtLeast(0), ReadOnly, Medium, Refused(QUORUM),
-        "How long the quorum's leader collects records before it writes them.";
+    "controller.quorum.append.linger.ms", Int, Value("0"), AtLeast(0), ReadOnly, Medium, Honoured, kafka Value("25"),
+        "How long the quorum's leader collects changes of the metadata before it writes them together. Ottla's default writes at once what waits: changes that come meanwhile are written together all the same.";
     "controller.quorum.auto.join.enable", Boolean, Value("false"), Any, ReadOnly, Low, Kept(NODES),
         "Whether a new controller adds itself to the voters.";
     "controller.quorum.bootstrap.servers", List, Value(""), BootstrapServers, ReadOnly, High, Honoured,
@@ -403,9 +403,9 @@ keys! {
         "After how many bytes of new metadata a snapshot is written.";
     "metadata.log.max.snapshot.interval.ms", Long, Value("3600000"), AtLeast(0), ReadOnly, High, Honoured,
         "After how long a snapshot of the metadata is written, if there is anything new; 0 for never.";
-    "metadata.log.segment.bytes", Int, Value("1073741824"), AtLeast(8388608), ReadOnly, High, Refused(QUORUM),
+    "metadata.log.segment.bytes", Int, Value("1073741824"), AtLeast(8388608), ReadOnly, High, Honoured,
         "Size at which a segment of the metadata log is closed.";
-    "metadata.log.segment.ms", Long, Value("604800000"), Any, ReadOnly, High, Refused(QUORUM),
+    "metadata.log.segment.ms", Long, Value("604800000"), Any, ReadOnly, High, Honoured,
         "Age at which a segment of the metadata log is closed.";
     "metadata.max.idle.interval.ms", Int, Value("500"), AtLeast(0), ReadOnly, Low, NoCounterpart(IDLE),
         "How often a record that says nothing is written to an idle metadata log; 0 for never.";
@@ -414,7 +414,7 @@ keys! {
     "metadata.max.retention.ms", Long, Value("604800000"), Any, ReadOnly, High, Honoured,
         "How long old parts of the metadata log and its snapshots are kept; -1 for ever.";
     "metric.reporters", List, Value("org.apache.kafka.common.metrics.JmxReporter"), Distinct { empty: true }, ClusterWide, Low, Refused(JAVA),
-        "Java classes that get the metrics.";
+        "Java classes that get the metrics. Apache Kafka's default and an empty list are accepted: they ask for nothing that is not there.";
     "metrics.num.samples", Int, Value("2"), AtLeast(1), ReadOnly, Low, Refused(METRICS),
         "How many samples a metric is computed from.";
     "metrics.recording.level", String, Value("INFO"), Any, ReadOnly, Low, Refused(METRICS),

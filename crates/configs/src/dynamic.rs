@@ -170,8 +170,7 @@ fn check_support(name: &str, text: &str) -> Result<(), InvalidConfig> {
     match key.support {
         Support::Honoured | Support::Kept(_) | Support::NoCounterpart(_) => Ok(()),
         Support::Refused(reason) => {
-            let parse = |text: &str| key.parse(text).ok();
-            if key.kafka_default.text().and_then(parse) == parse(text) {
+            if key.parse(text).is_ok_and(|value| key.promises_nothing(&value)) {
                 return Ok(());
             }
             Err(InvalidConfig::new(format!("{name} is not honoured: {reason}")))

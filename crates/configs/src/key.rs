@@ -1,5 +1,7 @@
 //! What is known of one configuration key.
 
+use crate::value::Value;
+
 /// A configuration key of Apache Kafka: what it is called, what it takes, and what Ottla does with it.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Key {
@@ -200,6 +202,14 @@ pub enum Support {
 }
 
 impl Key {
+    /// Whether a value of a refused key asks for nothing that is not there: Apache Kafka's default, or no reporter of
+    /// metrics at all.
+    pub fn promises_nothing(&self, value: &Value) -> bool {
+        let kafkas = self.kafka_default.text().and_then(|text| self.parse(text).ok());
+        kafkas.as_ref() == Some(value)
+            || (self.name == "metric.reporters" && *value == Value::List(Vec::new()))
+    }
+
     /// Whether its value is a secret.
     pub fn is_sensitive(&self) -> bool {
         self.kind == Kind::Password

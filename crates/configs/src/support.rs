@@ -30,8 +30,6 @@ pub(crate) const PURGATORY: &str =
 /// Request queues.
 pub(crate) const QUEUE: &str =
     "there is no queue between the sockets and the requests' work; see queued.max.request.bytes";
-/// The metadata quorum.
-pub(crate) const QUORUM: &str = "the metadata quorum of this one node cannot be tuned in this way yet";
 /// Quotas.
 pub(crate) const QUOTAS: &str = "quotas are not served yet";
 /// Recovery.

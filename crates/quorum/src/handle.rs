@@ -17,7 +17,7 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot, watch};
 
 /// How many decisions may wait for the writer; the next one waits to be let in.
@@ -49,6 +49,8 @@ pub struct NodeSettings {
     pub rack: Option<Text>,
     /// The configuration file.
     pub configs: BrokerConfig,
+    /// `controller.quorum.append.linger.ms`: how long decisions are collected before they are written together.
+    pub append_linger: Duration,
     /// When snapshots are taken.
     pub limits: Limits,
 }
@@ -154,6 +156,7 @@ impl Quorum {
             random,
             publish,
         };
+        let linger = settings.append_linger;
         let driver = Driver::start(parts, jobs)?;
         if let Some(refusal) = refused.lock().unwrap_or_else(PoisonError::into_inner).take() {
             return Err(QuorumError::Registration(refusal));
@@ -165,7 +168,7 @@ impl Quorum {
         let (writer, messages) = channel();
         let thread = std::thread::Builder::new()
             .name("metadata-writer".to_owned())
-            .spawn(move || write(driver, &messages, &writers_failure))
+            .spawn(move || write(driver, &messages, linger, &writers_failure))
             .map_err(|error| QuorumError::Io {
                 action: "start a thread for",
                 path: PathBuf::from(crate::METADATA_FOLDER),
@@ -396,7 +399,12 @@ fn start_jobs(
 }
 
 /// The writer's thread: takes what waits, decides it as one batch.
-fn write<L: MetadataLog>(mut driver: Driver<L>, messages: &Receiver<Message>, failure: &OnceLock<Arc<str>>) {
+fn write<L: MetadataLog>(
+    mut driver: Driver<L>,
+    messages: &Receiver<Message>,
+    linger: Duration,
+    failure: &OnceLock<Arc<str>>,
+) {
     loop {
         driver.tend();
         let first = match messages.recv_timeout(IDLE_INTERVAL) {
@@ -404,17 +412,25 @@ fn write<L: MetadataLog>(mut driver: Driver<L>, messages: &Receiver<Message>, fa
             Err(RecvTimeoutError::Timeout) => continue,
             Err(RecvTimeoutError::Disconnected) => break,
         };
+        let until = Instant::now() + linger;
         let mut is_last = false;
         let mut jobs = Vec::new();
         let mut places = Vec::new();
+        let more = std::iter::from_fn(|| {
+            let left = until.saturating_duration_since(Instant::now());
+            if left.is_zero() { messages.try_recv().ok() } else { messages.recv_timeout(left).ok() }
+        });
         // No more wait than there are places, so this ends.
-        for message in std::iter::once(first).chain(messages.try_iter()).take(WAITING_MAX) {
+        for message in std::iter::once(first).chain(more).take(WAITING_MAX) {
             match message {
                 Message::Decide(job, place) => {
                     jobs.push(job);
                     places.push(place);
                 }
-                Message::Stop => is_last = true,
+                Message::Stop => {
+                    is_last = true;
+                    break;
+                }
             }
         }
         driver.run(jobs);

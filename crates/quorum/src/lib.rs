@@ -33,7 +33,7 @@ pub use crate::error::{DecideError, QuorumError};
 pub use crate::format::{Formatted, Identity, format};
 pub use crate::handle::{NodeSettings, Quorum, WAITING_MAX};
 pub use crate::inspect::{Inspection, inspect};
-pub use crate::log::{LogError, MetadataLog, StorageLog};
+pub use crate::log::{LogError, MetadataLog, MetadataSegments, StorageLog};
 pub use crate::snapshot::{Snapshot, list_snapshots, read_snapshot};
 pub use ottla_raft::{Voter, VoterEndpoint, VoterSet};
 

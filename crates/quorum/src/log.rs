@@ -48,11 +48,29 @@ pub trait MetadataLog: Send + 'static {
     fn size(&self) -> u64;
 }
 
+/// When a segment of the metadata log is closed. The names are Kafka's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MetadataSegments {
+    /// `metadata.log.segment.bytes`: before it would be larger. No batch of the quorum's is as large as the least value.
+    pub bytes: u32,
+    /// `metadata.log.segment.ms`: when its records are so much apart.
+    pub ms: i64,
+}
+
+impl Default for MetadataSegments {
+    /// Kafka's defaults.
+    fn default() -> MetadataSegments {
+        MetadataSegments { bytes: 1 << 30, ms: 604_800_000 }
+    }
+}
+
 /// The metadata log on disk.
 #[derive(Debug)]
 pub struct StorageLog {
     directory: Arc<LogDirectory>,
     log: Arc<Log>,
+    /// No append may be larger.
+    segment_bytes: usize,
     wall_ms: fn() -> i64,
 }
 
@@ -66,16 +84,19 @@ impl StorageLog {
     pub fn open(
         directory: Arc<LogDirectory>,
         tag: u64,
+        segments: MetadataSegments,
         wall_ms: fn() -> i64,
     ) -> Result<StorageLog, StorageError> {
         let partition = TopicPartition::new(crate::METADATA_TOPIC, 0);
         let config = LogConfig {
             // Synced by the quorum after each batch of decisions, not by the directory's thread.
             flush_messages: i64::MAX,
+            segment_bytes: segments.bytes,
+            segment_ms: segments.ms,
             ..LogConfig::default()
         };
         let log = directory.open_log(&partition, TopicId::METADATA_TOPIC, config, tag)?;
-        Ok(StorageLog { directory, log, wall_ms })
+        Ok(StorageLog { directory, log, segment_bytes: segments.bytes as usize, wall_ms })
     }
 }
 
@@ -98,26 +119,17 @@ impl MetadataLog for StorageLog {
     }
 
     fn append(&mut self, batches: &[u8], epoch: QuorumEpoch) -> Result<(), LogError> {
-        let info = AppendInfo {
-            leader_epoch: LeaderEpoch(epoch.0),
-            append_time: None,
-            origin: Origin::Coordinator,
-            now_ms: (self.wall_ms)(),
-        };
-        let is_full =
-            |error: &AppendError| matches!(error, AppendError::Storage(storage) if storage.is_disk_full());
-        let appended = match self.log.append(batches, &info) {
-            // What is decided may be a deletion, or that this node is there at all.
-            Err(error) if is_full(&error) && self.directory.give_up_ballast() => {
-                self.log.append(batches, &info)
+        let start = self.log.log_end_offset();
+        for part in parts(batches, self.segment_bytes) {
+            match self.append_part(part, epoch) {
+                Err(no_room @ LogError::NoRoom(_)) if start < self.log.log_end_offset() => {
+                    self.log.truncate_to(start).map_err(text)?;
+                    return Err(no_room);
+                }
+                result => result?,
             }
-            result => result,
-        };
-        match appended {
-            Ok(_) => Ok(()),
-            Err(error) if is_full(&error) => Err(LogError::NoRoom(error.to_string())),
-            Err(error) => Err(text(error)),
         }
+        Ok(())
     }
 
     fn sync(&mut self) -> Result<(), LogError> {
@@ -141,6 +153,48 @@ impl MetadataLog for StorageLog {
     fn size(&self) -> u64 {
         self.log.size().unwrap_or(0)
     }
+}
+
+impl StorageLog {
+    /// Appends what fits into a segment.
+    fn append_part(&self, batches: &[u8], epoch: QuorumEpoch) -> Result<(), LogError> {
+        let info = AppendInfo {
+            leader_epoch: LeaderEpoch(epoch.0),
+            append_time: None,
+            origin: Origin::Coordinator,
+            now_ms: (self.wall_ms)(),
+        };
+        let is_full =
+            |error: &AppendError| matches!(error, AppendError::Storage(storage) if storage.is_disk_full());
+        let appended = match self.log.append(batches, &info) {
+            // What is decided may be a deletion, or that this node is there at all.
+            Err(error) if is_full(&error) && self.directory.give_up_ballast() => {
+                self.log.append(batches, &info)
+            }
+            result => result,
+        };
+        match appended {
+            Ok(_) => Ok(()),
+            Err(error) if is_full(&error) => Err(LogError::NoRoom(error.to_string())),
+            Err(error) => Err(text(error)),
+        }
+    }
+}
+
+/// Whole batches in parts that fit into a segment of `size_max` bytes, as far as each of them does.
+fn parts(batches: &[u8], size_max: usize) -> Vec<&[u8]> {
+    let (mut parts, mut rest, mut size) = (Vec::new(), batches, 0);
+    for batch in ottla_records::batches(batches).map_while(Result::ok) {
+        let next = batch.bytes().len();
+        if 0 < size && size_max < size + next {
+            let (part, behind) = rest.split_at(size);
+            parts.push(part);
+            (rest, size) = (behind, 0);
+        }
+        size += next;
+    }
+    parts.push(rest);
+    parts
 }
 
 #[cfg(test)]

@@ -1,10 +1,11 @@
 //! The whole way of a decision, on a disk whose power can be cut.
 
+use crate::driver::load;
 use crate::log::memory::MemoryLog;
 use crate::snapshot::{list_snapshots, read_snapshot};
 use crate::{
-    DecideError, Formatted, Identity, Limits, METADATA_FOLDER, MetadataLog, NodeSettings, Quorum,
-    QuorumError, StorageLog, VoterEndpoint, format,
+    DecideError, Formatted, Identity, Limits, METADATA_FOLDER, MetadataLog, MetadataSegments, NodeSettings,
+    Quorum, QuorumError, StorageLog, VoterEndpoint, format,
 };
 use ottla_configs::BrokerConfig;
 use ottla_controller::{Random, Registration, TopicToDelete};
@@ -19,9 +20,12 @@ use ottla_protocol::messages::update_features::{FeatureUpdateKey, UpdateFeatures
 use ottla_protocol::records::metadata::FeatureLevelRecord;
 use ottla_state_machine::Decision;
 use ottla_storage::{DirectoryOptions, Disk, LogDirectory, META_PROPERTIES, MetaProperties, SimulatedDisk};
+use std::future::poll_fn;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
+use std::task::Poll;
+use std::time::Duration;
 
 fn folder() -> PathBuf {
     PathBuf::from("/data")
@@ -61,6 +65,7 @@ fn settings(disk: &Disk, formatted: &Formatted, limits: Limits) -> NodeSettings 
         controller_endpoints: vec![endpoint("CONTROLLER", 9093)],
         rack: None,
         configs: BrokerConfig::default(),
+        append_linger: Duration::ZERO,
         limits,
     }
 }
@@ -192,6 +197,61 @@ fn a_static_quorum_comes_to_name_its_voter_and_still_does_after_a_restart() {
     assert_eq!(status.kraft_version, 1);
     assert_eq!(status.voters.iter().cloned().collect::<Vec<_>>(), voters);
     quorum.stop();
+}
+
+#[test]
+fn what_comes_while_the_writer_lingers_is_written_together() {
+    let (_, disk) = simulated();
+    let formatted = format_one(&disk, &identity(1)).unwrap();
+    let log = MemoryLog::default();
+    // It would linger for ever, were it not for the stop.
+    let settings = NodeSettings {
+        append_linger: Duration::from_secs(1 << 20),
+        ..settings(&disk, &formatted, Limits::default())
+    };
+    let quorum = Quorum::open_with(log.clone(), settings, Random::new(1), Box::new(|| 0)).unwrap();
+    let syncs = log.syncs();
+    block_on(async {
+        let (mut first, mut second) = (Box::pin(create(&quorum, "a")), Box::pin(create(&quorum, "b")));
+        // Both are with the writer once they were polled.
+        for decision in [&mut first, &mut second] {
+            let poll = poll_fn(|cx| Poll::Ready(decision.as_mut().poll(cx).is_pending()));
+            assert!(poll.await);
+        }
+        quorum.stop();
+        first.await.unwrap();
+        second.await.unwrap();
+    });
+    assert_eq!(log.syncs(), syncs + 1);
+}
+
+#[test]
+fn segments_of_the_log_are_closed_by_size_and_by_age() {
+    let segments = |segments: MetadataSegments, step_ms: i64| {
+        let (_, disk) = simulated();
+        let formatted = format_one(&disk, &identity(1)).unwrap();
+        let options = DirectoryOptions { cluster_id: Some(formatted.cluster_id.clone()), node_id: NodeId(1) };
+        let directory = LogDirectory::open(disk.clone(), &folder(), &options).unwrap();
+        let log = || StorageLog::open(directory.clone(), 0, segments, || 0).unwrap();
+        let time = Time::default();
+        let quorum = open(&disk, log(), Limits::default(), &time).unwrap();
+        for name in ["a", "b", "c"] {
+            time.0.fetch_add(step_ms, Ordering::Relaxed);
+            block_on(create(&quorum, name)).unwrap();
+        }
+        let image = quorum.image();
+        quorum.stop();
+        let read = load(&disk, &folder().join(METADATA_FOLDER), &mut log()).unwrap().image;
+        assert_eq!(read, *image);
+        let entries = disk.list(&folder().join(METADATA_FOLDER)).unwrap();
+        entries.iter().filter(|entry| entry.name.ends_with(".log")).count()
+    };
+    let defaults = MetadataSegments::default();
+    assert_eq!(segments(defaults, 1000), 1);
+    // So small that what is written at the start goes into several.
+    assert!(segments(MetadataSegments { bytes: 800, ..defaults }, 1000) > 1);
+    assert_eq!(segments(MetadataSegments { ms: 999, ..defaults }, 1000), 4);
+    assert_eq!(segments(MetadataSegments { ms: 1999, ..defaults }, 1000), 2);
 }
 
 #[test]
@@ -621,7 +681,7 @@ fn open_storage(disk: &Disk, limits: Limits) -> Result<(Quorum, Arc<LogDirectory
     let formatted = format_one(disk, &identity(1))?;
     let options = DirectoryOptions { cluster_id: Some(formatted.cluster_id.clone()), node_id: NodeId(1) };
     let directory = LogDirectory::open(disk.clone(), &folder(), &options)?;
-    let log = StorageLog::open(directory.clone(), 0, || 0)?;
+    let log = StorageLog::open(directory.clone(), 0, MetadataSegments::default(), || 0)?;
     Ok((Quorum::open(log, settings(disk, &formatted, limits), || 0)?, directory))
 }
 

@@ -10,7 +10,7 @@ use ottla_metadata::Endpoint;
 use ottla_network::{Bound, Limits, ListenError, Network};
 use ottla_partition::{Directories, Partitions, RetentionSettings};
 use ottla_protocol::Text;
-use ottla_quorum::{Identity, NodeSettings, Quorum, QuorumError, StorageLog};
+use ottla_quorum::{Identity, MetadataSegments, NodeSettings, Quorum, QuorumError, StorageLog};
 use ottla_storage::{DirectoryOptions, Disk, LogDirectory, StorageError};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs};
 use std::sync::Arc;
@@ -213,9 +213,13 @@ fn open_quorum(
     }
     let directory_ids = members.iter().filter_map(|(_, it)| it.as_ref().ok()).map(|it| it.id()).collect();
     let directories = Directories::new(members, Arc::clone(&metadata))?;
-    let log = StorageLog::open(Arc::clone(&metadata), METADATA_LOG_TAG, wall_ms)?;
     let millis =
         |time: Option<Duration>| time.map_or(0, |it| i64::try_from(it.as_millis()).unwrap_or(i64::MAX));
+    let segments = MetadataSegments {
+        bytes: config.metadata.segment_bytes,
+        ms: millis(Some(config.metadata.segment_age)),
+    };
+    let log = StorageLog::open(Arc::clone(&metadata), METADATA_LOG_TAG, segments, wall_ms)?;
     let settings = NodeSettings {
         node: config.node.id,
         cluster_id: formatted.cluster_id,
@@ -227,6 +231,7 @@ fn open_quorum(
         controller_endpoints,
         rack: config.node.rack.as_deref().map(Text::from),
         configs: config.broker.clone(),
+        append_linger: config.metadata.append_linger,
         limits: ottla_quorum::Limits {
             bytes_between_snapshots_max: config.metadata.snapshot_after_bytes,
             snapshot_interval_ms: millis(config.metadata.snapshot_interval),

@@ -108,6 +108,12 @@ pub struct Fetch {
 /// The metadata log.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Metadata {
+    /// `metadata.log.segment.bytes`: the size at which a segment is closed.
+    pub segment_bytes: u32,
+    /// `metadata.log.segment.ms`: the age at which it is.
+    pub segment_age: Duration,
+    /// `controller.quorum.append.linger.ms`: how long changes are collected before they are written together.
+    pub append_linger: Duration,
     /// `metadata.log.max.record.bytes.between.snapshots`.
     pub snapshot_after_bytes: u64,
     /// `metadata.log.max.snapshot.interval.ms`; none: not by time.
@@ -167,6 +173,9 @@ impl ServerConfig {
                 describe_partitions_max: size(broker.int("max.request.partition.size.limit").into()),
             },
             metadata: Metadata {
+                segment_bytes: broker.int("metadata.log.segment.bytes").unsigned_abs(),
+                segment_age: millis(broker.long("metadata.log.segment.ms")),
+                append_linger: millis(broker.int("controller.quorum.append.linger.ms").into()),
                 snapshot_after_bytes: broker
                     .long("metadata.log.max.record.bytes.between.snapshots")
                     .unsigned_abs(),
@@ -202,6 +211,10 @@ fn cross_check(broker: &BrokerConfig) -> Vec<String> {
     require(
         0 <= least && least <= most,
         "group.min.session.timeout.ms must not be negative or greater than group.max.session.timeout.ms",
+    );
+    require(
+        1 <= broker.long("metadata.log.segment.ms"),
+        "metadata.log.segment.ms must be greater than or equal to 1",
     );
     for name in ["group.initial.rebalance.delay.ms", "offset.metadata.max.bytes"] {
         require(0 <= broker.int(name), &format!("{name} must not be negative"));

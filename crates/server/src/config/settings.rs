@@ -206,18 +206,14 @@ fn problem_with(name: &str, setting: &Setting) -> Option<String> {
         Err(error) => return Some(format!("{origin}: {error}")),
     };
     match key.support {
-        Support::Refused(reason) => {
-            let kafkas = key.kafka_default.text().and_then(|text| key.parse(text).ok());
-            let promises_nothing = kafkas.as_ref() == Some(&parsed);
-            (!promises_nothing).then(|| {
-                let default = match key.kafka_default.text() {
-                    Some("") => "an empty value".to_owned(),
-                    Some(text) => text.to_owned(),
-                    None => "no value".to_owned(),
-                };
-                format!("{origin}: {name} is not honoured: {reason} (accepted: {default}, or leave it out)")
-            })
-        }
+        Support::Refused(reason) => (!key.promises_nothing(&parsed)).then(|| {
+            let default = match key.kafka_default.text() {
+                Some("") => "an empty value".to_owned(),
+                Some(text) => text.to_owned(),
+                None => "no value".to_owned(),
+            };
+            format!("{origin}: {name} is not honoured: {reason} (accepted: {default}, or leave it out)")
+        }),
         Support::Honoured | Support::Kept(_) | Support::NoCounterpart(_) => None,
     }
 }

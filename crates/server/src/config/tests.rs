@@ -129,6 +129,8 @@ fn values_out_of_range_are_refused_in_kafkas_words() {
         ("node.id=x", "Invalid value x for configuration node.id: Not a number of type INT"),
         ("node.id=2\nbroker.id=3", "You must set `node.id` to the same value as `broker.id`."),
         ("log.retention.hours=0", "log.retention.ms must be unlimited (-1) or, greater than or equal to 1"),
+        ("metadata.log.segment.ms=0", "metadata.log.segment.ms must be greater than or equal to 1"),
+        ("metadata.log.segment.bytes=100", "Value must be at least 8388608"),
         ("log.roll.ms=0", "log.roll.ms must be greater than or equal to 1"),
         (
             "queued.max.request.bytes=100",
@@ -171,11 +173,15 @@ fn what_is_not_honoured_is_refused_unless_it_promises_nothing() {
         "authorizer.class.name=org.apache.kafka.metadata.authorizer.StandardAuthorizer",
         "access control",
     );
+    check_refused("metric.reporters=com.example.Mine", "metric.reporters is not honoured");
+    check_refused("unclean.leader.election.interval.ms=1", "the node is the whole cluster for now");
     for harmless in [
         "remote.log.storage.system.enable=false",
         "ssl.protocol=TLSv1.3",
         "authorizer.class.name=",
         "replica.lag.time.max.ms=30000",
+        "metric.reporters=",
+        "metric.reporters=org.apache.kafka.common.metrics.JmxReporter",
     ] {
         assert!(load(harmless, &[], &LAPTOP).is_ok(), "{harmless}");
     }
