@@ -1,5 +1,8 @@
 """Each kind of group asked about as the other kind, and the filters of ListGroups."""
 
+import struct
+
+from checks_configs import DELETE, GROUP, SET, TOPIC, alter, until
 from checks_groups import Group
 
 
@@ -63,3 +66,48 @@ def group_kinds(world):
     joined = empty.join(version=3)
     tell("a member joins an empty consumer group", joined)
     tell("that group is then", empty.consumer_describe())
+
+    blank_names(world, consumer, tell)
+    embedded_versions(world, consumer, tell)
+    resources(world, tell)
+
+
+def blank_names(world, group, tell):
+    """Names of nothing but spaces are none to the consumer protocol."""
+    blank = Group(world, "kinds-consumer")
+    for text in ("", " ", "\t\n "):
+        blank.group = text
+        tell(f"a heartbeat to the group {text!r}", blank.consumer_join("m-3", "kinds-t"))
+        tell(f"a heartbeat of the member {text!r}", group.consumer_join(text, "kinds-t"))
+        for field in ("InstanceId", "RackId", "ServerAssignor"):
+            tell(f"a heartbeat with the {field} {text!r}", group.consumer_join("m-3", "kinds-t", **{field: text}))
+
+
+def embedded_versions(world, group, tell):
+    """Members of the classic protocol get their assignment in the version of their subscription."""
+    name = world.name("kinds-t").encode()
+    for version in (0, 1, 2, 3, 4):
+        metadata = struct.pack(">hih", version, 1, len(name)) + name + b"\xff" * 4  # no user data
+        metadata += [b"", b"\0" * 4, b"\0" * 4 + b"\xff" * 4, b"\0" * 4 + b"\xff" * 6, b"\0" * 4 + b"\xff" * 6][version]
+        joined = group.join(version=3, Protocols=[{"Name": "range", "Metadata": metadata}])
+        member = joined["MemberId"]
+        assignment = group.sync(joined["GenerationId"], member)["Assignment"]
+        tell(f"the assignment for a subscription of version {version} is of", struct.unpack_from(">h", assignment)[0])
+        group.leave((member, None))
+
+
+def resources(world, tell):
+    """Groups are resources as soon as something is set of them, whether they are there or not."""
+    def listed(*types):
+        answer = world.ask("ListConfigResources", 1, {"ResourceTypes": list(types)})
+        names = (it["ResourceName"] for it in answer.get("ConfigResources", []))
+        return sorted(name for name in names if name.startswith(world.name("kinds-")))
+
+    group = world.name("kinds-set")
+    tell("resources before", listed(GROUP))
+    change = lambda operation, value: alter(world, GROUP, group, ("consumer.session.timeout.ms", operation, value), validate=False)
+    tell("a group that is not is set", change(SET, "46000"))
+    tell("resources then", until(world, lambda: listed(GROUP), group.removeprefix(world.prefix)))
+    tell("with topics", listed(TOPIC, GROUP))
+    tell("it is set no more", change(DELETE, None))
+    tell("resources after", until(world, lambda: listed(GROUP), "[]"))

@@ -19,9 +19,11 @@
 mod harness;
 mod harness_consumer;
 
+mod consumer_statics;
 mod consumers;
 mod describe;
 mod expiry;
+mod giving_back;
 mod join;
 mod laws;
 mod leave;

@@ -250,13 +250,18 @@ fn assigned(current: &Current) -> Partitions {
         .collect::<BTreeMap<_, _>>()
 }
 
+/// Whether there is nothing in a text but what Java trims: spaces and control characters.
+fn is_blank(text: &str) -> bool {
+    text.chars().all(|it| it <= ' ')
+}
+
 /// Whether the request makes sense by itself.
 fn check(beat: &Heartbeat, assignors: &[Assignor]) -> Result<(), Refused> {
-    let is_empty = |text: &Option<Text>| text.as_ref().is_some_and(|text| text.is_empty());
+    let is_empty = |text: &Option<Text>| text.as_ref().is_some_and(|text| is_blank(text));
     let needs_id = beat.requires_member_id || beat.epoch > 0 || beat.epoch == LEAVING;
-    let wrong = if needs_id && beat.member_id.is_empty() {
+    let wrong = if needs_id && is_blank(&beat.member_id) {
         "MemberId can't be empty."
-    } else if beat.group.is_empty() {
+    } else if is_blank(&beat.group) {
         "GroupId can't be empty."
     } else if is_empty(&beat.instance_id) {
         "InstanceId can't be empty."

@@ -552,6 +552,56 @@ fn a_static_member_is_replaced() {
 }
 
 #[test]
+fn a_static_member_is_replaced_by_one_that_reads_something_else() {
+    check(
+        "0s topic t=2 u=1
+         0s hello c reads=t
+           > log: g c reads t
+           > log: g epoch 2
+           > log: g target for c: t-0,1
+           > log: g targets of epoch 2
+           > log: g c 0->2 Stable has t-0,1
+           > hello c: epoch 2 has t-0,1
+         2s join a static=i session=45s
+           > log: g #2(i) reads t, classic range
+           > log: g epoch 3
+           > log: g target for #2: t-1
+           > log: g target for c: t-0
+           > log: g targets of epoch 3
+           > log: g #2 0->3 UnreleasedPartitions has -
+           > join a: #2 in generation 3 of range led by -
+         3s alive c epoch=2 owns=t-0
+           > log: g c 2->3 Stable has t-0
+           > alive c: epoch 3 has t-0
+         3s join #2 static=i session=45s
+           > log: g #2(i) reads t, classic range
+           > log: g #2 3->3 Stable has t-1
+           > join #2: #2 in generation 3 of range led by -
+         3s sync #2 gen=3 static=i
+           > sync #2: [t-1]
+         5s join b static=i session=45s offers=range:tu
+           > log: g #2 has nothing
+           > log: g no target for #2
+           > log: g without #2
+           > log: g #5(i) reads t, classic range
+           > log: g target for #5: t-1
+           > log: g #5 0->0 Stable has t-1
+           > log: g #5(i) reads t,u, classic range
+           > log: g epoch 4
+           > log: g target for #5: t-1 u-0
+           > log: g targets of epoch 4
+           > log: g #5 0->4 Stable has t-1 u-0
+           > join b: #5 in generation 4 of range led by -
+         5s sync #5 gen=4 static=i
+           > sync #5: [t-1,u-0]
+         5s beat #2 gen=3 static=i
+           > beat #2: FencedInstanceId
+         5s inspect g
+           > inspect: g Reconciling epoch 4 assigned 4 uniform, #5 at 4 has t-1 u-0 of t-1 u-0, c at 3 has t-0 of t-0",
+    );
+}
+
+#[test]
 fn offsets_are_committed_in_the_members_generation() {
     check_after(
         A_JOINS_C,
