@@ -26,7 +26,7 @@ use crate::error::{Context, StorageError};
 use crate::log::Log;
 use crate::sync::Mutex;
 pub(crate) use costs::{Costs, Need};
-pub(crate) use replay::{Replayed, replay};
+pub(crate) use replay::{Preview, Replayed, preview, replay};
 pub(crate) use round::{BLOCK, Key, Place, ROUND_SIZE_MAX, RoundBuffer};
 use std::collections::VecDeque;
 use std::path::{Path, PathBuf};

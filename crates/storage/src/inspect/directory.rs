@@ -7,9 +7,10 @@ use super::names::{FileKind, FileMark, FileName, FolderKind, folder_kind};
 use crate::checkpoint::{CLEANER_OFFSETS, HIGH_WATERMARKS, LOG_STARTS, Offsets, RECOVERY_POINTS};
 use crate::disk::{Disk, Lock};
 use crate::error::{Context, StorageError};
+use crate::journal::{JOURNAL, Preview, preview};
 use crate::meta_properties::{META_PROPERTIES, MetaProperties};
 use ottla_ids::{TopicId, TopicPartition};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// What a log directory's own files say.
 #[derive(Debug, Default)]
@@ -66,7 +67,14 @@ pub fn look_at_directory(disk: &Disk, path: &Path, is_live: bool) -> Result<Chec
     for entry in &names {
         let place = path.join(&entry.name);
         if entry.is_folder {
-            files.has_journal |= entry.name == crate::journal::JOURNAL;
+            if entry.name == JOURNAL {
+                files.has_journal = true;
+                // A running server goes on writing it.
+                if is_live {
+                    findings.add(journal(place, "is a journal".to_owned()));
+                }
+                continue;
+            }
             let (what, advice) = match folder_kind(&entry.name) {
                 FolderKind::Partition(partition) => {
                     files.partitions.push(partition);
@@ -82,11 +90,6 @@ pub fn look_at_directory(disk: &Disk, path: &Path, is_live: bool) -> Result<Chec
                 FolderKind::Future => (
                     "is a partition on its way here from another log directory",
                     "nothing: the move goes on after the next start",
-                ),
-                FolderKind::Unknown if entry.name == crate::journal::JOURNAL => (
-                    "is a journal: what was acknowledged may still be only in it",
-                    "keep it with the directory: the next start of Ottla replays it; Apache Kafka must not have the \
-                     directory before Ottla was stopped in order",
                 ),
                 FolderKind::Unknown => {
                     ("is no folder of a log directory", "remove it, or leave it: it disturbs nobody")
@@ -149,7 +152,50 @@ pub fn look_at_directory(disk: &Disk, path: &Path, is_live: bool) -> Result<Chec
     files.log_starts = read(LOG_STARTS)?;
     files.high_watermarks = read(HIGH_WATERMARKS)?;
     files.cleaned_to = read(CLEANER_OFFSETS)?;
+    if files.has_journal && !is_live {
+        look_at_journal(disk, path, &files, &mut findings)?;
+    }
     Ok(CheckedDirectory { files, findings })
+}
+
+/// What the next start will make of the journal.
+fn look_at_journal(
+    disk: &Disk,
+    directory: &Path,
+    files: &DirectoryFiles,
+    findings: &mut Findings,
+) -> Result<(), StorageError> {
+    let place = directory.join(JOURNAL);
+    let Preview { rounds, entries, bytes, logs, damaged, refused } =
+        preview(disk, directory, &files.recovery_points)?;
+    if let Some((path, position, reason)) = refused {
+        let refused = Finding { position, ..Finding::about(path, Answer::Refused, reason) };
+        findings.add(refused.advise(
+            "restore the file; without it acknowledged records are missing, and the server starts once the journal's \
+             folder is moved away",
+        ));
+        return Ok(());
+    }
+    findings.add(journal(
+        place,
+        format!("is a journal (rounds {rounds}, appends {entries}, bytes {bytes}, partitions {logs})"),
+    ));
+    for (partition, reason) in damaged {
+        let place = directory.join(partition.to_string());
+        findings.add(
+            Finding::about(place, Answer::Isolated, reason)
+                .advise("restore the segment, or delete the topic and create it anew"),
+        );
+    }
+    Ok(())
+}
+
+fn journal(place: PathBuf, what: String) -> Finding {
+    Finding::about(place, Answer::LeftAlone, format!("{what}: what was acknowledged may still be only in it"))
+        .advise(
+            "keep it with the directory: the next start of Ottla replays it; Apache Kafka must not have the directory \
+             before Ottla was stopped in order",
+        )
 }
 
 const CONSEQUENCE: &str =

@@ -41,8 +41,17 @@ pub(crate) fn replay(
     if !disk.exists(&folder).at("look at", &folder)? {
         return Ok(Replayed::default());
     }
+    let files = read_files(disk, &folder)?;
+    let rounds = needed_rounds(&files)?;
+    let replayed = apply(disk, directory, recovery_points, &rounds)?;
+    remove_folder(disk, &folder)?;
+    Ok(replayed)
+}
+
+/// The journal's files with their content: as much as a journal has.
+fn read_files(disk: &Disk, folder: &Path) -> Result<Vec<(PathBuf, Vec<u8>)>, StorageError> {
     let mut files = Vec::new();
-    for entry in disk.list(&folder).at("list", &folder)? {
+    for entry in disk.list(folder).at("list", folder)? {
         let path = folder.join(&entry.name);
         if entry.name.bytes().all(|byte| byte.is_ascii_digit())
             && let Some(bytes) = disk.read(&path).at("read", &path)?
@@ -50,10 +59,83 @@ pub(crate) fn replay(
             files.push((path, bytes));
         }
     }
-    let rounds = needed_rounds(&files)?;
-    let replayed = apply(disk, directory, recovery_points, &rounds)?;
-    remove_folder(disk, &folder)?;
-    Ok(replayed)
+    Ok(files)
+}
+
+/// What a replay would do.
+#[derive(Debug, Default)]
+pub(crate) struct Preview {
+    /// Rounds that are still needed.
+    pub rounds: usize,
+    /// Entries with records that lie behind their log's recovery point.
+    pub entries: usize,
+    /// Bytes of these records.
+    pub bytes: u64,
+    /// The logs that they are of.
+    pub logs: usize,
+    /// Logs whose segments lack what was durable before, and why they would be isolated.
+    pub damaged: BTreeMap<TopicPartition, String>,
+    /// Why nothing would be replayed, and the server would not start: the file, the byte where there is one, and
+    /// what is wrong.
+    pub refused: Option<(PathBuf, Option<u64>, String)>,
+}
+
+/// Looks at the journal of a directory, without changing anything.
+///
+/// # Errors
+/// Where files cannot be read.
+pub(crate) fn preview(
+    disk: &Disk,
+    directory: &Path,
+    recovery_points: &Offsets,
+) -> Result<Preview, StorageError> {
+    let files = read_files(disk, &directory.join(JOURNAL))?;
+    let mut preview = Preview::default();
+    let looked = needed_rounds(&files).and_then(|rounds| {
+        preview.rounds = rounds.len();
+        by_log(&rounds, recovery_points)
+    });
+    let logs = match looked {
+        Ok(logs) => logs,
+        Err(Unreadable { path, position, reason }) => {
+            preview.refused = Some((path, Some(position), reason));
+            return Ok(preview);
+        }
+    };
+    for (key, entries) in logs {
+        let path = directory.join(key.partition().to_string());
+        match read_partition_metadata(disk, &path) {
+            Ok(found) if found.is_none_or(|found| found == key.topic_id) => {}
+            Ok(_) => continue,
+            Err(StorageError::InvalidFile { path, reason }) => {
+                preview.refused = Some((path, None, reason));
+                return Ok(preview);
+            }
+            Err(error) => return Err(error),
+        }
+        preview.logs += 1;
+        preview.entries += entries.len();
+        let folder = Folder { disk: disk.clone(), path, files: OpenFiles::of_process() };
+        let mut sizes: BTreeMap<PathBuf, u64> = BTreeMap::new();
+        for (place, bytes) in entries {
+            let path = folder.file(place.segment, ".log");
+            let size = match sizes.get(&path) {
+                Some(size) => *size,
+                None if disk.exists(&path).at("look at", &path)? => {
+                    disk.open(&path).at("open", &path)?.size().at("look at", &path)?
+                }
+                None => 0,
+            };
+            let position = u64::from(place.position);
+            if size < position {
+                preview.damaged.insert(key.partition(), lacks(&path, size, position));
+                break;
+            }
+            preview.bytes += bytes.len() as u64;
+            sizes.insert(path, size.max(position + bytes.len() as u64));
+        }
+    }
+    Ok(preview)
 }
 
 /// A round, and where it was found.
@@ -64,7 +146,7 @@ struct Found<'a> {
 }
 
 /// The rounds from the last one's floor on, in order.
-fn needed_rounds(files: &[(PathBuf, Vec<u8>)]) -> Result<Vec<Found<'_>>, StorageError> {
+fn needed_rounds(files: &[(PathBuf, Vec<u8>)]) -> Result<Vec<Found<'_>>, Unreadable> {
     let mut found: Vec<Found<'_>> = Vec::new();
     // Rounds that do not follow the one before them: older ones, or such that follow a damaged one.
     let mut strays: Vec<Found<'_>> = Vec::new();
@@ -111,18 +193,39 @@ fn needed_rounds(files: &[(PathBuf, Vec<u8>)]) -> Result<Vec<Found<'_>>, Storage
     Ok(found)
 }
 
-fn unreadable(path: &Path, position: u64, reason: &str) -> StorageError {
-    let reason = format!("the journal, which holds acked records, is damaged: {reason}");
-    StorageError::InvalidFile { path: path.to_owned(), reason: format!("at byte {position}: {reason}") }
+/// A round in the middle cannot be read.
+struct Unreadable {
+    path: PathBuf,
+    position: u64,
+    reason: String,
 }
 
-fn apply(
-    disk: &Disk,
-    directory: &Path,
-    recovery_points: &Offsets,
-    rounds: &[Found<'_>],
-) -> Result<Replayed, StorageError> {
-    let mut logs: BTreeMap<Key<'_>, Vec<(Place, &[u8])>> = BTreeMap::new();
+impl From<Unreadable> for StorageError {
+    fn from(error: Unreadable) -> StorageError {
+        let Unreadable { path, position, reason } = error;
+        StorageError::InvalidFile { path, reason: format!("at byte {position}: {reason}") }
+    }
+}
+
+fn unreadable(path: &Path, position: u64, reason: &str) -> Unreadable {
+    let reason = format!("the journal, which holds acked records, is damaged: {reason}");
+    Unreadable { path: path.to_owned(), position, reason }
+}
+
+/// Why a segment of `size` bytes cannot be completed from `position` on.
+fn lacks(path: &Path, size: u64, position: u64) -> String {
+    format!(
+        "{} has {size} bytes, but more than {position} were durable: the journal cannot be replayed",
+        path.display()
+    )
+}
+
+/// What is to be written to each log, in order.
+type ByLog<'a> = BTreeMap<Key<'a>, Vec<(Place, &'a [u8])>>;
+
+/// What these rounds have of each log behind its recovery point.
+fn by_log<'a>(rounds: &[Found<'a>], recovery_points: &Offsets) -> Result<ByLog<'a>, Unreadable> {
+    let mut logs: ByLog<'a> = BTreeMap::new();
     for found in rounds {
         for entry in found.round.entries() {
             match entry {
@@ -134,15 +237,25 @@ fn apply(
             }
         }
     }
+    logs.retain(|key, entries| {
+        let recovery_point = recovery_points.get(&key.partition());
+        entries.retain(|(place, _)| recovery_point.is_none_or(|point| *point < place.end));
+        !entries.is_empty()
+    });
+    Ok(logs)
+}
+
+fn apply(
+    disk: &Disk,
+    directory: &Path,
+    recovery_points: &Offsets,
+    rounds: &[Found<'_>],
+) -> Result<Replayed, StorageError> {
+    let logs = by_log(rounds, recovery_points)?;
     let mut replayed = Replayed { rounds: rounds.len() as u64, ..Replayed::default() };
     let mut touched = Touched::default();
-    for (key, mut entries) in logs {
+    for (key, entries) in logs {
         let partition = key.partition();
-        let recovery_point = recovery_points.get(&partition).copied();
-        entries.retain(|(place, _)| recovery_point.is_none_or(|point| point < place.end));
-        if entries.is_empty() {
-            continue;
-        }
         match write(disk, directory, &key, &entries, &mut touched)? {
             Written::Bytes(bytes) => replayed.bytes += bytes,
             Written::Damaged(reason) => drop(replayed.damaged.insert(partition, reason)),
@@ -197,10 +310,7 @@ fn write(
         };
         let position = u64::from(place.position);
         if size < position {
-            return Ok(Written::Damaged(format!(
-                "{} has {size} bytes, but more than {position} were durable: the journal cannot be replayed",
-                path.display()
-            )));
+            return Ok(Written::Damaged(lacks(&path, size, position)));
         }
         file.write_all_at(&mut [IoSlice::new(bytes)], position).at("write", &path)?;
         written += bytes.len() as u64;

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::disk::SimulatedDisk;
+use crate::inspect::look_at_directory;
 use crate::producers::Origin;
 use crate::{AppendInfo, DirectoryOptions, LogConfig, LogDirectory};
 use ottla_ids::{LeaderEpoch, NodeId, Offset, TopicPartition, Uuid};
@@ -196,10 +197,54 @@ fn a_log_whose_segment_is_missing_is_not_opened_and_others_are() {
     let disk = Disk::Simulated(fixture.simulated.clone());
     disk.remove_file(&segment).unwrap();
     disk.sync_folder(segment.parent().unwrap()).unwrap();
+    fixture.simulated.power_cut();
+    let checked = look_at_directory(&disk, Path::new(DATA), false).unwrap();
+    let isolated = checked.findings.kept().iter().find(|it| it.answer == crate::inspect::Answer::Isolated);
+    let isolated = isolated.expect("the check says what the start will do");
+    assert!(isolated.path.ends_with("lost-0") && isolated.what.contains("cannot be replayed"));
     fixture.crash().unwrap();
     assert_eq!(fixture.read("kept", 0), 1);
     let partition = TopicPartition::new("lost", 0);
     let id = Uuid::from_u128(1);
     let error = fixture.directory.open_log(&partition, id, LogConfig::default(), 0).unwrap_err().to_string();
     assert!(error.contains("cannot be replayed"), "{error}");
+}
+
+/// What a check says of the directory after a power cut that `damage` follows, but for its other files.
+fn checked(damage: impl FnOnce(&Disk)) -> Vec<String> {
+    let fixture = Fixture::new();
+    for (topic, times) in [("few", 1), ("many", 3)] {
+        for _ in 0..times {
+            fixture.append(topic, 0);
+            fixture.round();
+        }
+    }
+    fixture.simulated.power_cut();
+    let disk = Disk::Simulated(fixture.simulated.clone());
+    damage(&disk);
+    let checked = look_at_directory(&disk, Path::new(DATA), false).unwrap();
+    let findings = checked.findings.kept().iter();
+    let of_journal = findings.filter(|it| it.what.contains("journal"));
+    of_journal
+        .map(|it| format!("{} {} {:?}: {}", it.answer, it.path.display(), it.position, it.what))
+        .collect()
+}
+
+#[test]
+fn a_check_tells_what_a_replay_will_do() {
+    let told = checked(|_| {});
+    assert_eq!(
+        told,
+        [
+            "left alone /data/journal None: is a journal (rounds 4, appends 4, bytes 287, partitions 2): what was \
+          acknowledged may still be only in it"
+        ]
+    );
+    let told = checked(|disk| {
+        let file = disk.open(&Path::new(DATA).join(JOURNAL).join("0")).unwrap();
+        file.write_all_at(&mut [std::io::IoSlice::new(b"x")], BLOCK as u64 + 60).unwrap();
+    });
+    assert_eq!(told.len(), 1);
+    assert!(told[0].starts_with("refused /data/journal/0 Some("), "{told:?}");
+    assert!(told[0].contains("round 2 is missing"), "{told:?}");
 }
