@@ -229,7 +229,7 @@ impl Controller<'_> {
                 return Err(Refusal::new(ErrorCode::InvalidConfig, problem));
             }
         }
-        self.check_cordons(&planned.records, &wanted.target, through)?;
+        self.check_cordons(wanted, &planned, through)?;
         if wanted.changes.iter().any(|change| **change.name == *UNCLEAN) && self.image.is_active(self.node) {
             let defaults = after.topic_defaults();
             for topic in self.image.topics().filter(|topic| is_without_leader(topic)) {
@@ -241,19 +241,15 @@ impl Controller<'_> {
         Ok(planned.records)
     }
 
-    /// Whether what is to be written may say which directories are cordoned: not before `metadata.version` 4.3, and
-    /// through a controller only fewer of them.
-    fn check_cordons(
-        &self,
-        records: &[MetadataRecord],
-        target: &ConfigResource,
-        through: Through,
-    ) -> Result<(), Refusal> {
-        let new = records.iter().find_map(|record| match record {
-            MetadataRecord::Config(config) if *config.name == *CORDONED => Some(&config.value),
-            _ => None,
-        });
-        let Some(new) = new else { return Ok(()) };
+    /// Whether a broker may be told which directories are cordoned: not before `metadata.version` 4.3, not even that
+    /// none are, and through a controller only fewer of them.
+    fn check_cordons(&self, wanted: &Wanted<'_>, planned: &Planned, through: Through) -> Result<(), Refusal> {
+        let old = self.image.configs(&wanted.target).and_then(|configs| configs.get(CORDONED));
+        let new = planned.all.get(CORDONED);
+        let is_named = wanted.changes.iter().any(|change| **change.name == *CORDONED);
+        if !is_named && old == new {
+            return Ok(());
+        }
         let refuse = |message: &str| Err(Refusal::new(ErrorCode::InvalidConfig, message));
         if !self.metadata_version().has_cordoned_directories() {
             return refuse(
@@ -261,12 +257,10 @@ impl Controller<'_> {
                  4.3-IV0",
             );
         }
-        let old = self.image.configs(target).and_then(|configs| configs.get(CORDONED));
         let entries = |text: &Text| -> BTreeSet<String> {
             text.split(',').map(|entry| entry.trim().to_owned()).filter(|entry| !entry.is_empty()).collect()
         };
-        let (old, new) =
-            (old.map(entries).unwrap_or_default(), new.as_ref().map(entries).unwrap_or_default());
+        let (old, new) = (old.map(entries).unwrap_or_default(), new.map(entries).unwrap_or_default());
         if through == Through::Controller && !new.is_subset(&old) {
             // Two spaces, as in Kafka.
             return refuse(

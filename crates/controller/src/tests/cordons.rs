@@ -96,4 +96,5 @@ fn controllers_only_let_directories_go() {
                    4.3-IV0";
     assert_eq!(alter(&mut cluster, Through::Broker, Some("/a")), too_old);
     assert_eq!(alter(&mut cluster, Through::Broker, Some("")), too_old);
+    assert_eq!(alter(&mut cluster, Through::Broker, None), too_old);
 }
