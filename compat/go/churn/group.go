@@ -56,8 +56,8 @@ type group struct {
 	// Its members keep what they have while they join anew. One that was let go while it was paused, and has joined again,
 	// may then commit in the generation that took a partition from it what it had read before: the classic protocol checks
 	// the member and the generation only (docs/concepts/groups.md; Apache Kafka gives the same answers, step by step, to the
-	// scenario "who has lost a partition may commit for it" in crates/groups/src/tests/offsets.rs). So that an offset goes back
-	// is only told of these.
+	// scenario "who has lost a partition may commit for it" in crates/groups/src/tests/offsets.rs, and lets offsets go back in
+	// this churn too). So that an offset goes back is only told of these.
 	cooperative         bool
 	back                int
 	running             []*process
@@ -263,7 +263,7 @@ func (g *group) watch(running context.Context, admin *kadm.Client) {
 						g.complain("the committed offset of partition %d went back from %d to %d", partition, committed[partition], offset.At)
 					}
 				}
-				committed[partition] = max(committed[partition], offset.At)
+				committed[partition] = offset.At
 			}
 		}
 		owners := map[int32]string{}
