@@ -78,6 +78,11 @@ impl Subscription {
         self.regex.as_ref().filter(|regex| !regex.is_empty())
     }
 
+    /// Whether both are of the same topics.
+    pub fn reads_as(&self, other: &Subscription) -> bool {
+        self.topics == other.topics && self.regex() == other.regex()
+    }
+
     /// How the member is told that its epoch is not the present one, in the words of its protocol.
     pub fn stale(&self) -> Refusal {
         if self.classic.is_some() { Refusal::IllegalGeneration } else { Refusal::StaleMemberEpoch }

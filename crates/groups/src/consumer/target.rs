@@ -47,7 +47,15 @@ impl<'a> Members<'a> {
 
     /// The hash over all topics that members read.
     pub fn metadata_hash(&self, topics: &dyn Topics) -> i64 {
-        let names = self.subscriptions().flat_map(|it| topics_of(it, self.regexes)).collect();
+        let mut names = BTreeSet::new();
+        let mut before: Option<&Subscription> = None;
+        for subscription in self.subscriptions() {
+            // Most groups: everybody reads the same.
+            if before.is_none_or(|before| !before.reads_as(subscription)) {
+                names.extend(topics_of(subscription, self.regexes));
+                before = Some(subscription);
+            }
+        }
         super::topics::metadata_hash(&names, topics)
     }
 }
@@ -69,11 +77,7 @@ pub(super) fn assign(
     for (id, subscription) in members.iter() {
         let subscribed = match &first {
             // Most groups: everybody reads the same.
-            Some((first, ids))
-                if first.topics == subscription.topics && first.regex() == subscription.regex() =>
-            {
-                ids.clone()
-            }
+            Some((first, ids)) if first.reads_as(subscription) => ids.clone(),
             _ => topic_ids(subscription, members.regexes, topics),
         };
         match &first {
