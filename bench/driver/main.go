@@ -40,8 +40,10 @@ type Result struct {
 	First *Rebalance `json:"first,omitempty"`
 	Join  *Rebalance `json:"join,omitempty"`
 	Leave *Rebalance `json:"leave,omitempty"`
-	// The broker's, while what is measured went on (busy, group, rebalance; with -pid).
+	// The broker's, while what is measured went on (busy, group, follow, rebalance; with -pid).
 	BrokerCPUSeconds float64 `json:"broker_cpu_seconds,omitempty"`
+	// Fetches that were answered meanwhile (follow): on a busy machine one has the records of several.
+	Fetches int64 `json:"fetches,omitempty"`
 	// The driver's own, to tell when it is the bottleneck.
 	DriverCPUSeconds float64 `json:"driver_cpu_seconds"`
 }
@@ -67,7 +69,7 @@ var (
 	members      = flag.Int("members", 10, "members of the group (rebalance)")
 	protocolName = flag.String("protocol", "classic", "the group's protocol, classic or consumer (rebalance)")
 	topics       = flag.Int("topics", 1, "topics, numbered when there are several (create, served, busy, group)")
-	pid          = flag.Int("pid", 0, "the broker's process, whose CPU time is told (busy, group, rebalance)")
+	pid          = flag.Int("pid", 0, "the broker's process, whose CPU time is told (busy, group, follow, rebalance)")
 	flush        = flag.String("flush-messages", "", "the topic's flush.messages (create); the broker's default when empty")
 	limit        = flag.Duration("limit", 5*time.Minute, "give up after this long")
 )
@@ -85,6 +87,7 @@ func main() {
 		"metadata":   metadata,
 		"busy":       busy,
 		"group":      group,
+		"follow":     follow,
 		"rebalance":  rebalance,
 	}
 	var run func(context.Context) (Result, error)
@@ -92,7 +95,7 @@ func main() {
 		run = workloads[os.Args[1]]
 	}
 	if run == nil {
-		fmt.Fprintln(os.Stderr, "usage: driver create|delete|produce|consume|latency|round-trip|first-ack|served|metadata|busy|group|rebalance [flags]")
+		fmt.Fprintln(os.Stderr, "usage: driver create|delete|produce|consume|latency|round-trip|first-ack|served|metadata|busy|group|follow|rebalance [flags]")
 		flag.PrintDefaults()
 		os.Exit(2)
 	}

@@ -206,6 +206,81 @@ func group(ctx context.Context) (Result, error) {
 	return result, nil
 }
 
+// A consumer of all partitions that has all there is, while one of them is written at a steady rate: what a record costs the
+// broker when the others have none.
+func follow(ctx context.Context) (Result, error) {
+	offsets := make(map[string]map[int32]kgo.Offset)
+	for name, partitions := range allPartitions() {
+		offsets[name] = make(map[int32]kgo.Offset)
+		for _, partition := range partitions {
+			offsets[name][partition] = kgo.NewOffset().AtEnd()
+		}
+	}
+	var answers fetchAnswers
+	consumer, err := kgo.NewClient(
+		kgo.SeedBrokers(*broker), kgo.ConsumePartitions(offsets), kgo.WithHooks(&answers))
+	if err != nil {
+		return Result{}, err
+	}
+	defer consumer.Close()
+	producer, err := kgo.NewClient(append(producerOptions(),
+		kgo.ProducerLinger(0), kgo.RecordPartitioner(kgo.ManualPartitioner()))...)
+	if err != nil {
+		return Result{}, err
+	}
+	defer producer.Close()
+	values := values(*size)
+	name := topicNames()[0]
+	record := func(i int) *kgo.Record { return &kgo.Record{Topic: name, Value: values[i%len(values)]} }
+	var got atomic.Int64
+	failed := make(chan error, 1)
+	go func() {
+		for ctx.Err() == nil {
+			fetches := consumer.PollFetches(ctx)
+			if err := fetches.Err(); err != nil {
+				failed <- err
+				return
+			}
+			got.Add(int64(fetches.NumRecords()))
+		}
+	}()
+	// The consumer has found all ends when it hears of one after the other.
+	for heard := 0; heard < 20; {
+		before := got.Load()
+		if err := producer.ProduceSync(ctx, record(0)).FirstErr(); err != nil {
+			return Result{}, err
+		}
+		time.Sleep(100 * time.Millisecond)
+		if got.Load() == before+1 {
+			heard++
+		}
+	}
+	start, before, answered := got.Load(), brokerCPUSeconds(), answers.count.Load()
+	result, err := ackLatency(ctx, producer, record)
+	if err != nil {
+		return Result{}, err
+	}
+	for got.Load() < start+result.Records {
+		select {
+		case err := <-failed:
+			return Result{}, err
+		case <-time.After(time.Millisecond):
+		}
+	}
+	result.BrokerCPUSeconds = brokerCPUSeconds() - before
+	result.Fetches = answers.count.Load() - answered
+	return result, nil
+}
+
+// Counts answers to Fetch.
+type fetchAnswers struct{ count atomic.Int64 }
+
+func (it *fetchAnswers) OnBrokerRead(_ kgo.BrokerMetadata, key int16, _ int, _, _ time.Duration, _ error) {
+	if key == kmsg.Fetch.Int16() {
+		it.count.Add(1)
+	}
+}
+
 // User and system time of the process that `-pid` names; 0 without it.
 func brokerCPUSeconds() float64 {
 	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", *pid))

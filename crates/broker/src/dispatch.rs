@@ -118,8 +118,9 @@ impl Broker {
                 let request = to.decode(reader)?;
                 let max_bytes = settings.fetch_max_bytes;
                 let now_ms = || clock.now_ms();
+                let image = || quorum.image();
                 let fetched =
-                    fetch::fetch(call, request, &image, partitions, fetch_sessions, max_bytes, now_ms).await;
+                    fetch::fetch(call, request, image, partitions, fetch_sessions, max_bytes, now_ms).await;
                 Ok(Outcome::Answer(with_ranges(to.encode(&fetched.response)?, fetched.ranges)))
             }
             ApiKey::ListOffsets => {

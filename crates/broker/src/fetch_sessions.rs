@@ -1,11 +1,20 @@
 //! Incremental fetch sessions (KIP-227): what a consumer asked for is remembered, so that its next
 //! requests name only what changed and the answers only what moved.
 //!
-//! A core: time comes in as milliseconds, nothing here knows partitions, logs or tasks.
+//! Here is who has a session; what one is, and which partitions an answer looks at, is in `session.rs`.
+//!
+//! A core: time comes in as milliseconds, nothing here reads partitions or logs. Of a partition it is only
+//! known by whom its changes are noted ([`Watch`]).
 //! Kafka's own name: `FetchSession`, `FetchManager`.
 
+mod session;
+
+pub use session::{Look, Outcome, Told, View};
+
 use crate::topics::TopicKey;
+use ottla_partition::Watch;
 use ottla_protocol::ErrorCode;
+use session::Session;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -30,110 +39,6 @@ pub struct Wanted {
 
 /// A partition of a session, without what may change.
 type Key = (TopicKey, i32);
-
-/// What the session last told the client of a partition; a difference makes it part of an answer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Told {
-    /// The high watermark, -1 before the first answer and after an error.
-    pub high_watermark: i64,
-    /// The log start offset, -1 before the first answer.
-    pub log_start_offset: i64,
-}
-
-const UNTOLD: Told = Told { high_watermark: -1, log_start_offset: -1 };
-
-/// One partition's part of an answer, as far as a session must know it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Outcome {
-    /// What the answer tells.
-    pub told: Told,
-    /// Whether there are records.
-    pub has_records: bool,
-    /// Whether there is an error.
-    pub has_error: bool,
-    /// Whether a diverging epoch or a preferred replica is named: these must be told at once.
-    pub urgent: bool,
-}
-
-/// A remembered fetch.
-#[derive(Debug)]
-struct Session {
-    /// The epoch that the next request must carry.
-    next_epoch: i32,
-    /// Whether the topics are named by id.
-    uses_ids: bool,
-    /// Whether a follower made it: those evict consumers' sessions.
-    privileged: bool,
-    created_ms: i64,
-    /// Place in the order of answers → partition. Those with records move to the end, for fairness.
-    order: BTreeMap<u64, (Arc<Wanted>, Told)>,
-    places: HashMap<Key, u64>,
-    place_next: u64,
-}
-
-impl Session {
-    /// Adds `wanted` at the end, or changes what is asked of a partition that is known, in its place.
-    fn want(&mut self, wanted: Wanted) {
-        let key = (wanted.topic.clone(), wanted.partition);
-        match self.places.get(&key).and_then(|place| self.order.get_mut(place)) {
-            Some((known, _)) => *known = Arc::new(wanted),
-            None => self.add(key, wanted, UNTOLD),
-        }
-    }
-
-    fn add(&mut self, key: Key, wanted: Wanted, told: Told) {
-        self.places.insert(key, self.place_next);
-        self.order.insert(self.place_next, (Arc::new(wanted), told));
-        self.place_next += 1;
-    }
-
-    fn forget(&mut self, key: &Key) {
-        if let Some(place) = self.places.remove(key) {
-            self.order.remove(&place);
-        }
-    }
-
-    /// Remembers what an answer tells of all partitions, in their order; says which of them must be in an incremental
-    /// answer. Of a session of thousands most have no news, and nothing is changed for those.
-    fn tell(&mut self, outcomes: &[Outcome]) -> Vec<bool> {
-        assert_eq!(self.order.len(), outcomes.len(), "nothing came in between");
-        let mut moving = Vec::new();
-        let included = self
-            .order
-            .iter_mut()
-            .zip(outcomes)
-            .map(|((place, (_, told)), outcome)| {
-                let news =
-                    outcome.has_records || outcome.has_error || outcome.urgent || *told != outcome.told;
-                if news {
-                    *told = remembered(outcome);
-                }
-                if outcome.has_records {
-                    moving.push(*place);
-                }
-                news
-            })
-            .collect();
-        for place in moving {
-            let Some((wanted, told)) = self.order.remove(&place) else { continue };
-            if let Some(place) = self.places.get_mut(&(wanted.topic.clone(), wanted.partition)) {
-                *place = self.place_next;
-            }
-            self.order.insert(self.place_next, (wanted, told));
-            self.place_next += 1;
-        }
-        included
-    }
-
-    fn wanted(&self) -> Vec<Arc<Wanted>> {
-        self.order.values().map(|(wanted, _)| Arc::clone(wanted)).collect()
-    }
-}
-
-/// What a session remembers of an answer: after an error the high watermark counts as untold, so that recovery is told too.
-fn remembered(outcome: &Outcome) -> Told {
-    if outcome.has_error { Told { high_watermark: -1, ..outcome.told } } else { outcome.told }
-}
 
 /// The next epoch of a session: 1 follows the highest (Kafka's `FetchMetadata.nextEpoch`).
 fn epoch_after(epoch: i32) -> i32 {
@@ -175,23 +80,55 @@ pub enum Context {
         wanted: Vec<Arc<Wanted>>,
     },
     /// Only what is new is answered.
-    Incremental {
-        /// What to read: all partitions of the session, in its order.
-        wanted: Vec<Arc<Wanted>>,
-        /// The session.
-        session_id: i32,
-        /// The epoch of this request.
-        epoch: i32,
-    },
+    Incremental(Incremental),
 }
 
-impl Context {
-    /// What to read, in order.
-    pub fn wanted(&self) -> &[Arc<Wanted>] {
-        match self {
-            Context::Begin { wanted, .. }
-            | Context::Sessionless { wanted }
-            | Context::Incremental { wanted, .. } => wanted,
+/// A request that goes on with a session.
+#[derive(Debug)]
+pub struct Incremental {
+    session: Arc<Mutex<Session>>,
+    session_id: i32,
+    /// The epoch of this request.
+    epoch: i32,
+    watch: Arc<Watch>,
+}
+
+impl Incremental {
+    /// The session that the request goes on with.
+    pub fn session_id(&self) -> i32 {
+        self.session_id
+    }
+
+    /// The partitions to look at now, in the order of the answer: of all others there is nothing to tell. What is looked
+    /// at is given back to [`Incremental::settle`] or [`FetchSessions::tell`].
+    ///
+    /// # Errors
+    /// INVALID_FETCH_SESSION_EPOCH where another request has gone on with the session meanwhile.
+    pub fn looks(&self, view: &View) -> Result<Vec<Look>, ErrorCode> {
+        Ok(self.lock()?.looks(view))
+    }
+
+    /// Nothing is told yet: the request waits for [`Incremental::watch`] and looks again. What has nothing to tell now is
+    /// looked at again when it has changed.
+    ///
+    /// # Errors
+    /// As [`Incremental::looks`].
+    pub fn settle(&self, looks: Vec<Look>, outcomes: &[Outcome]) -> Result<(), ErrorCode> {
+        self.lock()?.settle(looks, outcomes);
+        Ok(())
+    }
+
+    /// Notes what changes in the session's partitions; what was noted is taken by [`Incremental::looks`].
+    pub fn watch(&self) -> &Arc<Watch> {
+        &self.watch
+    }
+
+    fn lock(&self) -> Result<MutexGuard<'_, Session>, ErrorCode> {
+        let session = lock(&self.session);
+        if session.next_epoch == epoch_after(self.epoch) {
+            Ok(session)
+        } else {
+            Err(ErrorCode::InvalidFetchSessionEpoch)
         }
     }
 }
@@ -203,8 +140,20 @@ pub struct Tell {
     pub session_id: i32,
     /// A top-level error, when the session went away meanwhile.
     pub error: Option<ErrorCode>,
-    /// For each partition read, in order: whether it is part of the answer.
+    /// For each partition read or looked at, in order: whether it is part of the answer.
     pub included: Vec<bool>,
+}
+
+impl Tell {
+    /// An answer without partitions.
+    fn failure(session_id: i32, error: ErrorCode, count: usize) -> Tell {
+        Tell { session_id, error: Some(error), included: vec![false; count] }
+    }
+
+    /// An answer with all that was read.
+    fn all(session_id: i32, count: usize) -> Tell {
+        Tell { session_id, error: None, included: vec![true; count] }
+    }
 }
 
 /// The sessions of all connections.
@@ -269,11 +218,9 @@ impl FetchSessions {
     /// Errors are the top-level errors of the answer: FETCH_SESSION_ID_NOT_FOUND,
     /// INVALID_FETCH_SESSION_EPOCH, FETCH_SESSION_TOPIC_ID_ERROR.
     pub fn context(&self, ask: Ask, now_ms: i64) -> Result<Context, ErrorCode> {
-        let mut cache = lock(&self.cache);
+        let id = ask.session_id;
         if ask.session_epoch == 0 || ask.session_epoch == -1 {
-            if ask.session_id != 0 {
-                cache.remove(ask.session_id);
-            }
+            self.remove(id);
             let wanted = last_of_each(ask.wanted).into_iter().map(Arc::new).collect();
             return Ok(if ask.session_epoch == 0 {
                 Context::Begin { wanted, uses_ids: ask.uses_ids, from_follower: ask.from_follower }
@@ -281,12 +228,8 @@ impl FetchSessions {
                 Context::Sessionless { wanted }
             });
         }
-        let id = ask.session_id;
-        let Some(entry) = cache.sessions.get(&id) else {
-            return Err(ErrorCode::FetchSessionIdNotFound);
-        };
-        let session = Arc::clone(&entry.session);
-        let mut session = lock(&session);
+        let shared = self.find(id).ok_or(ErrorCode::FetchSessionIdNotFound)?;
+        let mut session = lock(&shared);
         if session.next_epoch != ask.session_epoch {
             return Err(ErrorCode::InvalidFetchSessionEpoch);
         }
@@ -299,89 +242,77 @@ impl FetchSessions {
         for key in &ask.forgotten {
             session.forget(key);
         }
-        if session.order.is_empty() {
+        if session.size() == 0 {
+            drop(session);
             // Nothing left to fetch: the session ends, and what remains is an empty answer.
-            cache.remove(id);
+            self.remove(id);
             return Ok(Context::Sessionless { wanted: Vec::new() });
         }
         session.next_epoch = epoch_after(session.next_epoch);
-        let size = session.order.len();
-        let wanted = session.wanted();
+        let (size, watch) = (session.size(), Arc::clone(session.watch()));
         drop(session);
-        cache.touch(id, size, now_ms);
-        Ok(Context::Incremental { wanted, session_id: id, epoch: ask.session_epoch })
+        lock(&self.cache).touch(id, size, now_ms);
+        Ok(Context::Incremental(Incremental {
+            session: shared,
+            session_id: id,
+            epoch: ask.session_epoch,
+            watch,
+        }))
     }
 
-    /// Remembers what the answer to `context` tells, one outcome for each partition read, in order.
-    pub fn tell(&self, context: &Context, outcomes: &[Outcome], now_ms: i64) -> Tell {
-        assert_eq!(context.wanted().len(), outcomes.len(), "one outcome for each partition read");
-        match context {
-            Context::Sessionless { .. } => {
-                Tell { session_id: 0, error: None, included: vec![true; outcomes.len()] }
-            }
-            Context::Begin { wanted, uses_ids, from_follower } => {
-                let session_id = self.begin(wanted, outcomes, *uses_ids, *from_follower, now_ms);
-                Tell { session_id, error: None, included: vec![true; outcomes.len()] }
-            }
-            Context::Incremental { session_id, epoch, .. } => {
-                let session =
-                    lock(&self.cache).sessions.get(session_id).map(|entry| Arc::clone(&entry.session));
-                let Some(session) = session else {
-                    return Tell {
-                        session_id: *session_id,
-                        error: Some(ErrorCode::FetchSessionIdNotFound),
-                        included: vec![false; outcomes.len()],
-                    };
-                };
-                let mut session = lock(&session);
-                if session.next_epoch != epoch_after(*epoch) {
-                    return Tell {
-                        session_id: *session_id,
-                        error: Some(ErrorCode::InvalidFetchSessionEpoch),
-                        included: vec![false; outcomes.len()],
-                    };
-                }
-                // No other request came in between, so the order is that in which was read.
-                Tell { session_id: *session_id, error: None, included: session.tell(outcomes) }
-            }
+    /// Remembers what the answer to a request tells that goes on with a session: one outcome for each partition that
+    /// was looked at, in order.
+    pub fn tell(&self, request: &Incremental, looks: Vec<Look>, outcomes: &[Outcome]) -> Tell {
+        let (id, count) = (request.session_id, looks.len());
+        if !self.find(id).is_some_and(|session| Arc::ptr_eq(&session, &request.session)) {
+            return Tell::failure(id, ErrorCode::FetchSessionIdNotFound, count);
+        }
+        match request.lock() {
+            Ok(mut session) => Tell { session_id: id, error: None, included: session.tell(looks, outcomes) },
+            Err(error) => Tell::failure(id, error, count),
         }
     }
 
-    /// Begins a session if there is room; its id, or 0.
-    fn begin(
+    /// Begins a session with what was read, if there is room.
+    pub fn begin(
         &self,
         wanted: &[Arc<Wanted>],
         outcomes: &[Outcome],
         uses_ids: bool,
-        privileged: bool,
+        from_follower: bool,
         now_ms: i64,
-    ) -> i32 {
+    ) -> Tell {
+        assert_eq!(wanted.len(), outcomes.len(), "one outcome for each partition read");
         let mut cache = lock(&self.cache);
-        if !cache.make_room(self.slots, privileged, wanted.len(), now_ms) {
-            return 0;
-        }
-        let mut session = Session {
-            next_epoch: 1,
-            uses_ids,
-            privileged,
-            created_ms: now_ms,
-            order: BTreeMap::new(),
-            places: HashMap::new(),
-            place_next: 0,
+        let Some(room) = cache.make_room(self.slots, from_follower, wanted.len(), now_ms) else {
+            return Tell::all(0, wanted.len());
         };
+        let mut session = Session::new(uses_ids, from_follower, now_ms);
         for (wanted, outcome) in wanted.iter().zip(outcomes) {
-            // A session outlives the frame of the request that began it.
-            let mut wanted = Wanted::clone(wanted);
-            if let TopicKey::Name(name) = &wanted.topic {
-                wanted.topic = TopicKey::Name(name.detached());
-            }
             // The order stays that of the request until an incremental answer has records.
-            let key = (wanted.topic.clone(), wanted.partition);
-            session.add(key, wanted, remembered(outcome));
+            session.add(Wanted::clone(wanted), outcome.remembered());
         }
         let id = cache.unused_id();
         cache.insert(id, session, now_ms);
-        id
+        drop(cache);
+        // It lets go of each of its partitions; nobody need wait for that.
+        drop(room);
+        Tell::all(id, wanted.len())
+    }
+
+    /// What the answer to a request without a session tells: all that was read.
+    pub fn tell_all(wanted: &[Arc<Wanted>]) -> Tell {
+        Tell::all(0, wanted.len())
+    }
+
+    fn find(&self, id: i32) -> Option<Arc<Mutex<Session>>> {
+        lock(&self.cache).sessions.get(&id).map(|entry| Arc::clone(&entry.session))
+    }
+
+    fn remove(&self, id: i32) {
+        let removed = lock(&self.cache).remove(id);
+        // It lets go of each of its partitions; nobody need wait for that.
+        drop(removed);
     }
 }
 
@@ -412,16 +343,16 @@ impl Cache {
             last_used_ms: now_ms,
             created_ms: session.created_ms,
             privileged: session.privileged,
-            size: session.order.len(),
+            size: session.size(),
             session: Arc::new(Mutex::new(session)),
         };
         self.sessions.insert(id, entry);
     }
 
-    fn remove(&mut self, id: i32) {
-        if let Some(entry) = self.sessions.remove(&id) {
-            self.by_use.remove(&(entry.last_used_ms, id));
-        }
+    fn remove(&mut self, id: i32) -> Option<Entry> {
+        let entry = self.sessions.remove(&id)?;
+        self.by_use.remove(&(entry.last_used_ms, id));
+        Some(entry)
     }
 
     fn touch(&mut self, id: i32, size: usize, now_ms: i64) {
@@ -433,13 +364,20 @@ impl Cache {
         }
     }
 
-    /// Makes a slot free for a session of `size` partitions; false if all others have more right to theirs.
-    fn make_room(&mut self, slots: usize, privileged: bool, size: usize, now_ms: i64) -> bool {
+    /// Makes a slot free for a session of `size` partitions: the one that gave way, if one had to; `None` if all others
+    /// have more right to theirs.
+    fn make_room(
+        &mut self,
+        slots: usize,
+        privileged: bool,
+        size: usize,
+        now_ms: i64,
+    ) -> Option<Option<Entry>> {
         if slots == 0 {
-            return false;
+            return None;
         }
         if self.sessions.len() < slots {
-            return true;
+            return Some(None);
         }
         let stale = self
             .by_use
@@ -461,14 +399,9 @@ impl Cache {
                 .filter(|(it_privileged, it_size, _)| (*it_privileged, *it_size) < (privileged, size))
                 .map(|(_, _, id)| id)
         });
-        match victim {
-            Some(id) => {
-                self.remove(id);
-                self.evictions += 1;
-                true
-            }
-            None => false,
-        }
+        let gone = self.remove(victim?);
+        self.evictions += 1;
+        Some(gone)
     }
 
     /// An id that no session has; not guessable from the last by accident (a client of a restarted

@@ -16,6 +16,16 @@ pub enum TopicKey {
     Id(TopicId),
 }
 
+impl TopicKey {
+    /// A copy that lets go of the frame in which the name came.
+    pub fn detached(&self) -> TopicKey {
+        match self {
+            TopicKey::Name(name) => TopicKey::Name(name.detached()),
+            TopicKey::Id(id) => TopicKey::Id(*id),
+        }
+    }
+}
+
 /// The topic that `key` names: UNKNOWN_TOPIC_OR_PARTITION or UNKNOWN_TOPIC_ID when there is none.
 pub fn find<'a>(image: &'a Image, key: &TopicKey) -> Result<&'a Arc<Topic>, Refusal> {
     match key {

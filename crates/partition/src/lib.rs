@@ -23,6 +23,7 @@ mod committer;
 mod retention;
 mod rules;
 mod waiters;
+mod watch;
 mod worker;
 
 pub use directories::{Directories, DirectoryState};
@@ -35,6 +36,7 @@ pub use partition::{
 pub use partitions::{MoveError, OpenError, Partitions};
 pub use retention::{Clock, RetentionSettings};
 pub use waiters::{Offline, Ticket};
+pub use watch::{Watch, Watched};
 
 #[cfg(test)]
 mod tests;

@@ -471,8 +471,17 @@ mod tests {
         let again = start(&disk, &node.metadata);
         assert_eq!(again.partition().directory_path(), Path::new("/a"));
         append(&again.partition(), &["b"]).unwrap();
+        while again.partition().high_watermark() < Offset(2) {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        let watch = Arc::new(crate::Watch::default());
+        let _watched = again.partition().watch(&watch, 1);
         again.serve();
         again.wait_until_in("/b");
+        // Readers are told, since that directory may work or not.
+        while watch.take().is_empty() {
+            std::thread::sleep(Duration::from_millis(1));
+        }
         assert_eq!(again.partition().log_end_offset(), Offset(2));
         again.partitions.close(1).unwrap();
     }

@@ -2,6 +2,7 @@
 
 use crate::rules::Rules;
 use crate::waiters::{Ticket, Waiters};
+use crate::watch::{Watch, Watched};
 use arc_swap::ArcSwap;
 use bytes::Bytes;
 use ottla_ids::{LeaderEpoch, Offset, ProducerId, TopicId, TopicPartition};
@@ -15,7 +16,6 @@ use std::ops::ControlFlow;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicI32, AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use tokio::sync::Notify;
 
 /// Whom a producer wants to have its records before it is answered (`acks`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -122,6 +122,14 @@ impl Read {
     /// Bytes of records.
     pub fn size(&self) -> usize {
         self.records.size()
+    }
+
+    /// Up to where a reader of this isolation level could read.
+    pub fn visible_end(&self, isolation: Isolation) -> Offset {
+        match isolation {
+            Isolation::ReadUncommitted => self.high_watermark,
+            Isolation::ReadCommitted => self.last_stable_offset,
+        }
     }
 }
 
@@ -234,7 +242,10 @@ impl Partition {
     /// Leads as `state` says from here on; its epoch never goes back.
     pub(crate) fn lead_as(&self, state: &ottla_metadata::Partition) {
         self.replicas.store(count(state), Ordering::Relaxed);
-        self.leader_epoch.fetch_max(state.leader_epoch.0, Ordering::AcqRel);
+        let before = self.leader_epoch.fetch_max(state.leader_epoch.0, Ordering::AcqRel);
+        if before < state.leader_epoch.0 {
+            self.waiters().changed();
+        }
     }
 
     /// What a topic's configuration asks for, from the next append on.
@@ -270,6 +281,8 @@ impl Partition {
         log.on_high_watermark(self.high_watermark());
         self.log.store(log);
         self.advance(end);
+        // Whether the other directory works is another question.
+        self.waiters().changed();
     }
 
     /// Whether something that `log` refused should be tried again: it was closed to be moved. Waits for the end
@@ -393,10 +406,7 @@ impl Partition {
         at_least_one: bool,
     ) -> Result<Read, ReadError> {
         let mut read = self.read_nothing()?;
-        let visible_end = match isolation {
-            Isolation::ReadUncommitted => read.high_watermark,
-            Isolation::ReadCommitted => read.last_stable_offset,
-        };
+        let visible_end = read.visible_end(isolation);
         if from == visible_end {
             // All a reader has that waits: nothing is there, and the log need not be asked. Of thousands of partitions of
             // a session most are such.
@@ -502,25 +512,27 @@ impl Partition {
         if to.0 < 0 || to > high_watermark {
             return Err(DeleteRecordsError::OffsetOutOfRange { offset, high_watermark });
         }
-        let start = loop {
+        let deleted = loop {
             let log = self.log();
             match log.delete_records(to, now_ms) {
                 Err(StorageError::Closed { .. }) if self.moves_on(&log) => {}
-                result => break result?,
+                result => break result,
             }
         };
-        self.waiters().wake(high_watermark);
-        Ok(start)
+        // What failed may have moved the log's start before it did.
+        self.waiters().changed();
+        Ok(deleted?)
     }
 
     /// Deletes what the topic's retention does not keep, as far as it is committed.
     pub(crate) fn retain(&self, now_ms: i64) -> Result<Retained, StorageError> {
-        let high_watermark = self.high_watermark();
-        let retained = self.log().retain(&self.rules.load().retention, high_watermark, now_ms)?;
-        if retained.deleted_segments > 0 {
-            self.waiters().wake(high_watermark);
+        let (high_watermark, before) = (self.high_watermark(), self.log_start_offset());
+        let retained = self.log().retain(&self.rules.load().retention, high_watermark, now_ms);
+        // What failed may have moved the log's start before it did.
+        if self.log_start_offset() != before {
+            self.waiters().changed();
         }
-        Ok(retained)
+        retained
     }
 
     /// Whether `cleanup.policy` has `compact`.
@@ -562,14 +574,20 @@ impl Partition {
         }
     }
 
-    /// `notify` is told whenever there may be more to read, until [`Partition::unwatch`].
-    pub fn watch(&self, notify: &Arc<Notify>) {
-        self.waiters().watch(notify);
+    /// From here on `watch` notes `number` whenever something changes that a read of this partition, or its answer,
+    /// depends on: the high watermark, the last stable offset, the log's start, the leader's epoch, the directory, and
+    /// whether the partition is there at all. Each is noted after it has changed. Who watches first and looks then
+    /// misses nothing.
+    ///
+    /// Not noted is that a log directory refuses reads before [`Partition::is_offline`] says so, at most a tenth of
+    /// a second later.
+    pub fn watch(self: &Arc<Self>, watch: &Arc<Watch>, number: u32) -> Watched {
+        self.waiters().watch(watch, number);
+        Watched::new(watch, self, number)
     }
 
-    /// `notify` is no longer told.
-    pub fn unwatch(&self, notify: &Arc<Notify>) {
-        self.waiters().unwatch(notify);
+    pub(crate) fn unwatch(&self, watch: &Arc<Watch>, number: u32) {
+        self.waiters().unwatch(watch, number);
     }
 
     /// The high watermark moves to `offset`, if that is further; those who waited are told.

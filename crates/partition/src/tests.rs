@@ -4,6 +4,7 @@ use crate::partition::{AppendError, Appended};
 use crate::rules::Rules;
 use crate::{
     Acks, Directories, Isolation, Offline, OffsetSpec, OpenError, Origin, Partition, Partitions, Ticket,
+    Watch,
 };
 use ottla_configs::{BrokerConfig, TopicConfig, TopicDefaults};
 use ottla_ids::{LeaderEpoch, NodeId, Offset, ProducerEpoch, ProducerId, TopicPartition, Uuid};
@@ -112,7 +113,7 @@ pub(crate) fn image(records: &[MetadataRecord]) -> Image {
 struct ByHand {
     disk: SimulatedDisk,
     directory: Arc<LogDirectory>,
-    partition: Partition,
+    partition: Arc<Partition>,
 }
 
 impl ByHand {
@@ -122,7 +123,7 @@ impl ByHand {
         let rules = Arc::new(Rules::of(&config, 86_400_000));
         let log = directory.open_log(&TopicPartition::new("t", 0), id(1), rules.log, 1).unwrap();
         let image = image(&[topic(1, "t"), led_by(1, 0, NODE.0, 0)]);
-        let partition = Partition::new(log, image.partition("t", 0).unwrap(), rules);
+        let partition = Arc::new(Partition::new(log, image.partition("t", 0).unwrap(), rules));
         ByHand { disk: disk.clone(), directory, partition }
     }
 
@@ -146,6 +147,36 @@ fn nothing_is_seen_or_promised_before_it_is_durable() {
     it.commit();
     assert_eq!(it.partition.high_watermark(), Offset(2));
     assert_eq!(readable(&it.partition), batch(&["a", "b"]).len());
+}
+
+#[test]
+fn who_watches_is_told_of_whatever_changes_for_readers() {
+    let it = ByHand::on(&SimulatedDisk::new(12), &[("segment.bytes", "1048576"), ("retention.ms", "1000")]);
+    let watch = Arc::new(Watch::default());
+    let watched = it.partition.watch(&watch, 5);
+    let told = || watch.take() == [5];
+    append(&it.partition, &["a", "b", "c"]).unwrap();
+    assert!(!told(), "what is not durable is not there for readers");
+    it.commit();
+    assert!(told());
+    it.partition.delete_records(1, NOW_MS).unwrap();
+    assert!(told());
+    it.partition.retain(NOW_MS + 10).unwrap();
+    assert!(!told(), "nothing was too old");
+    it.partition.retain(NOW_MS + 10_000).unwrap();
+    assert!(told());
+    let lead = |epoch| {
+        it.partition.lead_as(image(&[topic(1, "t"), led_by(1, 0, NODE.0, epoch)]).partition("t", 0).unwrap())
+    };
+    lead(1);
+    assert!(told());
+    lead(1);
+    assert!(!told(), "it is the same epoch");
+    it.partition.fail();
+    assert!(told());
+    drop(watched);
+    it.partition.fail();
+    assert!(!told(), "it is watched no longer");
 }
 
 #[test]

@@ -1,8 +1,9 @@
 //! Who waits for a partition's high watermark: producers for their acks, consumers for records.
 
+use crate::watch::{Watch, Watchers};
 use ottla_ids::Offset;
 use std::sync::Arc;
-use tokio::sync::{Notify, oneshot};
+use tokio::sync::oneshot;
 
 /// The log directory of the partition went offline before the offset was reached.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -36,14 +37,14 @@ impl Ticket {
     }
 }
 
-/// Those who wait, each for its own offset.
+/// Those who wait, each for its own offset, and those who watch.
 ///
-/// Bounded by what may be in flight: a connection has a bounded number of unanswered requests, and
+/// Tickets are bounded by what may be in flight: a connection has a bounded number of unanswered requests, and
 /// each holds at most one entry a partition.
 #[derive(Debug, Default)]
 pub(crate) struct Waiters {
     acks: Vec<(Offset, oneshot::Sender<Result<(), Offline>>)>,
-    fetches: Vec<Arc<Notify>>,
+    watchers: Watchers,
 }
 
 impl Waiters {
@@ -54,27 +55,28 @@ impl Waiters {
         Ticket::Waiting(receiver)
     }
 
-    /// `notify` is told of the next move of the high watermark, once for all the moves until it looks.
-    pub(crate) fn watch(&mut self, notify: &Arc<Notify>) {
-        self.fetches.push(Arc::clone(notify));
+    /// `watch` is told of each change from here on, by this number.
+    pub(crate) fn watch(&mut self, watch: &Arc<Watch>, number: u32) {
+        self.watchers.add(watch, number);
     }
 
-    /// `notify` is no longer interested.
-    pub(crate) fn unwatch(&mut self, notify: &Arc<Notify>) {
-        if let Some(place) = self.fetches.iter().position(|it| Arc::ptr_eq(it, notify)) {
-            self.fetches.swap_remove(place);
-        }
+    /// `watch` is no longer interested.
+    pub(crate) fn unwatch(&mut self, watch: &Arc<Watch>, number: u32) {
+        self.watchers.remove(watch, number);
     }
 
-    /// Wakes who waited for an offset up to `high_watermark`, and every fetch.
+    /// Tells those who watch that what they may read or are told of the partition has changed.
+    pub(crate) fn changed(&self) {
+        self.watchers.note();
+    }
+
+    /// Wakes who waited for an offset up to `high_watermark`, and all who watch.
     pub(crate) fn wake(&mut self, high_watermark: Offset) {
         for (_, sender) in self.acks.extract_if(.., |(offset, _)| *offset <= high_watermark) {
             // A receiver that is gone has hung up; nobody is left to tell.
             let _ = sender.send(Ok(()));
         }
-        for notify in &self.fetches {
-            notify.notify_one();
-        }
+        self.changed();
     }
 
     /// Tells everyone that nothing will be reached any more.
@@ -82,9 +84,7 @@ impl Waiters {
         for (_, sender) in self.acks.drain(..) {
             let _ = sender.send(Err(Offline));
         }
-        for notify in &self.fetches {
-            notify.notify_one();
-        }
+        self.changed();
     }
 }
 
@@ -116,11 +116,11 @@ mod tests {
     }
 
     #[test]
-    fn a_fetch_that_looked_away_is_not_kept() {
+    fn who_looked_away_is_not_kept() {
         let mut waiters = Waiters::default();
-        let notify = Arc::new(Notify::new());
-        waiters.watch(&notify);
-        waiters.unwatch(&notify);
-        assert!(waiters.fetches.is_empty());
+        let watch = Arc::new(Watch::default());
+        waiters.watch(&watch, 7);
+        waiters.unwatch(&watch, 7);
+        assert_eq!(waiters.watchers.count(), 0);
     }
 }

@@ -2,9 +2,15 @@
 //!
 //! `fetch ID EPOCH topic-P@OFFSET … -topic-P …` asks (the id `$n` is the nth one given); the
 //! partitions' state is set by `log topic-P hw H [start S]`, `records topic-P`, `error topic-P`.
+//!
+//! No partition is watched here, so each answer looks at all of them; which ones need no look is tested where fetches
+//! are handled.
 
+use super::session::UNTOLD;
 use super::*;
+use ottla_partition::Isolation;
 use std::fmt::Write as _;
+use std::sync::Weak;
 
 struct Story {
     sessions: FetchSessions,
@@ -33,6 +39,37 @@ fn name(wanted: &Wanted) -> String {
     format!("{topic}-{}", wanted.partition)
 }
 
+/// Looks at what is to be looked at, and tells it: what was looked at, in order, and what is told of it.
+fn answer(
+    sessions: &FetchSessions,
+    context: Context,
+    outcome: impl Fn(&Wanted) -> Outcome,
+    now_ms: i64,
+) -> (Vec<Arc<Wanted>>, Tell) {
+    let all = |wanted: &[Arc<Wanted>]| wanted.iter().map(|it| outcome(it)).collect::<Vec<_>>();
+    match context {
+        Context::Begin { wanted, uses_ids, from_follower } => {
+            let tell = sessions.begin(&wanted, &all(&wanted), uses_ids, from_follower, now_ms);
+            (wanted, tell)
+        }
+        Context::Sessionless { wanted } => {
+            let tell = FetchSessions::tell_all(&wanted);
+            (wanted, tell)
+        }
+        Context::Incremental(request) => {
+            let view = View { image: Weak::new(), isolation: Isolation::ReadUncommitted, replica: -1 };
+            // Once in vain, as a fetch that waits.
+            let looks = request.looks(&view).unwrap();
+            let wanted: Vec<_> = looks.iter().map(|it| Arc::clone(&it.wanted)).collect();
+            request.settle(looks, &all(&wanted)).unwrap();
+            let looks = request.looks(&view).unwrap();
+            let wanted: Vec<_> = looks.iter().map(|it| Arc::clone(&it.wanted)).collect();
+            let tell = sessions.tell(&request, looks, &all(&wanted));
+            (wanted, tell)
+        }
+    }
+}
+
 impl Story {
     fn outcome(&self, wanted: &Wanted) -> Outcome {
         let nothing = Outcome {
@@ -40,6 +77,7 @@ impl Story {
             has_records: false,
             has_error: false,
             urgent: false,
+            is_settled: true,
         };
         let mut outcome = self.state.get(&name(wanted)).copied().unwrap_or(nothing);
         outcome.has_records |= !outcome.has_error && wanted.fetch_offset < outcome.told.high_watermark;
@@ -51,12 +89,14 @@ impl Story {
         match words[..] {
             ["log", partition, "hw", hw] => {
                 let told = Told { high_watermark: hw.parse().unwrap(), log_start_offset: 0 };
-                let outcome = Outcome { told, has_records: false, has_error: false, urgent: false };
+                let outcome =
+                    Outcome { told, has_records: false, has_error: false, urgent: false, is_settled: true };
                 self.state.insert(partition.to_owned(), outcome);
             }
             ["error", partition] => {
                 let told = Told { high_watermark: -1, log_start_offset: -1 };
-                let outcome = Outcome { told, has_records: false, has_error: true, urgent: false };
+                let outcome =
+                    Outcome { told, has_records: false, has_error: true, urgent: false, is_settled: false };
                 self.state.insert(partition.to_owned(), outcome);
             }
             ["later", ms] => self.now_ms += ms.parse::<i64>().unwrap(),
@@ -90,8 +130,7 @@ impl Story {
         match self.sessions.context(ask, self.now_ms) {
             Err(error) => writeln!(self.said, "{}", error.name()).unwrap(),
             Ok(context) => {
-                let outcomes: Vec<Outcome> = context.wanted().iter().map(|it| self.outcome(it)).collect();
-                let tell = self.sessions.tell(&context, &outcomes, self.now_ms);
+                let (looked_at, tell) = answer(&self.sessions, context, |it| self.outcome(it), self.now_ms);
                 let id = match self.ids.iter().position(|id| *id == tell.session_id) {
                     _ if tell.session_id == 0 => "none".to_owned(),
                     Some(nth) => format!("${}", nth + 1),
@@ -101,9 +140,7 @@ impl Story {
                     }
                 };
                 write!(self.said, "{id}").unwrap();
-                for (wanted, _) in
-                    context.wanted().iter().zip(&tell.included).filter(|(_, included)| **included)
-                {
+                for (wanted, _) in looked_at.iter().zip(&tell.included).filter(|(_, included)| **included) {
                     write!(self.said, " {}@{}", name(wanted), wanted.fetch_offset).unwrap();
                 }
                 writeln!(self.said).unwrap();
@@ -401,6 +438,7 @@ proptest::proptest! {
                     has_records: has_records && kind > 1,
                     has_error: kind == 0,
                     urgent: kind == 1,
+                    is_settled: !has_records,
                 }
             };
             let named = |(partition, offset): &(i32, i64)| wanted(&format!("t-{partition}@{offset}"));
@@ -418,11 +456,11 @@ proptest::proptest! {
                 plain.0.retain(|(it, _)| !forgotten.contains(&it.partition));
             }
             let context = sessions.context(ask, 0).unwrap();
-            let order: Vec<Wanted> = context.wanted().iter().map(|it| Wanted::clone(it)).collect();
+            let (looked_at, told) = answer(&sessions, context, |it| outcome(it.partition), 0);
+            let order: Vec<Wanted> = looked_at.iter().map(|it| Wanted::clone(it)).collect();
             let expected: Vec<Wanted> = plain.0.iter().map(|(it, _)| it.clone()).collect();
             proptest::prop_assert_eq!(&order, &expected);
             let outcomes: Vec<Outcome> = order.iter().map(|it| outcome(it.partition)).collect();
-            let told = sessions.tell(&context, &outcomes, 0);
             let included: Vec<i32> =
                 order.iter().zip(&told.included).filter(|(_, told)| **told).map(|(it, _)| it.partition).collect();
             if is_first {

@@ -1,16 +1,24 @@
 //! Reading again what has moved gives the answer of the plain walk over all partitions.
 
-use super::*;
+use super::read::{Limits, Part, is_enough, read_all, read_moved};
+use crate::errors::Refusal;
+use crate::fetch_sessions::Wanted;
+use crate::topics::TopicKey;
 use ottla_configs::BrokerConfig;
-use ottla_ids::{NodeId, Uuid};
-use ottla_metadata::MetadataRecord;
-use ottla_partition::{Acks, Directories, Origin};
+use ottla_ids::{NodeId, Offset, Uuid};
+use ottla_metadata::{Image, MetadataRecord};
+use ottla_partition::{Acks, Directories, Isolation, Origin, Partition, Partitions};
 use ottla_protocol::Text;
 use ottla_protocol::records::metadata::{PartitionRecord, TopicRecord};
 use ottla_records::{BatchBuilder, Compression};
 use ottla_state_machine::Machine;
 use ottla_storage::{DirectoryOptions, Disk, LogDirectory, SimulatedDisk};
 use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+mod sessions;
+mod world;
 
 const NODE: NodeId = NodeId(1);
 const NOW_MS: i64 = 1_700_000_000_000;
@@ -20,6 +28,10 @@ const PARTITIONS: i32 = 6;
 struct Random(u64);
 
 impl Random {
+    fn one_of<T: Copy>(&mut self, all: &[T]) -> T {
+        all[self.below(all.len() as u64) as usize]
+    }
+
     fn below(&mut self, end: u64) -> u64 {
         self.0 ^= self.0 << 13;
         self.0 ^= self.0 >> 7;
@@ -113,6 +125,7 @@ async fn what_has_moved_is_read_as_the_plain_walk_reads_it() {
             max_bytes: [100, 400, 1 << 20][random.below(3) as usize],
             min_bytes: 1 << 20,
             isolation: [Isolation::ReadUncommitted, Isolation::ReadCommitted][random.below(2) as usize],
+            wait: Duration::ZERO,
         };
         let mut parts = read_all(&wanted, &targets, &limits);
         for _ in 0..3 {
