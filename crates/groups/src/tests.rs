@@ -9,9 +9,9 @@
 //! UNKNOWN_SERVER_ERROR to a member that comes with an instance id and an id that was handed out; here it is told that
 //! it is unknown.
 //!
-//! Where groups go from one protocol to the other, three things differ from Kafka's code: an upgrade before the first
-//! generation and a subscription in a JoinGroup that is none are no UNKNOWN_SERVER_ERROR, and a consumer group with
-//! classic members alone rebalances.
+//! Where groups go from one protocol to the other, four things differ from Kafka: an upgrade before the first generation
+//! or of a group whose leader gave a partition to several, and a subscription in a JoinGroup that is none, are no
+//! UNKNOWN_SERVER_ERROR; and a consumer group with classic members alone rebalances.
 //!
 //! Member ids are written `a-1`: what the client calls itself, and the how-manieth id was made; `#1` where consumer
 //! groups give ids out.
