@@ -140,10 +140,11 @@ fn show(entry: &Entry) -> String {
 }
 
 /// Keys whose values belong to the node that was asked, that Kafka derives from others, or whose default is our own.
-const OF_THE_NODE: [&str; 19] = [
+const OF_THE_NODE: [&str; 20] = [
     "advertised.listeners",
     "broker.id",
     "controller.listener.names",
+    "controller.quorum.append.linger.ms",
     "controller.quorum.bootstrap.servers",
     "group.initial.rebalance.delay.ms",
     "listeners",
