@@ -102,16 +102,16 @@ impl Outbound {
             transport.cork(true)?;
             self.corked = true;
         }
-        ready!(self.poll_from_disk(cx))?;
-        if let Some(Piece::File(range)) = self.pieces.front() {
+        loop {
+            ready!(self.poll_from_disk(cx))?;
+            let Some(Piece::File(range)) = self.pieces.front() else { break };
             let chunk = FileRange { size: self.cached.min(range.size), ..range.clone() };
             match ready!(transport.poll_send_file(cx, &chunk)) {
                 // Only a read tells whether it is the file that failed, and who owns it is to know; what it gives is
                 // sent as bytes.
                 Err(error) if !file::is_of_peer(&error) => {
                     self.cached = 0;
-                    self.read_from_disk();
-                    ready!(self.poll_from_disk(cx))?;
+                    self.from_disk = Some(read_start(range));
                 }
                 Err(error) => return Poll::Ready(Err(error)),
                 Ok(0) => return Poll::Ready(Err(shorter_file())),
@@ -121,18 +121,14 @@ impl Outbound {
                 }
             }
         }
-        let n = match self.pieces.front() {
-            // What was read stands before it.
-            Some(Piece::File(_)) => 0,
-            _ => {
-                let bytes = self.pieces.iter().map_while(|piece| match piece {
-                    Piece::Bytes(bytes) => Some(IoSlice::new(bytes)),
-                    Piece::File(_) => None,
-                });
-                let slices: SmallVec<[IoSlice<'_>; MAX_SLICES]> = bytes.take(MAX_SLICES).collect();
-                let more = slices.len() < self.pieces.len();
-                ready!(transport.poll_send(cx, &slices, more))?
-            }
+        let n = {
+            let bytes = self.pieces.iter().map_while(|piece| match piece {
+                Piece::Bytes(bytes) => Some(IoSlice::new(bytes)),
+                Piece::File(_) => None,
+            });
+            let slices: SmallVec<[IoSlice<'_>; MAX_SLICES]> = bytes.take(MAX_SLICES).collect();
+            let more = slices.len() < self.pieces.len();
+            ready!(transport.poll_send(cx, &slices, more))?
         };
         Poll::Ready(self.sent(n, transport))
     }
@@ -147,18 +143,10 @@ impl Outbound {
         Ok(n)
     }
 
-    /// Begins to read the start of the file range in front, if it is one, on a thread that may wait for the disk.
-    fn read_from_disk(&mut self) {
-        if let (Some(Piece::File(range)), None) = (self.pieces.front(), &self.from_disk) {
-            let chunk = FileRange { size: range.size.min(DISK_CHUNK), ..range.clone() };
-            self.from_disk = Some(spawn_blocking(move || file::read(&chunk)));
-        }
-    }
-
     /// Ready when the start of the file range in front, if it is one, can be sent without a wait for
     /// the disk.
     fn poll_from_disk(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let Some(Piece::File(range)) = self.pieces.front() else { return Poll::Ready(Ok(())) };
+        let Some(Piece::File(range)) = self.pieces.front_mut() else { return Poll::Ready(Ok(())) };
         if 0 < self.cached {
             return Poll::Ready(Ok(()));
         }
@@ -170,15 +158,13 @@ impl Outbound {
                 }
             }
         }
-        self.read_from_disk();
-        let Some(reading) = &mut self.from_disk else { return Poll::Ready(Ok(())) };
+        let reading = self.from_disk.get_or_insert_with(|| read_start(range));
         let read = ready!(Pin::new(reading).poll(cx));
         self.from_disk = None;
         let bytes = read.map_err(io::Error::other)??;
         if bytes.is_empty() {
             return Poll::Ready(Err(shorter_file()));
         }
-        let Some(Piece::File(range)) = self.pieces.front_mut() else { return Poll::Ready(Ok(())) };
         range.position += bytes.len() as u64;
         range.size -= bytes.len();
         if range.size == 0 {
@@ -210,6 +196,12 @@ impl Outbound {
             }
         }
     }
+}
+
+/// Begins to read the start of a file range, on a thread that may wait for the disk.
+fn read_start(range: &FileRange) -> JoinHandle<io::Result<Bytes>> {
+    let chunk = FileRange { size: range.size.min(DISK_CHUNK), ..range.clone() };
+    spawn_blocking(move || file::read(&chunk))
 }
 
 fn shorter_file() -> io::Error {
