@@ -1,6 +1,7 @@
 //! DescribeLogDirs (key 35), versions 1–5. Which partitions lie in which log directory, how large they are, and
-//! how large the file systems are (KIP-113, KIP-827), and which take no new ones (version 5, KIP-1066). A directory that failed answers KAFKA_STORAGE_ERROR.
-//! Versions up to 2 have no error of their own: it would only tell that access is refused.
+//! how large the file systems are (KIP-113, KIP-827), and which take no new ones (version 5, KIP-1066). A directory that
+//! failed answers KAFKA_STORAGE_ERROR. Versions up to 2 have no error of their own: it would only tell that access is
+//! refused.
 
 use crate::errors::Refusal;
 use ottla_metadata::{Image, MetadataVersion};

@@ -20,7 +20,7 @@ use ottla_protocol::messages::fetch::{
     LeaderIdAndEpoch, NodeEndpoint, PartitionData,
 };
 use ottla_protocol::{ErrorCode, Payload};
-use read::{Limits, Looked, Part, look_or_wait, outcomes, read_or_wait, targets};
+use read::{Limits, Looked, Part, look_or_wait, outcomes, read_or_wait};
 use std::sync::Arc;
 
 /// The first version that knows topics by id.
@@ -79,14 +79,12 @@ pub async fn fetch(
         }
         Context::Sessionless { wanted } => {
             let image = image();
-            let targets = targets(&wanted, replica, &image, partitions);
-            let parts = read_or_wait(&wanted, &targets, &limits).await;
+            let parts = read_or_wait(&wanted, replica, &image, partitions, &limits).await;
             Answered { tell: FetchSessions::tell_all(&wanted), wanted, parts, image }
         }
         Context::Begin { wanted, uses_ids, from_follower } => {
             let image = image();
-            let targets = targets(&wanted, replica, &image, partitions);
-            let parts = read_or_wait(&wanted, &targets, &limits).await;
+            let parts = read_or_wait(&wanted, replica, &image, partitions, &limits).await;
             let outcomes = outcomes(&wanted, &parts, limits.isolation);
             let tell = sessions.begin(&wanted, &outcomes, uses_ids, from_follower, now_ms());
             Answered { wanted, parts, tell, image }

@@ -127,8 +127,8 @@ pub(super) async fn look_or_wait(
         if is_over || is_enough(&parts, limits) {
             return Ok(Looked { looks, parts, image });
         }
-        let wanted: Vec<_> = looks.iter().map(|look| Arc::clone(&look.wanted)).collect();
-        request.settle(looks, &outcomes(&wanted, &parts, limits.isolation))?;
+        let outcomes = outcomes(looks.iter().map(|look| &look.wanted), &parts, limits.isolation);
+        request.settle(looks, &outcomes)?;
         is_over = waited_until(deadline, request.watch()).await;
     }
 }
@@ -139,13 +139,16 @@ async fn waited_until(deadline: Instant, watch: &Watch) -> bool {
     timeout_at(deadline, watch.changed()).await.is_err() || Instant::now() >= deadline
 }
 
-/// Reads until there is enough, something is to be told at once, or the time is over.
+/// Reads all that is wanted until there is enough, something is to be told at once, or the time is over.
 pub(super) async fn read_or_wait(
     wanted: &[Arc<Wanted>],
-    targets: &[Result<Arc<Partition>, Refusal>],
+    replica: i32,
+    image: &Image,
+    partitions: &Partitions,
     limits: &Limits,
 ) -> Vec<Part> {
-    let mut parts = read_all(wanted, targets, limits);
+    let targets = targets(wanted, replica, image, partitions);
+    let mut parts = read_all(wanted, &targets, limits);
     if limits.wait.is_zero() || wanted.is_empty() || is_enough(&parts, limits) {
         return parts;
     }
@@ -156,7 +159,7 @@ pub(super) async fn read_or_wait(
     loop {
         watch.take();
         // Something may have come between reading and watching: the marks tell, without reading again.
-        if read_moved(wanted, targets, limits, &mut parts) && is_enough(&parts, limits) {
+        if read_moved(wanted, &targets, limits, &mut parts) && is_enough(&parts, limits) {
             return parts;
         }
         if waited_until(deadline, &watch).await {
@@ -292,8 +295,12 @@ fn diverging(wanted: &Wanted, partition: &Partition) -> Result<Option<(LeaderEpo
 }
 
 /// The session's view of what was read.
-pub(super) fn outcomes(wanted: &[Arc<Wanted>], parts: &[Part], isolation: Isolation) -> Vec<Outcome> {
-    wanted.iter().zip(parts).map(|(wanted, part)| outcome(wanted, part, isolation)).collect()
+pub(super) fn outcomes<'a>(
+    wanted: impl IntoIterator<Item = &'a Arc<Wanted>>,
+    parts: &[Part],
+    isolation: Isolation,
+) -> Vec<Outcome> {
+    wanted.into_iter().zip(parts).map(|(wanted, part)| outcome(wanted, part, isolation)).collect()
 }
 
 pub(super) fn outcome(wanted: &Wanted, part: &Part, isolation: Isolation) -> Outcome {
