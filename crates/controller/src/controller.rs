@@ -68,6 +68,9 @@ pub(crate) fn duplicates<'a>(names: impl Iterator<Item = &'a Text>) -> Vec<&'a T
     counts.into_iter().filter(|(_, count)| *count > 1).map(|(name, _)| name).collect()
 }
 
+/// A leader field that says: nobody.
+pub(crate) const NO_LEADER: i32 = -1;
+
 /// The nodes as records have them.
 pub(crate) fn numbers(nodes: &[NodeId]) -> Vec<i32> {
     nodes.iter().map(|node| node.0).collect()

@@ -1,15 +1,12 @@
 //! Log directories of brokers: where replicas lie, and what happens when a directory is gone (KIP-858;
 //! Kafka's `ReplicationControlManager`).
 
-use crate::controller::Controller;
+use crate::controller::{Controller, NO_LEADER};
 use crate::refusal::Refusal;
 use ottla_ids::{BrokerEpoch, NodeId, TopicId, Uuid};
 use ottla_metadata::{DirectoryId, MetadataRecord, Partition};
 use ottla_protocol::records::metadata::{BrokerRegistrationChangeRecord, PartitionChangeRecord};
 use ottla_state_machine::Decision;
-
-/// A leader field that says: nobody.
-const NO_LEADER: i32 = -1;
 
 impl Controller<'_> {
     /// Notes in which directories of `node` replicas lie. What is not there any more is left out: the broker

@@ -1,8 +1,7 @@
 //! Leaders are elected because somebody asks for it (KIP-460; Kafka's `ReplicationControlManager.electLeaders` and
 //! `PartitionChangeBuilder`): the preferred one, or any at all, though it may lack records.
 
-use crate::controller::numbers;
-use crate::controller::{Controller, check_record_count};
+use crate::controller::{Controller, NO_LEADER, check_record_count, numbers};
 use crate::directories::is_reachable;
 use crate::refusal::Refusal;
 use ottla_configs::{TopicConfig, TopicDefaults};
@@ -12,9 +11,6 @@ use ottla_protocol::messages::elect_leaders::ElectLeadersRequest;
 use ottla_protocol::records::metadata::PartitionChangeRecord;
 use ottla_protocol::{ErrorCode, Text};
 use ottla_state_machine::Decision;
-
-/// A leader field that says: nobody.
-const NO_LEADER: i32 = -1;
 
 /// What a client asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

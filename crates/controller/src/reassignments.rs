@@ -4,8 +4,7 @@
 //! One that needs no new replica in sync is done at once. Any other is written down as under way; what ends it is a
 //! change of the ISR, which comes with replication.
 
-use crate::controller::numbers;
-use crate::controller::{Controller, check_record_count};
+use crate::controller::{Controller, NO_LEADER, check_record_count, numbers};
 use crate::refusal::Refusal;
 use ottla_ids::{NodeId, TopicId, Uuid};
 use ottla_metadata::{MetadataRecord, Partition};
@@ -176,9 +175,6 @@ impl Controller<'_> {
         record
     }
 }
-
-/// A leader field that says: nobody.
-const NO_LEADER: i32 = -1;
 
 /// What a partition's record is to say.
 struct Wanted {

@@ -20,7 +20,9 @@ use ottla_protocol::messages::create_topics::{
 use ottla_protocol::messages::incremental_alter_configs::{
     AlterConfigsResource, AlterableConfig, IncrementalAlterConfigsRequest,
 };
-use ottla_protocol::records::metadata::{BrokerRegistrationChangeRecord, PartitionChangeRecord};
+use ottla_protocol::records::metadata::{
+    BrokerRegistrationChangeRecord, FeatureLevelRecord, PartitionChangeRecord,
+};
 use ottla_state_machine::{Decision, Machine};
 
 mod cordons;
@@ -81,6 +83,14 @@ impl Cluster {
     fn write(&mut self, record: MetadataRecord) {
         self.image.replay(&record);
         self.log.push(record);
+    }
+
+    fn set_feature(&mut self, name: &'static str, feature_level: i16) {
+        self.write(MetadataRecord::FeatureLevel(FeatureLevelRecord {
+            name: Text::from_static(name),
+            feature_level,
+            ..Default::default()
+        }));
     }
 
     fn decide<Answer>(

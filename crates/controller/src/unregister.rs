@@ -1,6 +1,6 @@
 //! A broker leaves the cluster for good (KIP-631; Kafka's `ReplicationControlManager.unregisterBroker`).
 
-use crate::controller::{Controller, check_record_count, numbers};
+use crate::controller::{Controller, NO_LEADER, check_record_count, numbers};
 use crate::refusal::Refusal;
 use ottla_configs::TopicConfig;
 use ottla_ids::NodeId;
@@ -8,9 +8,6 @@ use ottla_metadata::{ConfigResource, ELR_VERSION, MetadataRecord, Partition};
 use ottla_protocol::ErrorCode;
 use ottla_protocol::records::metadata::{PartitionChangeRecord, UnregisterBrokerRecord};
 use ottla_state_machine::Decision;
-
-/// A leader field that says: nobody.
-const NO_LEADER: i32 = -1;
 
 impl Controller<'_> {
     /// Forgets the registration of `node`. It leads nothing any more and is in sync nowhere; what is assigned to it

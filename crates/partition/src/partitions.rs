@@ -637,8 +637,7 @@ impl Partitions {
         let _changing = self.changing.lock().unwrap_or_else(PoisonError::into_inner);
         self.followed.store(Arc::new(image.clone()));
         if changes.configs_changed.iter().any(|it| *it == all || *it == own) {
-            let broker = self.given.with_dynamic(image.settings(&all), image.settings(&own));
-            self.configs.store(Arc::new(InForce::new(broker)));
+            self.configs.store(Arc::new(InForce::new(self.broker_config_in(image))));
             for partition in self.all() {
                 partition.set_rules(Arc::new(self.rules(image, &partition.name().topic)));
             }
@@ -662,8 +661,13 @@ impl Partitions {
         if !is_first && [&all, &own].into_iter().all(|it| image.configs(it) == before.configs(it)) {
             return None;
         }
-        let broker = self.given.with_dynamic(image.settings(&all), image.settings(&own));
-        Some(broker.cordoned_log_dirs())
+        Some(self.broker_config_in(image).cordoned_log_dirs())
+    }
+
+    /// This broker's configuration, with what was changed in the running cluster.
+    fn broker_config_in(&self, image: &Image) -> BrokerConfig {
+        let (all, own) = (ConfigResource::all_brokers(), ConfigResource::broker(self.node));
+        self.given.with_dynamic(image.settings(&all), image.settings(&own))
     }
 
     /// Follows the cluster: new partitions are opened, those of deleted topics go away, configurations

@@ -1,7 +1,6 @@
 //! Log directories that get no new partitions (KIP-1066).
 
 use super::*;
-use ottla_protocol::records::metadata::FeatureLevelRecord;
 
 /// Cordons directories of broker 1 of [`two_directories`]; how many records that takes.
 fn cordon(cluster: &mut Cluster, directories: &[i32]) -> usize {
@@ -16,14 +15,6 @@ fn cordon(cluster: &mut Cluster, directories: &[i32]) -> usize {
 fn create(cluster: &mut Cluster, topic: &str) -> String {
     let answers = cluster.decide(|controller| controller.create_topics(&topics_of(topic))).unwrap();
     answers.into_iter().map(|it| it.map_or_else(|it| it.to_string(), |_| "ok".to_owned())).collect()
-}
-
-fn set_metadata_version(cluster: &mut Cluster, feature_level: i16) {
-    cluster.write(MetadataRecord::FeatureLevel(FeatureLevelRecord {
-        name: Text::from_static("metadata.version"),
-        feature_level,
-        ..Default::default()
-    }));
 }
 
 #[test]
@@ -49,10 +40,10 @@ fn a_broker_with_all_directories_cordoned_gets_no_new_partitions() {
 #[test]
 fn nothing_is_cordoned_before_the_metadata_can_say_so() {
     let mut cluster = two_directories();
-    set_metadata_version(&mut cluster, 29);
+    cluster.set_feature("metadata.version", 29);
     assert_eq!(cordon(&mut cluster, &[1, 2]), 0);
     assert_eq!(create(&mut cluster, "a/1/1"), "ok");
-    set_metadata_version(&mut cluster, 30);
+    cluster.set_feature("metadata.version", 30);
     assert_eq!(cordon(&mut cluster, &[1, 2]), 1);
 }
 
@@ -91,7 +82,7 @@ fn controllers_only_let_directories_go() {
     assert_eq!(alter(&mut cluster, Through::Controller, Some("/a")), refused);
     assert_eq!(alter(&mut cluster, Through::Controller, None), "ok");
 
-    set_metadata_version(&mut cluster, 29);
+    cluster.set_feature("metadata.version", 29);
     let too_old = "The cordoned.log.dirs configuration value cannot be set because it requires metadata.version >= \
                    4.3-IV0";
     assert_eq!(alter(&mut cluster, Through::Broker, Some("/a")), too_old);

@@ -3,7 +3,7 @@
 use super::*;
 use crate::UpdatedFeatures;
 use ottla_protocol::messages::update_features::{FeatureUpdateKey, UpdateFeaturesRequest};
-use ottla_protocol::records::metadata::{ConfigRecord, FeatureLevelRecord};
+use ottla_protocol::records::metadata::ConfigRecord;
 
 /// `group.version=0 metadata.version=30`, all in one direction.
 fn request_of(updates: &str, upgrade_type: i8) -> UpdateFeaturesRequest {
@@ -54,14 +54,6 @@ fn check(cluster: &mut Cluster, direction: &str, updates: &str, expected: &str) 
 
 fn invalid(level: &str, name: &str, reason: &str) -> String {
     format!("InvalidUpdateVersion: Invalid update version {level} for feature {name}. {reason}")
-}
-
-fn set(cluster: &mut Cluster, name: &'static str, feature_level: i16) {
-    cluster.write(MetadataRecord::FeatureLevel(FeatureLevelRecord {
-        name: Text::from_static(name),
-        feature_level,
-        ..Default::default()
-    }));
 }
 
 #[test]
@@ -131,7 +123,7 @@ fn another_broker_must_support_the_level_too() {
     let mut cluster = Cluster::new("1");
     let mut other = registration(2);
     other.features.retain(|(name, _)| **name != *"group.version");
-    set(&mut cluster, "group.version", 0);
+    cluster.set_feature("group.version", 0);
     cluster.decide(|controller| controller.register_broker(&other)).unwrap();
     let refused = "Broker 2 does not support this feature.";
     check(&mut cluster, "up", "group.version=1", &invalid("1", "group.version", refused));
@@ -140,8 +132,8 @@ fn another_broker_must_support_the_level_too() {
 #[test]
 fn all_features_of_a_request_change_or_none() {
     let mut cluster = Cluster::new("1");
-    set(&mut cluster, "metadata.version", 29);
-    set(&mut cluster, "group.version", 0);
+    cluster.set_feature("metadata.version", 29);
+    cluster.set_feature("group.version", 0);
     let request = "group.version=1 metadata.version=30 no.such=1";
     let refused = "Local controller 1 does not support this feature.";
     check(&mut cluster, "up", request, &invalid("1", "no.such", refused));
@@ -158,7 +150,7 @@ fn the_metadata_version_goes_down_only_where_no_record_is_lost() {
     check(&mut cluster, "down", "metadata.version=29", &refused(29, loses));
     let unsafely = "Unsafe metadata downgrade is not supported in this version.";
     check(&mut cluster, "unsafely down", "metadata.version=7", &refused(7, unsafely));
-    set(&mut cluster, "metadata.version", 26);
+    cluster.set_feature("metadata.version", 26);
     check(&mut cluster, "down", "metadata.version=24", "metadata.version=24");
 }
 
@@ -187,8 +179,8 @@ fn elr_brings_one_min_insync_replicas_for_all_brokers() {
 #[test]
 fn elr_needs_a_metadata_version_that_knows_it() {
     let mut cluster = Cluster::new("1");
-    set(&mut cluster, "metadata.version", 22);
-    set(&mut cluster, "eligible.leader.replicas.version", 0);
+    cluster.set_feature("metadata.version", 22);
+    cluster.set_feature("eligible.leader.replicas.version", 0);
     let refused = "eligible.leader.replicas.version could not be set to 1 because it depends on metadata.version \
                    level 23";
     let name = "eligible.leader.replicas.version";

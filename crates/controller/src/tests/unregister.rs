@@ -1,7 +1,6 @@
 //! Brokers leave for good.
 
 use super::*;
-use ottla_protocol::records::metadata::FeatureLevelRecord;
 
 /// Unregisters a broker; how many records that takes, or the refusal.
 fn unregister(cluster: &mut Cluster, node: i32) -> Result<usize, String> {
@@ -41,11 +40,7 @@ fn a_broker_that_leaves_is_followed_by_one_in_sync() {
 fn the_last_one_in_sync_may_lead_when_it_comes_back() {
     for (elr_level, left) in [(1, "None [] [(1)]"), (0, "None [(1)] []")] {
         let mut cluster = Cluster::new("1");
-        cluster.write(MetadataRecord::FeatureLevel(FeatureLevelRecord {
-            name: Text::from_static("eligible.leader.replicas.version"),
-            feature_level: elr_level,
-            ..Default::default()
-        }));
+        cluster.set_feature("eligible.leader.replicas.version", elr_level);
         let mut cluster = cluster.with_topics("t/1/1");
         assert_eq!(unregister(&mut cluster, 1), Ok(2));
         assert_eq!(state(&cluster), left);
