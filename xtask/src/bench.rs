@@ -21,28 +21,12 @@ use std::process::{Child, Command, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
 
 use crate::tools::{Tools, need, run as run_command};
 use broker::{Broker, Kind};
 use page_cache::PageCache;
-
-const USAGE: &str =
-    "usage: cargo xtask bench [--quick] [--rounds N] [--only kafka|ottla] [--workload NAME]...
-                         [--ottla BINARY] [--data FOLDER] [--port PORT] [--out FOLDER]
-
-  --quick           smaller sizes and two rounds: about four minutes instead of a quarter of an hour
-  --rounds N        how often each measurement is repeated, in turns (3)
-  --only NAME       one side alone, for work on the benchmark itself
-  --workload NAME   only this one (and what it needs): start, produce-1k, produce-100, produce-small,
-                    consume-1k, consume-100, latency-1000, latency-5000, round-trip, kill,
-                    floor (what the kernel takes for such work, without a broker),
-                    groups (a group over 900 partitions), scale (many partitions; minutes)
-  --ottla BINARY    the binary to measure; by default it is built with `cargo build --release`
-  --data FOLDER     where both keep their data (target/bench)
-  --port PORT       the first of the ports used (21310)
-  --out FOLDER      where the results go (bench/results)";
 
 /// Kafka's own value of `flush.messages`: answers come from the page cache.
 const NEVER_FLUSH: &str = "9223372036854775807";
@@ -179,54 +163,55 @@ fn plan(quick: bool, rounds: Option<u32>) -> Plan {
     }
 }
 
-/// The command line of this task.
-struct Options {
+/// What `--workload` takes: those of the [`plan`], and what is measured without the driver's loads.
+const WORKLOADS: [&str; 13] = [
+    "start",
+    "produce-1k",
+    "produce-100",
+    "produce-small",
+    "consume-1k",
+    "consume-100",
+    "latency-1000",
+    "latency-5000",
+    "round-trip",
+    "kill",
+    "floor",
+    "groups",
+    "scale",
+];
+
+/// Measures Ottla and Apache Kafka in turns, and writes a table and all that was measured.
+#[derive(Debug, clap::Args)]
+pub struct Options {
+    /// Smaller sizes and two rounds: about four minutes instead of a quarter of an hour
+    #[arg(long)]
     quick: bool,
+    /// How often each measurement is repeated, in turns [default: 3, with --quick 2]
+    #[arg(long, value_name = "N")]
     rounds: Option<u32>,
+    /// One side alone, for work on the benchmark itself
+    #[arg(long, value_name = "SIDE", value_parser = ["kafka", "ottla"])]
     only: Option<String>,
+    /// Only this one, and what it needs; may be given several times. `floor` is what the kernel takes for such work,
+    /// without a broker; `groups` a group over 900 partitions; `scale` many partitions, which takes minutes
+    #[arg(long = "workload", value_name = "NAME", value_parser = WORKLOADS)]
     workloads: Vec<String>,
+    /// The binary to measure; without it the release build is made first
+    #[arg(long, value_name = "BINARY")]
     ottla: Option<PathBuf>,
+    /// Where both keep their data [default: target/bench]
+    #[arg(long, value_name = "FOLDER")]
     data: Option<PathBuf>,
+    /// The first of the ports used
+    #[arg(long, default_value_t = 21310)]
     port: u16,
+    /// Where the results go [default: bench/results]
+    #[arg(long, value_name = "FOLDER")]
     out: Option<PathBuf>,
 }
 
-fn parse(arguments: &[String]) -> Result<Options> {
-    let mut options = Options {
-        quick: false,
-        rounds: None,
-        only: None,
-        workloads: Vec::new(),
-        ottla: None,
-        data: None,
-        port: 21310,
-        out: None,
-    };
-    let mut arguments = arguments.iter();
-    while let Some(argument) = arguments.next() {
-        let mut value = || arguments.next().with_context(|| format!("{argument} wants a value\n{USAGE}"));
-        match argument.as_str() {
-            "--quick" => options.quick = true,
-            "--rounds" => options.rounds = Some(value()?.parse()?),
-            "--only" => options.only = Some(value()?.clone()),
-            "--workload" => options.workloads.push(value()?.clone()),
-            "--ottla" => options.ottla = Some(PathBuf::from(value()?)),
-            "--data" => options.data = Some(PathBuf::from(value()?)),
-            "--port" => options.port = value()?.parse()?,
-            "--out" => options.out = Some(PathBuf::from(value()?)),
-            "--help" => {
-                println!("{USAGE}");
-                std::process::exit(0);
-            }
-            _ => bail!("unknown argument {argument}\n{USAGE}"),
-        }
-    }
-    Ok(options)
-}
-
-/// Runs the benchmark as `arguments` say.
-pub fn run(arguments: &[String]) -> Result<()> {
-    let options = parse(arguments)?;
+/// Runs the benchmark.
+pub fn run(options: &Options) -> Result<()> {
     let tools = Tools::find()?;
     let ottla = match &options.ottla {
         Some(binary) => binary.clone(),

@@ -16,7 +16,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, ensure};
 
 use schema::{Kind, Message};
 
@@ -37,18 +37,21 @@ struct Source {
     messages: Vec<Message>,
 }
 
+/// Writes the protocol's Rust from its schema.
+#[derive(Debug, Default, clap::Args)]
+pub struct Options {
+    /// Write nothing, and fail where a file is stale
+    #[arg(long)]
+    pub check: bool,
+}
+
 /// Runs the task.
-pub fn run(arguments: &[String]) -> Result<()> {
-    let check = match arguments {
-        [] => false,
-        [flag] if flag == "--check" => true,
-        _ => bail!("usage: cargo xtask codegen [--check]"),
-    };
+pub fn run(options: &Options) -> Result<()> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().context("the workspace folder")?;
     let protocol = root.join("crates/protocol");
     let files = formatted(root, generate(&protocol.join("schema"))?)?;
     let stale = stale(&protocol.join("src"), &files)?;
-    if check {
+    if options.check {
         ensure!(
             stale.is_empty(),
             "stale generated files, run `cargo xtask codegen`:\n  {}",

@@ -8,23 +8,38 @@ mod test;
 mod tidy;
 mod tools;
 
-use anyhow::{Result, bail};
+use std::process::ExitCode;
 
-fn main() -> Result<()> {
-    let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let (task, rest) = match arguments.split_first() {
-        Some((task, rest)) => (task.as_str(), rest),
-        None => ("", arguments.as_slice()),
+use clap::Parser;
+
+/// The project's own tasks.
+#[derive(Debug, Parser)]
+#[command(bin_name = "cargo xtask")]
+enum Task {
+    Bench(bench::Options),
+    Codegen(codegen::Options),
+    /// Writes the generated parts of the reference anew.
+    Docs,
+    Flights(test::FlightsOptions),
+    Test(test::Options),
+    /// Formats the code, and writes the generated code and the generated documentation anew.
+    Tidy,
+}
+
+fn main() -> ExitCode {
+    let worked = match Task::parse() {
+        Task::Bench(options) => bench::run(&options),
+        Task::Codegen(options) => codegen::run(&options),
+        Task::Docs => docs::run(),
+        Task::Flights(options) => test::run_flights(&options),
+        Task::Test(options) => test::run(&options),
+        Task::Tidy => tidy::run(),
     };
-    match task {
-        "bench" => bench::run(rest),
-        "codegen" => codegen::run(rest),
-        "docs" => docs::run(rest),
-        "flights" => test::run_flights(rest),
-        "test" => test::run(rest),
-        "tidy" => tidy::run(rest),
-        _ => bail!(
-            "usage: cargo xtask test [--help] | flights | bench [--help] | codegen [--check] | docs | tidy"
-        ),
+    match worked {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
     }
 }

@@ -20,57 +20,43 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio, exit};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, ensure};
 
 use self::churn::Churn;
 use crate::codegen;
 use crate::tools::{Tools, run as run_command};
 
-const USAGE: &str =
-    "usage: cargo xtask test [--unit] [--compat] [--oracle [--record]] [--long] [--ottla BINARY] [FILTER]...
-  without options: all of it, but for the suites against Apache Kafka
-  --unit      formatting, lints, generated files, licences and the unit tests
-  --compat    real clients, the log cleaner beside Apache Kafka's, full and failing disks, kill -9, the hostile client and the flights, against Ottla
-  --oracle    the suites of --compat against Apache Kafka too
-  --record    with --oracle: keep Apache Kafka's answers in compat/answers.json
-  --long      more kills, a longer hostile client, all flights
-  --ottla     a binary to test; without it the release build is made first
-  FILTER      only steps whose name contains it: fmt clippy codegen deny unit protocol records
-              compat/SUITE cleaner transacted disks swap stock crash churn hostile flights";
-
-/// Which steps run, and how.
-#[derive(Debug, Default)]
+/// Runs the tests: all of them, or those that are asked for.
+///
+/// Without options everything runs but the suites against Apache Kafka.
+#[derive(Debug, Default, clap::Args)]
 pub struct Options {
+    /// Formatting, lints, generated files, licences and the unit tests
+    #[arg(long)]
     unit: bool,
+    /// Real clients, the log cleaner beside Apache Kafka's, full and failing disks, kill -9, the hostile client and the
+    /// flights, against Ottla
+    #[arg(long)]
     compat: bool,
-    /// Against Apache Kafka too.
+    /// The suites of --compat against Apache Kafka too
+    #[arg(long)]
     oracle: bool,
+    /// Keep Apache Kafka's answers in compat/answers.json
+    #[arg(long, requires = "oracle")]
     record: bool,
+    /// More kills, a longer hostile client, all flights
+    #[arg(long)]
     long: bool,
+    /// A binary to test; without it the release build is made first
+    #[arg(long, value_name = "BINARY")]
     ottla: Option<PathBuf>,
+    /// Only steps whose name contains one of these: fmt clippy codegen deny unit protocol records compat/SUITE cleaner
+    /// transacted disks swap stock crash churn hostile flights
+    #[arg(value_name = "FILTER")]
     filters: Vec<String>,
 }
 
 impl Options {
-    fn parse(arguments: &[String]) -> Result<Options> {
-        let mut options = Options::default();
-        let mut arguments = arguments.iter();
-        while let Some(argument) = arguments.next() {
-            match argument.as_str() {
-                "--help" => bail!("{USAGE}"),
-                "--unit" => options.unit = true,
-                "--compat" => options.compat = true,
-                "--oracle" => options.oracle = true,
-                "--record" => options.record = true,
-                "--long" => options.long = true,
-                "--ottla" => options.ottla = Some(PathBuf::from(arguments.next().context(USAGE)?)),
-                filter if !filter.starts_with('-') => options.filters.push(filter.to_owned()),
-                _ => bail!("{argument}: no such option\n{USAGE}"),
-            }
-        }
-        Ok(options)
-    }
-
     /// Whether the step of this name is asked for.
     pub fn wants(&self, step: &str) -> bool {
         self.filters.is_empty() || self.filters.iter().any(|filter| step.contains(filter))
@@ -117,8 +103,7 @@ impl Tally {
 }
 
 /// Runs what the arguments ask for. Fails when a test does.
-pub fn run(arguments: &[String]) -> Result<()> {
-    let options = Options::parse(arguments)?;
+pub fn run(options: &Options) -> Result<()> {
     let tools = Tools::find()?;
     let work = tempfile::tempdir().context("no folder for temporary files")?;
     let mut tally = Tally::default();
@@ -126,10 +111,10 @@ pub fn run(arguments: &[String]) -> Result<()> {
 
     let all = !options.unit && !options.compat && !options.oracle;
     if all || options.unit {
-        unit(&tools, &options, &mut tally);
+        unit(&tools, options, &mut tally);
     }
     if all || options.compat || options.oracle {
-        clients(&tools, &options, work.path(), &mut tally);
+        clients(&tools, options, work.path(), &mut tally);
     }
 
     eprintln!("==== {:.0} s", start.elapsed().as_secs_f32());
@@ -137,31 +122,36 @@ pub fn run(arguments: &[String]) -> Result<()> {
         eprintln!("failed: {failure}");
     }
     println!("{} passed, {} failed", tally.passed, tally.failures.len());
-    ensure!(0 < tally.passed || !tally.failures.is_empty(), "no test has run\n{USAGE}");
+    ensure!(
+        0 < tally.passed || !tally.failures.is_empty(),
+        "no test has run: no step has such a name, see --help"
+    );
     // The count stays the last line.
     drop(work);
     if tally.failures.is_empty() { Ok(()) } else { exit(1) }
 }
 
-/// `cargo xtask flights [--rows N] [--oracle] [--ottla BINARY]`.
-pub fn run_flights(arguments: &[String]) -> Result<()> {
-    let mut rows = flights::ALL_ROWS;
-    let mut options = Options::default();
-    let mut arguments = arguments.iter();
-    while let Some(argument) = arguments.next() {
-        match argument.as_str() {
-            "--rows" => rows = arguments.next().context("--rows needs a number")?.parse()?,
-            "--oracle" => options.oracle = true,
-            "--ottla" => options.ottla = arguments.next().map(PathBuf::from),
-            _ => bail!("usage: cargo xtask flights [--rows N] [--oracle] [--ottla BINARY]"),
-        }
-    }
-    ensure!((100..=flights::ALL_ROWS).contains(&rows), "--rows: from 100 to {}", flights::ALL_ROWS);
+/// Runs the example of the flights: three clients of one group, and a broker that is killed in between.
+#[derive(Debug, clap::Args)]
+pub struct FlightsOptions {
+    /// How many of the rows
+    #[arg(long, default_value_t = flights::ALL_ROWS, value_parser = clap::value_parser!(u64).range(100..=flights::ALL_ROWS))]
+    rows: u64,
+    /// Against Apache Kafka
+    #[arg(long)]
+    oracle: bool,
+    /// The binary to run; without it the release build is made first
+    #[arg(long, value_name = "BINARY")]
+    ottla: Option<PathBuf>,
+}
+
+/// Runs the example and prints what was counted.
+pub fn run_flights(options: &FlightsOptions) -> Result<()> {
     let tools = Tools::find()?;
     let work = tempfile::tempdir()?;
-    let binary = if options.oracle { None } else { Some(binary(&tools, &options)?) };
+    let binary = if options.oracle { None } else { Some(binary(&tools, options.ottla.as_deref())?) };
     // What was read is kept when something is wrong with it.
-    let told = flights::run(&tools, binary.as_deref(), &work.path().join("flights"), rows);
+    let told = flights::run(&tools, binary.as_deref(), &work.path().join("flights"), options.rows);
     match told {
         Ok(table) => println!("{table}"),
         Err(error) => {
@@ -178,7 +168,7 @@ fn unit(tools: &Tools, options: &Options, tally: &mut Tally) {
         tally.step("fmt", || cargo(tools, &["fmt", "--all", "--check"]));
     }
     if options.wants("codegen") {
-        tally.step("codegen", || codegen::run(&["--check".to_owned()]));
+        tally.step("codegen", || codegen::run(&codegen::Options { check: true }));
     }
     if options.wants("clippy") {
         tally.step("clippy", || {
@@ -269,7 +259,7 @@ fn clients(tools: &Tools, options: &Options, work: &Path, tally: &mut Tally) {
     if !any {
         return;
     }
-    let binary = match wants_ottla.then(|| binary(tools, options)).transpose() {
+    let binary = match wants_ottla.then(|| binary(tools, options.ottla.as_deref())).transpose() {
         Ok(binary) => binary,
         Err(error) => return tally.failed("build", &format!("{error:#}")),
     };
@@ -349,10 +339,10 @@ fn records(tools: &Tools, work: &Path) -> Result<()> {
 }
 
 /// The binary under test: the given one, or the release build, made now.
-fn binary(tools: &Tools, options: &Options) -> Result<PathBuf> {
-    if let Some(binary) = &options.ottla {
+fn binary(tools: &Tools, given: Option<&Path>) -> Result<PathBuf> {
+    if let Some(binary) = given {
         ensure!(binary.is_file(), "{}: no such file", binary.display());
-        return Ok(binary.clone());
+        return Ok(binary.to_owned());
     }
     eprintln!("==== build");
     let start = Instant::now();

@@ -9,11 +9,8 @@ use crate::tools::run as run_command;
 use crate::{codegen, docs};
 
 /// Does all three.
-pub fn run(arguments: &[String]) -> Result<()> {
-    if let Some(argument) = arguments.first() {
-        anyhow::bail!("{argument}: cargo xtask tidy takes no arguments");
-    }
-    codegen::run(&[])?;
-    docs::run(&[])?;
+pub fn run() -> Result<()> {
+    codegen::run(&codegen::Options::default())?;
+    docs::run()?;
     run_command(Command::new(env!("CARGO")).args(["fmt", "--all"]))
 }
