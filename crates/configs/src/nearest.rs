@@ -1,5 +1,6 @@
 //! The name that was probably meant.
 
+use crate::key::Key;
 use crate::{broker, topic};
 
 /// The longest name that is compared; what is longer is no typing error.
@@ -14,8 +15,13 @@ pub fn nearest_name(name: &str) -> Option<&'static str> {
     nearest(name, broker::KEYS.iter().filter(|key| !key.internal).map(|key| key.name))
 }
 
-/// The topic key nearest to `name`, if one is near enough to have been meant.
+/// The topic key nearest to `name`, if one is near enough to have been meant. Broker keys count too:
+/// `log.retention.ms` for a topic becomes a hint at `retention.ms`.
 pub fn nearest_topic_name(name: &str) -> Option<&'static str> {
+    let is_default_of = |key: &&Key| key.broker_keys.iter().any(|broker_key| broker_key.name == name);
+    if let Some(key) = topic::KEYS.iter().find(is_default_of) {
+        return Some(key.name);
+    }
     nearest(name, topic::KEYS.iter().map(|key| key.name))
 }
 
@@ -75,7 +81,13 @@ mod tests {
         ] {
             assert_eq!(nearest_name(typed), Some(meant), "{typed}");
         }
-        assert_eq!(nearest_topic_name("retention.bites"), Some("retention.bytes"));
+        for (typed, meant) in [
+            ("retention.bites", "retention.bytes"),
+            ("log.retention.hours", "retention.ms"),
+            ("log.cleaner.min.cleanable.ratio", "min.cleanable.dirty.ratio"),
+        ] {
+            assert_eq!(nearest_topic_name(typed), Some(meant), "{typed}");
+        }
     }
 
     #[test]

@@ -13,8 +13,10 @@ use std::collections::BTreeMap;
 use std::io::{self, BufWriter, Write};
 use std::str::FromStr;
 
-/// Read records. Without a group nothing is committed; with one, partitions are shared among its
-/// members, and each goes on where the group left off.
+/// Read records.
+///
+/// Without a group nothing is committed; with one, partitions are shared among its members, and each
+/// goes on where the group left off.
 #[derive(Args)]
 pub struct Consume {
     #[command(flatten)]

@@ -16,11 +16,10 @@ pub struct Log {
     command: Command,
 }
 
+// The help of each stands with its arguments; a doc comment here would hide it.
 #[derive(Subcommand)]
 enum Command {
-    /// Verify log directories: Ottla's, or Apache Kafka's. Nothing is written or repaired.
     Check(check::Check),
-    /// Show what is in files of a log directory: batches and records, indexes, snapshots, checkpoints.
     Dump(dump::Dump),
 }
 

@@ -29,17 +29,13 @@ struct Cli {
     command: Command,
 }
 
+// The help of each stands with its arguments; a doc comment here would hide it.
 #[derive(Subcommand)]
 enum Command {
-    /// Run a node.
     Serve(serve::Serve),
-    /// Create, list, describe and delete topics.
     Topic(topic::Topic),
-    /// Send records: each line of the input is one.
     Produce(produce::Produce),
-    /// Read records.
     Consume(consume::Consume),
-    /// Look into log directories and their files.
     Log(log::Log),
 }
 
@@ -81,7 +77,31 @@ fn in_one_line(error: &anyhow::Error) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::in_one_line;
+    use super::{Cli, in_one_line};
+    use clap::CommandFactory as _;
+
+    #[test]
+    fn the_command_line_is_well_formed() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn the_help_of_a_command_is_shown_in_full() {
+        for (path, words) in [
+            (["serve"].as_slice(), "Without any option: a broker for this machine"),
+            (&["consume"], "Without a group nothing is committed"),
+            (&["log", "check"], "3 when the next start repairs all that was found, 4 when there is damage"),
+            (&["log", "dump"], "a running server does not mind"),
+        ] {
+            let mut command = &mut Cli::command().term_width(0);
+            command.build();
+            for name in path {
+                command = command.find_subcommand_mut(name).expect("there is such a command");
+            }
+            let help = command.render_long_help().to_string();
+            assert!(help.contains(words), "{path:?}: {help}");
+        }
+    }
 
     #[test]
     fn a_cause_is_told_once() {

@@ -5,13 +5,15 @@ use clap::{Args, ValueEnum};
 use ottla_server::config::{Options, ServerConfig};
 use ottla_server::{LogLevels, Node};
 use std::io::{IsTerminal as _, Write as _};
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Instant;
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 
-/// Run a node. Without any option: a broker for this machine on 127.0.0.1:9092, with its data in
-/// ./ottla-data.
+/// Run a node.
+///
+/// Without any option: a broker for this machine on 127.0.0.1:9092, with its data in ./ottla-data.
 #[derive(Args)]
 pub struct Serve {
     /// A file in the format of Kafka's server.properties.
@@ -20,7 +22,7 @@ pub struct Serve {
     /// The folder for the data (log.dirs); it is created and formatted when it is new.
     #[arg(long, short, value_name = "DIR")]
     data: Option<PathBuf>,
-    /// Where clients connect (listeners).
+    /// Where clients connect (listeners); :PORT is every interface.
     #[arg(long, short, value_name = "HOST:PORT")]
     listen: Option<String>,
     /// One of Kafka's configuration keys; stands above the file. May be given often.
@@ -112,11 +114,33 @@ async fn serve(config: &ServerConfig, log_levels: LogLevels) -> Result<()> {
 /// The one line at start.
 fn announce(config: &ServerConfig, node: &Node, begun: Instant) {
     let addresses: Vec<String> = node.addresses().iter().map(|(_, address)| address.to_string()).collect();
-    let first = addresses.first().map_or("", String::as_str);
+    let first = node.addresses().first().map(|(_, address)| from_here(*address)).unwrap_or_default();
     eprintln!(
         "ottla serves Kafka clients on {} (data in {}, ready after {} ms); try: ottla topic create hello --bootstrap {first}",
         addresses.join(", "),
         config.folders(),
         begun.elapsed().as_millis()
     );
+}
+
+/// How a client on this machine reaches the listener. One on every interface has no address of its own.
+fn from_here(address: SocketAddr) -> String {
+    if address.ip().is_unspecified() { format!("localhost:{}", address.port()) } else { address.to_string() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::from_here;
+
+    #[test]
+    fn a_listener_on_every_interface_is_reached_as_localhost() {
+        for (listens, reached) in [
+            ("[::]:9092", "localhost:9092"),
+            ("0.0.0.0:19092", "localhost:19092"),
+            ("127.0.0.1:9092", "127.0.0.1:9092"),
+            ("[::1]:9092", "[::1]:9092"),
+        ] {
+            assert_eq!(from_here(listens.parse().unwrap()), reached);
+        }
+    }
 }

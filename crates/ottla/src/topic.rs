@@ -4,10 +4,12 @@ use crate::output::{Format, counted, print, table};
 use crate::remote::{Remote, advise};
 use anyhow::{Result, bail};
 use clap::{Args, Subcommand};
-use ottla_client::TopicPartition;
 use ottla_client::{
     Admin, ClientError, Cluster, IsolationLevel, NewTopic, OffsetSpec, Outcomes, TopicConfig, TopicMetadata,
+    TopicPartition,
 };
+use ottla_configs::{nearest_topic_name, topic};
+use ottla_protocol::ErrorCode;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -101,6 +103,7 @@ impl Topic {
 
 async fn create(admin: &Admin, topic: NewTopic, if_not_exists: bool) -> Result<()> {
     let name = topic.name.clone();
+    let configs = topic.configs.clone();
     let outcomes = admin.create_topics(&[topic]).await?;
     for (_, outcome) in outcomes {
         match outcome {
@@ -114,10 +117,11 @@ async fn create(admin: &Admin, topic: NewTopic, if_not_exists: bool) -> Result<(
                 }
             ),
             Ok(_) => eprintln!("created topic '{name}'"),
-            Err(error)
-                if if_not_exists && error.code().is_some_and(|it| it.name() == "TOPIC_ALREADY_EXISTS") =>
-            {
+            Err(error) if if_not_exists && error.code() == Some(ErrorCode::TopicAlreadyExists) => {
                 eprintln!("topic '{name}' is there already");
+            }
+            Err(error) if error.code() == Some(ErrorCode::InvalidConfig) => {
+                bail!("{error}{}", key_hint(&configs, &error.to_string()));
             }
             Err(error) => return Err(error.into()),
         }
@@ -125,12 +129,19 @@ async fn create(admin: &Admin, topic: NewTopic, if_not_exists: bool) -> Result<(
     Ok(())
 }
 
+/// What was probably meant by the key that the cluster complains of, where we do not know it either.
+fn key_hint(configs: &[(String, String)], complaint: &str) -> String {
+    let mut unknown = configs.iter().map(|(key, _)| key).filter(|key| topic::key(key).is_none());
+    let meant = unknown.find(|key| complaint.contains(*key)).and_then(|key| nearest_topic_name(key));
+    meant.map(|meant| format!("; did you mean {meant}?")).unwrap_or_default()
+}
+
 async fn delete(admin: &Admin, names: &[String]) -> Result<()> {
     let mut failed = 0;
     for (name, outcome) in admin.delete_topics(names).await? {
         match outcome {
             Ok(()) => eprintln!("deleted topic '{name}'"),
-            Err(error) if error.code().is_some_and(|it| it.name() == "UNKNOWN_TOPIC_OR_PARTITION") => {
+            Err(error) if error.code() == Some(ErrorCode::UnknownTopicOrPartition) => {
                 failed += 1;
                 eprintln!("ottla: {}", advise(ClientError::NoSuchTopic { topic: name }));
             }

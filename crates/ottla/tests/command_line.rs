@@ -227,6 +227,12 @@ fn failures_say_what_happened_and_scripts_see_them() {
     node.fails("topic create there", 1, &["there", "TOPIC_ALREADY_EXISTS"]);
     node.ok("topic create there --if-not-exists", "");
     node.fails("topic create new --config nonsense=1", 1, &["new", "nonsense"]);
+    node.fails(
+        "topic create new --config retention.sm=1",
+        1,
+        &["retention.sm", "; did you mean retention.ms?"],
+    );
+    node.fails("topic create new --config retention.ms=1d", 1, &["Invalid value 1d"]);
     node.fails("topic describe nosuch", 1, &["no topic 'nosuch'", "ottla topic create nosuch"]);
     node.fails("topic delete nosuch", 1, &["no topic 'nosuch'", "1 of 1"]);
     node.fails("consume nosuch", 1, &["no topic 'nosuch'"]);

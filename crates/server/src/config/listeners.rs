@@ -237,6 +237,11 @@ fn parse_all(listed: &[String], protocols: &BTreeMap<String, String>) -> Result<
     Ok(endpoints)
 }
 
+/// Whether `text` has the form of one of `listeners`.
+pub(super) fn is_endpoint(text: &str) -> bool {
+    parse(text).is_some()
+}
+
 /// `NAME://host:port`, with the name in any case and the host possibly empty.
 fn parse(text: &str) -> Option<Endpoint> {
     let (name, address) = text.split_once("://")?;

@@ -1,5 +1,6 @@
 //! The layers of settings: the file, then `--set`, then the other switches; and what is refused.
 
+use crate::config::listeners::is_endpoint;
 use ottla_configs::{BrokerConfig, Support, broker, nearest_name};
 use std::collections::BTreeMap;
 use std::fmt;
@@ -14,7 +15,8 @@ pub struct Options {
     pub set: Vec<String>,
     /// `--data`: the data folder; the same as setting `log.dirs`.
     pub data: Option<PathBuf>,
-    /// `--listen`: `HOST:PORT`, where clients connect; replaces the client listeners of the file.
+    /// `--listen`: `HOST:PORT`, `:PORT`, `PORT`, or as in `listeners`: where clients connect; replaces the client
+    /// listeners of the file.
     pub listen: Option<String>,
 }
 
@@ -116,11 +118,18 @@ impl Settings {
 
     /// `--listen`: the client listener of the command line, beside the controller listeners of the file.
     fn listen(&mut self, address: &str) -> Result<(), ConfigError> {
+        let given = address;
         let address = match address.split_once("://") {
             Some(_) => address.to_owned(),
             None if address.bytes().all(|byte| byte.is_ascii_digit()) => format!("PLAINTEXT://:{address}"),
             None => format!("PLAINTEXT://{address}"),
         };
+        if !address.split(',').all(|listener| is_endpoint(listener.trim())) {
+            return Err(ConfigError::one(format!(
+                "--listen {given}: expected HOST:PORT as in 127.0.0.1:9092 or [::1]:9092, or :PORT for every \
+                 interface, with a port up to 65535"
+            )));
+        }
         let plain = |name: &str| self.by_name.get(name).map(|setting| setting.value.as_str());
         let names = plain("controller.listener.names").unwrap_or("CONTROLLER");
         let names: Vec<&str> = names.split(',').map(str::trim).collect();

@@ -254,6 +254,21 @@ fn switches_replace_listeners_and_folder() {
 }
 
 #[test]
+fn a_listen_switch_that_is_no_address_says_what_is_expected() {
+    let read =
+        |listen: &str| Settings::read(&Options { listen: Some(listen.to_owned()), ..Options::default() });
+    for wrong in
+        ["", "localhost", "localhost:", "localhost:kafka", "127.0.0.1:70000", "70000", "::1:9092", "a:1,b:2"]
+    {
+        let error = read(wrong).expect_err(wrong).to_string();
+        assert!(error.starts_with(&format!("--listen {wrong}: expected HOST:PORT")), "{error}");
+    }
+    for fine in ["9092", ":9092", "localhost:0", "[::1]:9092", "PLAINTEXT://a:1, OTHER://:2"] {
+        assert!(read(fine).is_ok(), "{fine}");
+    }
+}
+
+#[test]
 fn log_directories_are_those_of_log_dirs_and_the_first_has_the_metadata_log() {
     let check = |file: &str, log_dirs: &[&str], metadata_dir: &str| {
         let config = load(file, &[], &LAPTOP).expect("it is fine");
