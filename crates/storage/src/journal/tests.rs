@@ -4,7 +4,7 @@ use super::*;
 use crate::disk::SimulatedDisk;
 use crate::inspect::look_at_directory;
 use crate::producers::Origin;
-use crate::{AppendInfo, DirectoryOptions, LogConfig, LogDirectory};
+use crate::{AppendInfo, DirectoryOptions, LogConfig, LogDirectory, Retention};
 use ottla_ids::{LeaderEpoch, NodeId, Offset, TopicPartition, Uuid};
 use ottla_records::{BatchBuilder, Compression, batches};
 
@@ -73,6 +73,11 @@ impl Fixture {
         self.simulated.power_cut();
         self.directory = open(&self.simulated, SMALL)?;
         Ok(())
+    }
+
+    fn kill(&mut self) {
+        assert!(self.simulated.kill_process());
+        self.directory = open(&self.simulated, SMALL).unwrap();
     }
 
     /// The values of a log, which are all the same, and how many.
@@ -152,6 +157,22 @@ fn what_was_cut_is_not_brought_back_by_the_journal() {
     fixture.round();
     fixture.crash().unwrap();
     assert_eq!(fixture.log("t", 0).log_end_offset(), Offset(3));
+}
+
+#[test]
+fn what_retention_has_deleted_is_not_brought_back_by_the_journal() {
+    let mut fixture = Fixture::new();
+    fixture.append("t", 0);
+    fixture.round();
+    let log = fixture.log("t", 0);
+    log.roll().unwrap();
+    fixture.append("t", 0);
+    fixture.round();
+    let all = Retention { bytes: Some(0), ..Retention::default() };
+    assert_eq!(log.retain(&all, Offset(1), 1000).unwrap().deleted_segments, 1);
+    fixture.kill();
+    let log = fixture.log("t", 0);
+    assert_eq!((log.log_start_offset(), log.log_end_offset()), (Offset(1), Offset(2)));
 }
 
 #[test]

@@ -5,8 +5,8 @@
 //! final names, and a start after a crash completes what is left of that. Only what lies below the recovery point
 //! on the disk is cleaned: recovery takes a segment that ends too early for one that has lost its tail.
 
-use super::Log;
 use super::transactions::load_aborted;
+use super::{Log, View};
 use crate::aborted::{AbortedTransaction, decode_all};
 use crate::cleaner::{
     Cleanable, CompactionLag, Filter, KeyHasher, LastRecord, OffsetMap, SegmentFacts, SegmentSizes,
@@ -83,6 +83,19 @@ impl CleanError {
 /// Asked after each read and write of so many bytes; may wait, and breaks off to stop the cleaning.
 type Pace<'a> = &'a mut dyn FnMut(usize) -> ControlFlow<()>;
 
+/// How often a log was cut or cleaned, and how often segments have left it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Changes {
+    truncations: u64,
+    departures: u64,
+}
+
+impl View {
+    fn changes(&self) -> Changes {
+        Changes { truncations: self.truncations, departures: self.departures }
+    }
+}
+
 /// What is read of a segment for one group.
 enum Grouped {
     Replaced {
@@ -141,7 +154,13 @@ impl Log {
         now_ms: i64,
         pace: Pace<'_>,
     ) -> Result<Cleaned, CleanError> {
-        self.clean_part(cleanable, cleaning, now_ms, pace).map_err(|error| match error {
+        let _running = self.cleaning.lock();
+        let mut known = self.view.read().changes();
+        self.clean_part(cleanable, cleaning, now_ms, pace, &mut known).map_err(|error| match error {
+            // What was read was cut, deleted or moved away meanwhile.
+            CleanError::Storage(_) if self.view.read().changes() != known && self.check_online().is_ok() => {
+                CleanError::Interrupted
+            }
             CleanError::Storage(error) => CleanError::Storage(self.root.fail_if_unreadable(error)),
             other => other,
         })
@@ -153,8 +172,8 @@ impl Log {
         cleaning: &Cleaning,
         now_ms: i64,
         pace: Pace<'_>,
+        known: &mut Changes,
     ) -> Result<Cleaned, CleanError> {
-        let _running = self.cleaning.lock();
         self.root.check_online()?;
         let segments = self.view.read().segments.clone();
         let map = self.key_offsets(&segments, cleanable, cleaning, pace)?;
@@ -187,7 +206,7 @@ impl Log {
             let (group, behind) = rest.split_at(count.min(rest.len()));
             rest = behind;
             let before = filter.transactions.clone();
-            match self.clean_group(group, &mut filter, cleaning, now_ms, pace)? {
+            match self.clean_group(group, &mut filter, cleaning, now_ms, pace, known)? {
                 Grouped::Replaced { before, after } => {
                     cleaned.bytes_before += before;
                     cleaned.bytes_after += after;
@@ -195,8 +214,8 @@ impl Log {
                 // One by one then, and what is too large even so stays as it is.
                 Grouped::TooLarge => {
                     filter.transactions = before;
-                    for segment in group {
-                        self.clean_group(std::slice::from_ref(segment), &mut filter, cleaning, now_ms, pace)?;
+                    for one in group.chunks(1) {
+                        self.clean_group(one, &mut filter, cleaning, now_ms, pace, known)?;
                     }
                 }
             }
@@ -280,10 +299,12 @@ impl Log {
         cleaning: &Cleaning,
         now_ms: i64,
         pace: Pace<'_>,
+        known: &mut Changes,
     ) -> Result<Grouped, CleanError> {
         let Some((first, last)) = old.first().zip(old.last()) else {
             return Ok(Grouped::Replaced { before: 0, after: 0 });
         };
+        let modified_ms = last.modified_ms()?;
         let new = self.to_disk(Segment::create_cleaned(&self.folder, first.base))?;
         filter.transactions.ended.clear();
         let result = self.rewrite(old, &new, filter, cleaning, pace);
@@ -302,7 +323,7 @@ impl Log {
         self.to_disk((|| {
             new.write_last_indexes()?;
             new.write_aborted(&filter.transactions.ended)?;
-            if let Some(modified_ms) = last.modified_ms()? {
+            if let Some(modified_ms) = modified_ms {
                 new.file()?.set_modified_ms(modified_ms).at("change the time of", &new.path())?;
             }
             new.file()?.sync().at("sync", &new.path())?;
@@ -310,7 +331,7 @@ impl Log {
             new.seal();
             Ok(())
         })())?;
-        self.swap(old, new, now_ms)?;
+        self.swap(old, new, now_ms, known)?;
         Ok(Grouped::Replaced { before, after })
     }
 
@@ -433,8 +454,15 @@ impl Log {
         Ok(())
     }
 
-    /// Puts `new`, whose files are synced, in the place of `old`, unless the log has changed there.
-    fn swap(&self, old: &[Arc<Segment>], new: Segment, now_ms: i64) -> Result<(), CleanError> {
+    /// Puts `new`, whose files are synced, in the place of `old`, unless the log has changed there, or was cut: `known`
+    /// is how it stood when it was read.
+    fn swap(
+        &self,
+        old: &[Arc<Segment>],
+        new: Segment,
+        now_ms: i64,
+        known: &mut Changes,
+    ) -> Result<(), CleanError> {
         let _maintenance = self.maintenance.lock();
         let is_as_before = {
             let view = self.view.read();
@@ -445,7 +473,8 @@ impl Log {
                 let there = view.segments.get(place..place + old.len()).unwrap_or_default();
                 there.len() == old.len() && there.iter().zip(old).all(|(one, two)| Arc::ptr_eq(one, two))
             };
-            !view.is_given_up && place.is_some_and(same)
+            // A segment that was cut is the same one still.
+            !view.is_given_up && view.truncations == known.truncations && place.is_some_and(same)
         };
         if !is_as_before || self.writer.lock().is_closed {
             new.remove()?;
@@ -473,6 +502,8 @@ impl Log {
             view.deleted.extend(old.iter().map(|segment| (Arc::clone(segment), now_ms)));
             view.truncations += 1;
             view.departures += 1;
+            known.truncations += 1;
+            known.departures += 1;
             view.truncations
         };
         self.boundaries.lock().clear(truncations);

@@ -1,5 +1,7 @@
 //! What one log does, on a simulated disk.
 
+mod cleaning;
+
 use super::*;
 use crate::disk::{Disk, SimulatedDisk};
 use crate::error::{AppendError, ReadError};
