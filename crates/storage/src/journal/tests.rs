@@ -26,7 +26,11 @@ struct Fixture {
 
 impl Fixture {
     fn new() -> Fixture {
-        let simulated = SimulatedDisk::new(1);
+        Fixture::of(1)
+    }
+
+    fn of(seed: u64) -> Fixture {
+        let simulated = SimulatedDisk::new(seed);
         let fixture = Fixture { directory: open(&simulated, SMALL).unwrap(), simulated };
         fixture.append("first", 0);
         fixture.round(); // asks for it
@@ -173,6 +177,36 @@ fn what_retention_has_deleted_is_not_brought_back_by_the_journal() {
     fixture.kill();
     let log = fixture.log("t", 0);
     assert_eq!((log.log_start_offset(), log.log_end_offset()), (Offset(1), Offset(2)));
+}
+
+#[test]
+fn what_was_there_before_a_log_began_anew_is_not_brought_back_by_the_journal() {
+    let mut fixture = Fixture::new();
+    (0..3).for_each(|_| fixture.append("t", 0));
+    fixture.round();
+    fixture.log("t", 0).truncate_fully_and_start_at(Offset(1)).unwrap();
+    fixture.kill();
+    let log = fixture.log("t", 0);
+    assert_eq!((log.log_start_offset(), log.log_end_offset()), (Offset(1), Offset(1)));
+}
+
+#[test]
+fn what_is_set_aside_is_whole_without_the_journal_and_does_not_come_back() {
+    for seed in 1..20 {
+        let mut fixture = Fixture::of(seed);
+        (0..3).for_each(|_| fixture.append("t", 0));
+        fixture.round();
+        let size = fixture.log("t", 0).size().unwrap();
+        fixture.directory.set_aside_stray(&TopicPartition::new("t", 0)).unwrap();
+        fixture.crash().unwrap();
+        let names: Vec<String> =
+            fixture.directory.partitions().unwrap().iter().map(|it| it.to_string()).collect();
+        assert_eq!(names, ["first-0"]);
+        let disk = Disk::Simulated(fixture.simulated.clone());
+        let stray = disk.list(Path::new(DATA)).unwrap().into_iter().find(|it| it.name.ends_with("-stray"));
+        let segment = Path::new(DATA).join(stray.unwrap().name).join("00000000000000000000.log");
+        assert_eq!(disk.size(&segment).unwrap(), size, "{seed}");
+    }
 }
 
 #[test]

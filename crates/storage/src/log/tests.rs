@@ -1,6 +1,8 @@
 //! What one log does, on a simulated disk.
 
 mod cleaning;
+mod kept;
+mod stops;
 
 use super::*;
 use crate::disk::{Disk, SimulatedDisk};
