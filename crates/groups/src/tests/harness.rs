@@ -69,6 +69,12 @@ impl World {
         world
     }
 
+    /// As [`World::event`]; what is said of it.
+    pub fn told(&mut self, line: &str) -> String {
+        self.event(line);
+        std::mem::take(&mut self.said)
+    }
+
     /// Calls that are not answered yet.
     pub fn unanswered(&self) -> usize {
         self.labels.len()

@@ -1,6 +1,8 @@
 //! Limits of a group's size.
 
 use super::check;
+use super::harness::World;
+use crate::Settings;
 
 #[test]
 fn a_group_takes_no_more_members_than_it_may() {
@@ -78,4 +80,22 @@ fn a_group_that_is_too_large_after_a_restart_rebalances() {
            > join b-2: GroupMaxSizeReached
          18s wait",
     );
+}
+
+#[test]
+fn ids_with_which_nobody_comes_back_are_bounded_until_their_time_is_over() {
+    let mut world = World::new(Settings::default());
+    let mut given = 0;
+    while world.told("0s join a session=6s").contains("MemberIdRequired") {
+        given += 1;
+        assert!(given <= 100_000, "{given}");
+    }
+    assert_eq!(given, 100_000);
+    assert_eq!(world.told("1s join b"), "> join b: GroupMaxSizeReached\n");
+    // Who comes back with one makes room for another.
+    world.event("2s join a-1");
+    assert!(world.told("2s join b").contains("MemberIdRequired"));
+    assert!(world.told("2s join b").contains("GroupMaxSizeReached"));
+    world.event("7s wait");
+    assert!(world.told("7s join b").contains("MemberIdRequired"));
 }
