@@ -9,7 +9,7 @@
 
 mod session;
 
-pub use session::{Look, Outcome, Told, View};
+pub use session::{Look, Outcome, Told, View, Way};
 
 use crate::topics::TopicKey;
 use ottla_partition::Watch;

@@ -7,7 +7,8 @@
 //!
 //! ```text
 //!               wanted, or wanted differently;
-//!               its watch has noted a change; another View
+//!               its watch has noted a change;
+//!               its topic, or the way of looking, is another
 //!             ┌────────────────────────────────────────────┐
 //!             ▼                                            │
 //!           open ── looked at: nothing to tell, settled ─▶ quiet
@@ -16,9 +17,10 @@
 //! ```
 
 use super::{Key, Wanted};
-use ottla_metadata::Image;
+use crate::topics::{self, TopicKey};
+use ottla_metadata::{Image, Topic};
 use ottla_partition::{Isolation, Watch, Watched};
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, Weak};
 
 /// What the session last told the client of a partition; a difference makes it part of an answer.
@@ -43,8 +45,8 @@ pub struct Outcome {
     pub has_error: bool,
     /// Whether a diverging epoch or a preferred replica is named: these must be told at once.
     pub urgent: bool,
-    /// Whether every look would find this again until the partition, what is wanted of it, or the [`View`] changes:
-    /// the client has all that it may read, whatever the limits of the fetch.
+    /// Whether every look would find this again until the partition, its topic's part of the metadata, what is wanted of
+    /// it, or the way of looking changes: the client has all that it may read, whatever the limits of the fetch.
     pub is_settled: bool,
 }
 
@@ -64,21 +66,22 @@ impl Outcome {
     }
 }
 
-/// What the answers of all partitions depend on beside the partitions: with another one, all are looked at.
+/// What the answers of all partitions depend on beside the partitions.
 #[derive(Clone, Debug)]
 pub struct View {
-    /// The metadata: which topics there are and who leads. It is not kept.
-    pub image: Weak<Image>,
-    /// The isolation level of the request.
+    /// The metadata: which topics there are and who leads. Of a partition only its topic's part counts.
+    pub image: Arc<Image>,
+    /// How it is looked: in another way, all partitions are looked at.
+    pub way: Way,
+}
+
+/// What of a request decides what a look finds, whatever the partition.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Way {
+    /// The isolation level.
     pub isolation: Isolation,
     /// The follower that asks, or a negative number.
     pub replica: i32,
-}
-
-impl PartialEq for View {
-    fn eq(&self, other: &View) -> bool {
-        self.image.ptr_eq(&other.image) && self.isolation == other.isolation && self.replica == other.replica
-    }
 }
 
 /// A partition that an answer must look at.
@@ -104,6 +107,22 @@ struct Slot {
     watched: Option<Watched>,
 }
 
+/// A topic of the session.
+#[derive(Debug, Default)]
+struct Named {
+    /// Its part of the metadata by which its partitions that are not open were looked at; none where it was not there. It
+    /// is not kept alive, but nothing else comes to its address while this points there.
+    seen: Option<Weak<Topic>>,
+    /// Partition → number.
+    numbers: BTreeMap<i32, u32>,
+}
+
+impl Named {
+    fn is_seen(&self, topic: Option<&Arc<Topic>>) -> bool {
+        self.seen.as_ref().map(Weak::as_ptr) == topic.map(Arc::as_ptr)
+    }
+}
+
 /// A remembered fetch.
 ///
 /// Bounded by what its requests have named and not forgotten.
@@ -119,14 +138,17 @@ pub(super) struct Session {
     /// By their numbers; those of forgotten partitions are `free`.
     slots: Vec<Option<Slot>>,
     free: Vec<u32>,
-    numbers: HashMap<Key, u32>,
+    /// Invariant: each has partitions.
+    topics: HashMap<TopicKey, Named>,
     /// (place, number) of the partitions that the next answer looks at, in its order. Those with records move to the
     /// end, for fairness.
     open: BTreeSet<(u64, u32)>,
     place_next: u64,
     watch: Arc<Watch>,
-    /// The view in which the partitions that are not open were looked at.
-    view: Option<View>,
+    /// The metadata by which all topics were last compared. It is not kept alive.
+    image: Weak<Image>,
+    /// The way in which the partitions that are not open were looked at; none before the first look.
+    way: Option<Way>,
 }
 
 impl Session {
@@ -138,17 +160,18 @@ impl Session {
             created_ms: now_ms,
             slots: Vec::new(),
             free: Vec::new(),
-            numbers: HashMap::new(),
+            topics: HashMap::new(),
             open: BTreeSet::new(),
             place_next: 0,
             watch: Arc::default(),
-            view: None,
+            image: Weak::new(),
+            way: None,
         }
     }
 
     /// How many partitions there are.
     pub(super) fn size(&self) -> usize {
-        self.numbers.len()
+        self.slots.len() - self.free.len()
     }
 
     /// Notes the changes of all partitions of the session.
@@ -158,8 +181,8 @@ impl Session {
 
     /// Adds `wanted` at the end, or changes what is asked of a partition that is known, in its place.
     pub(super) fn want(&mut self, mut wanted: Wanted) {
-        let key = (wanted.topic.clone(), wanted.partition);
-        let Some(number) = self.numbers.get(&key).copied() else { return self.add(wanted, UNTOLD) };
+        let known = self.topics.get(&wanted.topic).and_then(|it| it.numbers.get(&wanted.partition));
+        let Some(number) = known.copied() else { return self.add(wanted, UNTOLD) };
         let Some(slot) = self.slots.get_mut(number as usize).and_then(Option::as_mut) else { return };
         wanted.topic = slot.wanted.topic.clone();
         slot.wanted = Arc::new(wanted);
@@ -176,15 +199,24 @@ impl Session {
         });
         let place = self.place_next;
         self.place_next += 1;
-        self.numbers.insert((wanted.topic.clone(), wanted.partition), number);
+        let named = self.topics.entry(wanted.topic.clone()).or_insert_with(|| {
+            // The next look compares it, even by the metadata of the last one.
+            self.image = Weak::new();
+            Named::default()
+        });
+        named.numbers.insert(wanted.partition, number);
         self.open.insert((place, number));
         if let Some(slot) = self.slots.get_mut(number as usize) {
             *slot = Some(Slot { wanted: Arc::new(wanted), told, place, watched: None });
         }
     }
 
-    pub(super) fn forget(&mut self, key: &Key) {
-        let Some(number) = self.numbers.remove(key) else { return };
+    pub(super) fn forget(&mut self, (topic, partition): &Key) {
+        let Some(named) = self.topics.get_mut(topic) else { return };
+        let Some(number) = named.numbers.remove(partition) else { return };
+        if named.numbers.is_empty() {
+            self.topics.remove(topic);
+        }
         if let Some(slot) = self.slots.get_mut(number as usize).and_then(Option::take) {
             self.open.remove(&(slot.place, number));
             // A change that was noted of it opens the next one of this number in vain.
@@ -195,18 +227,12 @@ impl Session {
     /// The partitions to look at, in the order of the answer. What has changed is taken from the watch here, so a change that
     /// comes later opens its partition again, whatever the look found.
     pub(super) fn looks(&mut self, view: &View) -> Vec<Look> {
-        let has_changed = self.watch.take();
-        if self.view.as_ref() != Some(view) {
-            self.view = Some(view.clone());
-            let all = self.slots.iter().zip(0..);
-            self.open = all.filter_map(|(slot, number)| Some((slot.as_ref()?.place, number))).collect();
-        } else {
-            for number in has_changed {
-                if let Some(Some(slot)) = self.slots.get(number as usize) {
-                    self.open.insert((slot.place, number));
-                }
+        for number in self.watch.take() {
+            if let Some(Some(slot)) = self.slots.get(number as usize) {
+                self.open.insert((slot.place, number));
             }
         }
+        self.see(view);
         let mut looks = Vec::with_capacity(self.open.len());
         for (place, number) in &self.open {
             if let Some(Some(slot)) = self.slots.get_mut(*number as usize) {
@@ -219,6 +245,28 @@ impl Session {
             }
         }
         looks
+    }
+
+    /// Opens what a look may find something else of than before, with this view: the partitions of topics that came, went or
+    /// changed in whatever way. A change that is no topic's opens nothing.
+    fn see(&mut self, view: &View) {
+        let is_same_way = self.way == Some(view.way);
+        if is_same_way && std::ptr::eq(self.image.as_ptr(), Arc::as_ptr(&view.image)) {
+            return;
+        }
+        (self.image, self.way) = (Arc::downgrade(&view.image), Some(view.way));
+        for (key, named) in &mut self.topics {
+            let topic = topics::find(&view.image, key).ok();
+            if is_same_way && named.is_seen(topic) {
+                continue;
+            }
+            named.seen = topic.map(Arc::downgrade);
+            for number in named.numbers.values() {
+                if let Some(Some(slot)) = self.slots.get(*number as usize) {
+                    self.open.insert((slot.place, *number));
+                }
+            }
+        }
     }
 
     /// Nothing is told yet. What has nothing to tell, and will not until it changes, is not looked at again.

@@ -10,7 +10,6 @@ use super::session::UNTOLD;
 use super::*;
 use ottla_partition::Isolation;
 use std::fmt::Write as _;
-use std::sync::Weak;
 
 struct Story {
     sessions: FetchSessions,
@@ -57,7 +56,8 @@ fn answer(
             (wanted, tell)
         }
         Context::Incremental(request) => {
-            let view = View { image: Weak::new(), isolation: Isolation::ReadUncommitted, replica: -1 };
+            let way = Way { isolation: Isolation::ReadUncommitted, replica: -1 };
+            let view = View { image: Arc::default(), way };
             // Once in vain, as a fetch that waits.
             let looks = request.looks(&view).unwrap();
             let wanted: Vec<_> = looks.iter().map(|it| Arc::clone(&it.wanted)).collect();

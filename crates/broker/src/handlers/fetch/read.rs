@@ -1,7 +1,7 @@
 //! What a fetch reads: of all that is asked for, or of a session what is open; within its limits, and waiting for enough.
 
 use crate::errors::Refusal;
-use crate::fetch_sessions::{Incremental, Look, Outcome, Told, View, Wanted};
+use crate::fetch_sessions::{Incremental, Look, Outcome, Told, View, Wanted, Way};
 use crate::topics::{self, TopicKey};
 use ottla_ids::{LeaderEpoch, Offset};
 use ottla_metadata::{Image, Topic};
@@ -117,15 +117,14 @@ pub(super) async fn look_or_wait(
     let deadline = Instant::now() + limits.wait;
     let mut is_over = limits.wait.is_zero();
     loop {
-        let image = newest();
-        let view = View { image: Arc::downgrade(&image), isolation: limits.isolation, replica };
+        let view = View { image: newest(), way: Way { isolation: limits.isolation, replica } };
         let mut looks = request.looks(&view)?;
-        let mut targets = Targets { replica, image: &image, partitions, last: None };
+        let mut targets = Targets { replica, image: &view.image, partitions, last: None };
         let mut reader = Reader::new(limits);
         let parts: Vec<Part> =
             looks.iter_mut().map(|look| reader.look(look, &mut targets, request.watch())).collect();
         if is_over || is_enough(&parts, limits) {
-            return Ok(Looked { looks, parts, image });
+            return Ok(Looked { looks, parts, image: view.image });
         }
         let outcomes = outcomes(looks.iter().map(|look| &look.wanted), &parts, limits.isolation);
         request.settle(looks, &outcomes)?;

@@ -1,16 +1,17 @@
 //! The law of fetch sessions: an answer that looks at what is open only is the answer of the walk over all partitions of
 //! the session; and who waits is woken whenever that walk finds enough.
 
-use super::super::read::{Limits, Part, is_enough, outcome, read_all, targets};
+use super::super::read::{Limits, Part, is_enough, look_or_wait, outcome, outcomes, read_all, targets};
 use super::super::{Answered, Fetched, ask, fetch, respond};
 use super::world::{PARTITIONS, World};
 use super::{NODE, Random};
 use crate::call::Call;
 use crate::fetch_sessions::{Ask, Context, FetchSessions, Tell, Told, Wanted};
 use crate::topics::{self, TopicKey};
-use ottla_metadata::Image;
+use ottla_metadata::{Image, MetadataRecord};
 use ottla_partition::{Partition, Partitions};
 use ottla_protocol::messages::fetch::{FetchPartition, FetchRequest, FetchTopic, ForgottenTopic};
+use ottla_protocol::records::metadata::ProducerIdsRecord;
 use ottla_protocol::{ErrorCode, Payload};
 use std::collections::BTreeMap;
 use std::future::Future;
@@ -313,6 +314,79 @@ async fn an_answer_of_what_is_open_is_that_of_the_walk_over_all() {
     for seed in 0..8 {
         play(seed).await;
     }
+}
+
+/// What an incremental fetch looks at; the answer is the next one's beginning.
+async fn looked_at(world: &World, sessions: &FetchSessions, request: &mut FetchRequest) -> String {
+    let Ok(Context::Incremental(incremental)) = sessions.context(ask(request, false, false), 0) else {
+        panic!("the session is there");
+    };
+    let limits = Limits::of(request, FETCH_MAX_BYTES);
+    let looked = look_or_wait(&incremental, -1, world.newest(), &world.partitions, &limits).await.unwrap();
+    let names = looked.looks.iter().map(|look| match &look.wanted.topic {
+        TopicKey::Name(name) => format!("{name}-{}", look.wanted.partition),
+        TopicKey::Id(_) => panic!("this session names topics"),
+    });
+    let names: Vec<String> = names.collect();
+    let outcomes = outcomes(looked.looks.iter().map(|look| &look.wanted), &looked.parts, limits.isolation);
+    assert_eq!(sessions.tell(&incremental, looked.looks, &outcomes).error, None);
+    request.topics.clear();
+    request.session_epoch += 1;
+    names.join(" ")
+}
+
+#[tokio::test]
+async fn after_a_change_of_the_metadata_only_what_it_is_about_is_looked_at_again() {
+    let mut world = World::new(1);
+    let sessions = FetchSessions::new(1);
+    let wish = |world: &World, topic: &'static str, indexes: std::ops::Range<i32>| FetchTopic {
+        topic: topic.into(),
+        partitions: indexes.map(|index| plain_wish(&world.partition(topic, index).unwrap())).collect(),
+        ..FetchTopic::default()
+    };
+    let mut request =
+        FetchRequest { session_epoch: 0, max_wait_ms: 0, max_bytes: 1 << 20, ..FetchRequest::default() };
+    request.topics = vec![wish(&world, "a", 0..2), wish(&world, "b", 0..2)];
+    let (newest, partitions) = (world.newest(), &world.partitions);
+    let call = call(false);
+    let begun = fetch(&call, request.clone(), newest, partitions, &sessions, FETCH_MAX_BYTES, || 0);
+    request.session_id = begun.await.response.session_id;
+    request.topics.clear();
+    request.session_epoch = 1;
+    assert_eq!(looked_at(&world, &sessions, &mut request).await, "a-0 a-1 b-0 b-1");
+    assert_eq!(looked_at(&world, &sessions, &mut request).await, "");
+
+    let next_producer_id = 1000;
+    let ids = ProducerIdsRecord { next_producer_id, ..ProducerIdsRecord::default() };
+    world.change(&[MetadataRecord::ProducerIds(ids)]);
+    world.create("d");
+    assert_eq!(looked_at(&world, &sessions, &mut request).await, "");
+
+    // The node has not followed it yet: nothing is noted of the partition.
+    let partition = world.partition("b", 3).unwrap();
+    world.elect(&partition, NODE.0);
+    assert_eq!(looked_at(&world, &sessions, &mut request).await, "b-0 b-1");
+    world.follow();
+    assert_eq!(looked_at(&world, &sessions, &mut request).await, "");
+
+    // One that is added is compared by the metadata that was there before.
+    request.topics = vec![wish(&world, "c", 0..1)];
+    assert_eq!(looked_at(&world, &sessions, &mut request).await, "c-0");
+    assert_eq!(looked_at(&world, &sessions, &mut request).await, "");
+    world.delete_topic("c");
+    assert_eq!(looked_at(&world, &sessions, &mut request).await, "c-0");
+    // An error is told until it ends.
+    assert_eq!(looked_at(&world, &sessions, &mut request).await, "c-0");
+    world.follow();
+    world.create("c");
+    world.follow();
+    assert_eq!(looked_at(&world, &sessions, &mut request).await, "c-0");
+    assert_eq!(looked_at(&world, &sessions, &mut request).await, "");
+
+    request.isolation_level = 1;
+    assert_eq!(looked_at(&world, &sessions, &mut request).await, "a-0 a-1 b-0 b-1 c-0");
+    assert_eq!(looked_at(&world, &sessions, &mut request).await, "");
+    world.partitions.close(1).unwrap();
 }
 
 #[tokio::test]

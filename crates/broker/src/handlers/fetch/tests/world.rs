@@ -81,7 +81,8 @@ impl World {
         Arc::clone(&self.newest.lock().unwrap())
     }
 
-    fn change(&mut self, records: &[MetadataRecord]) {
+    /// The newest metadata, with these records.
+    pub fn change(&mut self, records: &[MetadataRecord]) {
         let mut image = Image::clone(&self.image());
         records.iter().for_each(|record| image.replay(record));
         *self.newest.lock().unwrap() = Arc::new(image);
@@ -94,7 +95,8 @@ impl World {
         self.followed = newest;
     }
 
-    fn create(&mut self, name: &'static str) {
+    /// The newest metadata has such a topic, which this node leads.
+    pub fn create(&mut self, name: &'static str) {
         let topic_id = Uuid::from_u128(self.next_id);
         self.next_id += 1;
         let topic = TopicRecord { name: Text::from_static(name), topic_id, ..TopicRecord::default() };
@@ -193,7 +195,8 @@ impl World {
         })]);
     }
 
-    fn delete_topic(&mut self, name: &str) {
+    /// The newest metadata has no such topic.
+    pub fn delete_topic(&mut self, name: &str) {
         let Some(id) = self.image().topic(name).map(|topic| topic.id) else { return };
         self.change(&[MetadataRecord::RemoveTopic(RemoveTopicRecord {
             topic_id: id,
