@@ -41,12 +41,37 @@ impl Kafka {
         heap: &str,
         properties: &[(&str, &str)],
     ) -> Result<Kafka> {
-        fs::create_dir_all(folder)?;
-        let folder = folder.canonicalize()?;
-        let file = folder.join("server.properties");
-        fs::write(&file, server_properties(&folder, port, properties))?;
+        Kafka::configure(folder, port, properties)?;
         let is_static = properties.iter().any(|(name, _)| *name == "controller.quorum.voters");
-        Kafka::start_as_configured(tools, &folder, port, heap, is_static)
+        Kafka::start_as_configured(tools, &folder.canonicalize()?, port, heap, is_static)
+    }
+
+    /// Writes `server.properties` into `folder`, which is made where it is not there; see [`Kafka::start`].
+    pub fn configure(folder: &Path, port: u16, properties: &[(&str, &str)]) -> Result<()> {
+        fs::create_dir_all(folder)?;
+        let text = server_properties(&folder.canonicalize()?, port, properties);
+        Ok(fs::write(folder.join("server.properties"), text)?)
+    }
+
+    /// Formats `data/` in `folder` with Kafka's tool, as `server.properties` there says; `arguments` are added to
+    /// its own.
+    pub fn format(tools: &Tools, folder: &Path, is_static: bool, arguments: &[&str]) -> Result<()> {
+        // A static quorum is named in the properties, a dynamic one by formatting.
+        let standalone: &[&str] = if is_static { &[] } else { &["--standalone"] };
+        let told = folder.join("format.log");
+        let status = tools
+            .java("256m", None)?
+            .args(["kafka.tools.StorageTool", "format"])
+            .args(standalone)
+            .args(arguments)
+            .args(["-t", CLUSTER_ID, "-c"])
+            .arg(folder.join("server.properties"))
+            .stdin(Stdio::null())
+            .stdout(File::create(&told)?)
+            .stderr(File::options().append(true).open(&told)?)
+            .status()?;
+        ensure!(status.success(), "formatting Apache Kafka's folder failed, see {}", told.display());
+        Ok(())
     }
 
     /// Starts a broker as `server.properties` in `folder` says, which names `data/` in the folder and `port`.
@@ -61,23 +86,7 @@ impl Kafka {
         let file = folder.join("server.properties");
         let log = folder.join("server.log");
         if !folder.join("data/meta.properties").exists() {
-            // A static quorum is named in the properties, a dynamic one by formatting.
-            let standalone: &[&str] = if is_static { &[] } else { &["--standalone"] };
-            let status = tools
-                .java("256m", None)?
-                .args(["kafka.tools.StorageTool", "format"])
-                .args(standalone)
-                .args(["-t", CLUSTER_ID, "-c"])
-                .arg(&file)
-                .stdin(Stdio::null())
-                .stdout(File::create(&log)?)
-                .stderr(File::create(folder.join("format.log"))?)
-                .status()?;
-            ensure!(
-                status.success(),
-                "formatting Apache Kafka's folder failed, see {}",
-                folder.join("format.log").display()
-            );
+            Kafka::format(tools, folder, is_static, &[])?;
         }
         let mut command = tools.java(heap, None)?;
         command

@@ -8,6 +8,7 @@ mod crash;
 mod disks;
 mod dump;
 mod flights;
+mod formatted;
 mod hostile;
 mod ottla;
 mod stock;
@@ -51,7 +52,7 @@ pub struct Options {
     #[arg(long, value_name = "BINARY")]
     ottla: Option<PathBuf>,
     /// Only steps whose name contains one of these: fmt clippy codegen deny unit protocol records compat/SUITE cleaner
-    /// transacted disks swap stock crash churn hostile flights
+    /// transacted disks swap formatted stock crash churn hostile flights
     #[arg(value_name = "FILTER")]
     filters: Vec<String>,
 }
@@ -252,8 +253,19 @@ fn clients(tools: &Tools, options: &Options, work: &Path, tally: &mut Tally) {
         tally.step("records", || records(tools, work));
     }
     let wants_ottla = !options.oracle || options.compat;
-    let steps =
-        ["compat", "cleaner", "transacted", "disks", "swap", "stock", "crash", "churn", "hostile", "flights"];
+    let steps = [
+        "compat",
+        "cleaner",
+        "transacted",
+        "disks",
+        "swap",
+        "formatted",
+        "stock",
+        "crash",
+        "churn",
+        "hostile",
+        "flights",
+    ];
     let any = options.filters.is_empty()
         || options.filters.iter().any(|filter| steps.iter().any(|step| filter.contains(step)));
     if !any {
@@ -285,6 +297,12 @@ fn clients(tools: &Tools, options: &Options, work: &Path, tally: &mut Tally) {
                 swap::run(tools, &binary, &folder, quorum == "static", records)
             });
         }
+    }
+    for case in formatted::CASES.iter().filter(|_| options.wants("formatted")) {
+        let folder = work.join("formatted").join(case.name);
+        tally.telling_step(&format!("formatted {}", case.name), || {
+            formatted::run(tools, &binary, &folder, case)
+        });
     }
     if options.wants("stock") {
         for (file, is_static) in stock::FILES {

@@ -2,7 +2,9 @@
 
 use crate::controller::Controller;
 use ottla_configs::BrokerConfig;
-use ottla_metadata::{ELR_VERSION, FEATURES, KRAFT_VERSION, METADATA_VERSION, MetadataRecord, ResourceType};
+use ottla_metadata::{
+    ELR_VERSION, FEATURES, KRAFT_VERSION, METADATA_VERSION, MetadataRecord, MetadataVersion, ResourceType,
+};
 use ottla_protocol::Text;
 use ottla_protocol::records::metadata::{
     AbortTransactionRecord, BeginTransactionRecord, ConfigRecord, EndTransactionRecord, FeatureLevelRecord,
@@ -12,7 +14,7 @@ use ottla_state_machine::Decision;
 /// The key that the whole cluster needs a value of while eligible leader replicas are on (KIP-966).
 pub(crate) const MIN_ISR: &str = "min.insync.replicas";
 
-/// The levels that formatting finalizes, in Kafka's order: `metadata.version`, then by name.
+/// The levels that formatting finalizes unless it is told others, in Kafka's order: `metadata.version`, then by name.
 pub fn bootstrap_features() -> Vec<MetadataRecord> {
     let mut features: Vec<_> = FEATURES
         .iter()
@@ -44,9 +46,9 @@ pub(crate) fn min_isr_of_all_brokers(configs: &BrokerConfig) -> MetadataRecord {
 
 impl Controller<'_> {
     /// What a controller writes before anything else when it becomes active: on an empty log the
-    /// bootstrap records in a metadata transaction (KIP-868); else the end of a transaction that its
-    /// predecessor left open, if there is one.
-    pub fn activate(&mut self) -> Decision<(), MetadataRecord> {
+    /// `bootstrap` records, from `metadata.version` 3.6 on in a metadata transaction (KIP-868); else the end of a
+    /// transaction that its predecessor left open, if there is one.
+    pub fn activate(&mut self, bootstrap: Vec<MetadataRecord>) -> Decision<(), MetadataRecord> {
         let mut records = Vec::new();
         if self.image.is_in_transaction() {
             records.push(MetadataRecord::AbortTransaction(AbortTransactionRecord {
@@ -57,19 +59,30 @@ impl Controller<'_> {
         if self.image.visible().metadata_version().is_some() {
             return Decision::write(records, ());
         }
-        records.push(MetadataRecord::BeginTransaction(BeginTransactionRecord {
-            name: Some(Text::from_static("Bootstrap records")),
-            ..BeginTransactionRecord::default()
-        }));
-        let features = bootstrap_features();
-        let has_elr = features.iter().any(
-            |record| matches!(record, MetadataRecord::FeatureLevel(feature) if *feature.name == *ELR_VERSION),
-        );
-        records.extend(features);
+        let level_of = |name: &str| {
+            bootstrap.iter().find_map(|record| match record {
+                MetadataRecord::FeatureLevel(feature) if *feature.name == *name => {
+                    Some(feature.feature_level)
+                }
+                _ => None,
+            })
+        };
+        let has_elr = level_of(ELR_VERSION).is_some_and(|level| level > 0);
+        let in_transaction =
+            level_of(METADATA_VERSION).is_some_and(|level| MetadataVersion(level).has_transactions());
+        if in_transaction {
+            records.push(MetadataRecord::BeginTransaction(BeginTransactionRecord {
+                name: Some(Text::from_static("Bootstrap records")),
+                ..BeginTransactionRecord::default()
+            }));
+        }
+        records.extend(bootstrap);
         if has_elr {
             records.push(min_isr_of_all_brokers(self.configs));
         }
-        records.push(MetadataRecord::EndTransaction(EndTransactionRecord::default()));
+        if in_transaction {
+            records.push(MetadataRecord::EndTransaction(EndTransactionRecord::default()));
+        }
         Decision::write(records, ())
     }
 }

@@ -3,7 +3,7 @@
 //! A cluster is told as `1 2@rack 3! 4~` (`!` fenced, `~` in controlled shutdown), followed by topics that
 //! are created first. What comes of a request is its refusal, or the records it writes.
 
-use crate::{Controller, CreatedTopic, Random, Registration, Through, TopicToDelete};
+use crate::{Controller, CreatedTopic, Random, Registration, Through, TopicToDelete, bootstrap_features};
 use ottla_configs::BrokerConfig;
 use ottla_ids::{BrokerEpoch, NodeId, Offset, Uuid};
 use ottla_metadata::{Endpoint, Image, MetadataRecord, VersionRange};
@@ -50,7 +50,7 @@ impl Cluster {
 
     fn new(brokers: &str) -> Cluster {
         let mut cluster = Cluster::empty();
-        cluster.decide(|controller| controller.activate());
+        cluster.decide(|controller| controller.activate(bootstrap_features()));
         for word in brokers.split_whitespace() {
             let (fenced, stopping) = (word.contains('!'), word.contains('~'));
             let word = word.trim_end_matches(['!', '~']);
@@ -86,11 +86,7 @@ impl Cluster {
     }
 
     fn set_feature(&mut self, name: &'static str, feature_level: i16) {
-        self.write(MetadataRecord::FeatureLevel(FeatureLevelRecord {
-            name: Text::from_static(name),
-            feature_level,
-            ..Default::default()
-        }));
+        self.write(level_of(name, feature_level));
     }
 
     fn decide<Answer>(
@@ -739,24 +735,46 @@ fn producer_ids_come_in_blocks_that_never_overlap() {
     assert_eq!(stale.unwrap_err().code, ottla_protocol::ErrorCode::StaleBrokerEpoch);
 }
 
+fn level_of(feature: &'static str, feature_level: i16) -> MetadataRecord {
+    let name = Text::from_static(feature);
+    MetadataRecord::FeatureLevel(FeatureLevelRecord { name, feature_level, ..Default::default() })
+}
+
 #[test]
 fn an_empty_log_gets_the_bootstrap_records_in_a_transaction() {
     let mut cluster = Cluster::empty();
-    cluster.decide(|controller| controller.activate());
+    cluster.decide(|controller| controller.activate(bootstrap_features()));
     let kinds: Vec<&str> = cluster.log.iter().map(|record| record.name()).collect();
     assert_eq!(kinds.first(), Some(&"BeginTransactionRecord"));
     assert_eq!(kinds.last(), Some(&"EndTransactionRecord"));
     assert_eq!(kinds.len(), 9);
     assert_eq!(cluster.image.feature("transaction.version"), 2);
-    cluster.decide(|controller| controller.activate());
+    cluster.decide(|controller| controller.activate(bootstrap_features()));
     assert_eq!(cluster.log.len(), 9, "the second time there is nothing to do");
+}
+
+#[test]
+fn an_empty_log_begins_with_the_levels_that_formatting_chose() {
+    let activated = |levels: &[(&'static str, i16)]| {
+        let mut cluster = Cluster::empty();
+        let bootstrap = levels.iter().map(|(name, level)| level_of(name, *level)).collect();
+        cluster.decide(|controller| controller.activate(bootstrap));
+        cluster.log.iter().map(|record| record.name()).collect::<Vec<_>>().join(" ")
+    };
+    let transaction = |within| format!("BeginTransactionRecord {within} EndTransactionRecord");
+    assert_eq!(activated(&[("metadata.version", 12)]), "FeatureLevelRecord", "3.6-IV0 has no transactions");
+    assert_eq!(activated(&[("metadata.version", 13)]), transaction("FeatureLevelRecord"));
+    let with_elr =
+        |level| activated(&[("metadata.version", 30), ("eligible.leader.replicas.version", level)]);
+    assert_eq!(with_elr(0), transaction("FeatureLevelRecord FeatureLevelRecord"));
+    assert_eq!(with_elr(1), transaction("FeatureLevelRecord FeatureLevelRecord ConfigRecord"));
 }
 
 #[test]
 fn a_transaction_that_a_predecessor_left_open_is_aborted() {
     let mut cluster = Cluster::empty();
     let mut whole = Cluster::empty();
-    whole.decide(|controller| controller.activate());
+    whole.decide(|controller| controller.activate(bootstrap_features()));
     // The predecessor died in the middle of the bootstrap.
     whole.log[..4].iter().for_each(|record| cluster.write(record.clone()));
     assert!(cluster.image.is_in_transaction());
@@ -771,7 +789,7 @@ fn a_transaction_that_a_predecessor_left_open_is_aborted() {
             now_ms: 0,
             random: &mut cluster.random,
         };
-        records.extend(controller.activate().records);
+        records.extend(controller.activate(bootstrap_features()).records);
     }
     records.into_iter().for_each(|record| cluster.write(record));
     assert_eq!(cluster.image, whole.image);
@@ -780,7 +798,7 @@ fn a_transaction_that_a_predecessor_left_open_is_aborted() {
 /// Broker 1 with two directories, and a topic whose partition `index` lies in directory `index`.
 fn two_directories() -> Cluster {
     let mut cluster = Cluster::empty();
-    cluster.decide(|controller| controller.activate());
+    cluster.decide(|controller| controller.activate(bootstrap_features()));
     let directories = vec![directory(1), directory(2)];
     let registration = Registration { directories, ..registration(1) };
     let epoch = cluster.decide(|controller| controller.register_broker(&registration)).unwrap();

@@ -4,6 +4,7 @@
 
 use crate::METADATA_FOLDER;
 use crate::error::{DecideError, QuorumError};
+use crate::format::read_bootstrap;
 use crate::frames::{BATCH_SIZE_MAX, Item, control_batch, data_batch, read_batches};
 use crate::log::{LogError, MetadataLog};
 use crate::snapshot::{
@@ -17,6 +18,7 @@ use ottla_raft::{Changed, ControlRecord, LogPosition, QuorumState, Raft, Snapsho
 use ottla_state_machine::Machine;
 use ottla_storage::Disk;
 use std::collections::BTreeMap;
+use std::iter;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -209,8 +211,8 @@ pub(crate) struct Parts<L> {
 }
 
 impl<L: MetadataLog> Driver<L> {
-    /// Loads the log and takes the lead. What is to be written at the start (`jobs`: registrations, and
-    /// before them the bootstrap records) becomes durable together with the start of the epoch.
+    /// Loads the log and takes the lead. What a controller writes first, and what else is to be written at the start
+    /// (`jobs`: registrations), becomes durable together with the start of the epoch.
     pub fn start(parts: Parts<L>, jobs: Vec<Job>) -> Result<Driver<L>, QuorumError> {
         let Parts { mut log, disk, log_dir, voter, configs, limits, clock, random, publish, static_voters } =
             parts;
@@ -219,6 +221,11 @@ impl<L: MetadataLog> Driver<L> {
         if loaded.voters.is_empty() && loaded.kraft_version == 0 {
             loaded.voters = static_voters;
         }
+        // A log that has begun does not need it, and a damaged file does no harm then.
+        let bootstrap = match loaded.image.visible().metadata_version() {
+            Some(_) => Vec::new(),
+            None => read_bootstrap(&disk, &log_dir)?,
+        };
         let state_path = folder.join("quorum-state");
         let remembered =
             match disk.read(&state_path).map_err(|error| QuorumError::io("read", &state_path, error))? {
@@ -267,7 +274,11 @@ impl<L: MetadataLog> Driver<L> {
             last_snapshot_ms,
             snapshot_under_way: None,
         };
-        driver.begin_epoch(changed, jobs)?;
+        let activate: Job = Box::new(move |controller| {
+            let records = controller.activate(bootstrap).records;
+            Decided { records, names_voters: false, reply: Box::new(|_| {}) }
+        });
+        driver.begin_epoch(changed, iter::once(activate).chain(jobs).collect())?;
         Ok(driver)
     }
 

@@ -11,14 +11,17 @@
 use crate::METADATA_FOLDER;
 use crate::error::QuorumError;
 use crate::frames::error_text;
-use crate::snapshot::{Snapshot, snapshot_bytes};
+use crate::snapshot::{Snapshot, parse_snapshot, snapshot_bytes};
 use ottla_controller::bootstrap_features;
-use ottla_ids::{NodeId, QuorumEpoch, Uuid};
-use ottla_metadata::MetadataVersion;
+use ottla_ids::{NodeId, Offset, QuorumEpoch, Uuid};
+use ottla_metadata::{METADATA_VERSION, MetadataRecord, MetadataVersion};
 use ottla_raft::{SnapshotId, Voter, VoterEndpoint, VoterKey, VoterSet};
 use ottla_storage::{Disk, META_PROPERTIES, MetaProperties, StorageError};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+
+/// In a formatted log directory: the records with which its metadata log begins, as a snapshot.
+const BOOTSTRAP: &str = "bootstrap.checkpoint";
 
 /// What a node is told about itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -214,16 +217,15 @@ fn write_metadata_dir(
     } else {
         disk.create_folder(&folder).map_err(|error| QuorumError::io("create", &folder, error))?;
     }
-    // Without it a controller starts with the same features: it need not be durable before the rest.
     let bootstrap = Snapshot {
         last_contained_log_timestamp: 0,
         kraft_version: 0,
         voters: None,
         records: bootstrap_features(),
     };
-    let path = log_dir.join("bootstrap.checkpoint");
+    let path = log_dir.join(BOOTSTRAP);
     let bytes = snapshot_bytes(&bootstrap, QuorumEpoch(0), MetadataVersion::LATEST, now_ms)?;
-    write_unsynced(disk, &path, &bytes)?;
+    write_synced(disk, &path, &bytes)?;
 
     let voter = Voter { key, endpoints: endpoints.to_vec(), kraft_versions: (0, 1) };
     let voters = Snapshot {
@@ -237,8 +239,30 @@ fn write_metadata_dir(
     Ok(())
 }
 
-fn write_unsynced(disk: &Disk, path: &Path, bytes: &[u8]) -> Result<(), QuorumError> {
+/// The file's name becomes durable with that of `meta.properties`, before which the folder is not formatted.
+fn write_synced(disk: &Disk, path: &Path, bytes: &[u8]) -> Result<(), QuorumError> {
     let file = disk.create(path).map_err(|error| QuorumError::io("create", path, error))?;
     file.write_all_at(&mut [std::io::IoSlice::new(bytes)], 0)
-        .map_err(|error| QuorumError::io("write", path, error))
+        .map_err(|error| QuorumError::io("write", path, error))?;
+    file.sync().map_err(|error| QuorumError::io("sync", path, error))
+}
+
+/// The records with which the empty metadata log of the formatted directory `log_dir` begins: what its
+/// `bootstrap.checkpoint` says (Kafka's `BootstrapDirectory`), or without one the default levels of features.
+///
+/// # Errors
+/// The file is damaged or was never finished, or says no `metadata.version`.
+pub(crate) fn read_bootstrap(disk: &Disk, log_dir: &Path) -> Result<Vec<MetadataRecord>, QuorumError> {
+    let path = log_dir.join(BOOTSTRAP);
+    let bytes = disk.read(&path).map_err(|error| QuorumError::io("read", &path, error))?;
+    let Some(bytes) = bytes else { return Ok(bootstrap_features()) };
+    let records = parse_snapshot(&path, &bytes)?.records;
+    let has_version = records.iter().any(
+        |record| matches!(record, MetadataRecord::FeatureLevel(feature) if *feature.name == *METADATA_VERSION),
+    );
+    if !has_version {
+        let reason = format!("it gives {METADATA_VERSION} no level");
+        return Err(QuorumError::Damaged { path, at: Offset::ZERO, reason });
+    }
+    Ok(records)
 }

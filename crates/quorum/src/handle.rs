@@ -361,8 +361,7 @@ fn registration(settings: &NodeSettings, random: &mut Random) -> (ControllerRegi
     (controller, broker)
 }
 
-/// What a node writes when it starts, to become durable in one step: bootstrap records on an empty log,
-/// its registrations, and that it is alive.
+/// What a node writes when it starts, to become durable in one step: its registrations, and that it is alive.
 fn start_jobs(
     node: NodeId,
     registration: &(ControllerRegistration, Registration),
@@ -380,9 +379,8 @@ fn start_jobs(
         });
         Decided { records, names_voters: false, reply }
     };
-    let (register, trust, enlist) = (note.clone(), note.clone(), note.clone());
+    let (register, trust, enlist) = (note.clone(), note.clone(), note);
     vec![
-        Box::new(move |decider| note(decider.activate().map(Ok))),
         Box::new(move |decider| {
             // Before 3.7 controllers did not register.
             match decider.metadata_version().has_controller_registration() {

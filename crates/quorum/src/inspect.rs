@@ -3,11 +3,13 @@
 use crate::METADATA_FOLDER;
 use crate::driver::load;
 use crate::error::QuorumError;
+use crate::format::read_bootstrap;
 use crate::log::{LogError, MetadataLog};
 use bytes::Bytes;
 use ottla_ids::{NodeId, Offset, QuorumEpoch};
 use ottla_metadata::Image;
 use ottla_records::{BatchHeader, HEADER_SIZE, batches};
+use ottla_state_machine::Machine as _;
 use ottla_storage::{Disk, File};
 use std::cell::Cell;
 use std::path::{Path, PathBuf};
@@ -26,7 +28,8 @@ pub struct Inspection {
     pub voters: Vec<NodeId>,
 }
 
-/// Reads the metadata of the log directory `log_dir`, and changes nothing there.
+/// Reads the metadata of the log directory `log_dir`, and changes nothing there. Of a formatted one in which no node
+/// ever ran it is that with which the log will begin.
 ///
 /// # Errors
 /// The log is damaged, or cannot be read.
@@ -34,8 +37,12 @@ pub fn inspect(disk: &Disk, log_dir: &Path) -> Result<Inspection, QuorumError> {
     let folder = log_dir.join(METADATA_FOLDER);
     let mut log = ReadOnlyLog::open(disk, &folder)?;
     let loaded = load(disk, &folder, &mut log)?;
+    let mut image = loaded.image.visible().clone();
+    if image.metadata_version().is_none() {
+        read_bootstrap(disk, log_dir)?.iter().for_each(|record| image.replay(record));
+    }
     Ok(Inspection {
-        image: loaded.image.visible().clone(),
+        image,
         kraft_version: loaded.kraft_version,
         voters: loaded.voters.iter().map(|voter| voter.key.id).collect(),
     })
@@ -95,7 +102,12 @@ impl ReadOnlyLog {
     fn open(disk: &Disk, folder: &Path) -> Result<ReadOnlyLog, QuorumError> {
         let io = |action, path: &Path, error| QuorumError::io(action, path, error);
         let mut segments = Vec::new();
-        for entry in disk.list(folder).map_err(|error| io("list", folder, error))? {
+        // Formatting for a static quorum makes no folder.
+        let entries = match disk.exists(folder).map_err(|error| io("look at", folder, error))? {
+            true => disk.list(folder).map_err(|error| io("list", folder, error))?,
+            false => Vec::new(),
+        };
+        for entry in entries {
             let Some(digits) = entry.name.strip_suffix(".log").filter(|_| !entry.is_folder) else { continue };
             let Ok(base) = digits.parse::<i64>() else { continue };
             let path = folder.join(&entry.name);

@@ -109,10 +109,15 @@ pub fn list_snapshots(disk: &Disk, folder: &Path) -> Result<Vec<SnapshotId>, Quo
 /// It is damaged, or does not end with a footer: then it was never finished.
 pub fn read_snapshot(disk: &Disk, folder: &Path, id: SnapshotId) -> Result<Snapshot, QuorumError> {
     let path = snapshot_path(folder, id);
-    let bytes = disk.read(&path).map_err(|error| QuorumError::io("read", &path, error))?.unwrap_or_default();
+    let bytes = disk.read(&path).map_err(|error| QuorumError::io("read", &path, error))?;
+    parse_snapshot(&path, &bytes.unwrap_or_default())
+}
+
+/// What the bytes of the snapshot at `path` say; fails as [`read_snapshot`] does.
+pub(crate) fn parse_snapshot(path: &Path, bytes: &[u8]) -> Result<Snapshot, QuorumError> {
     let mut snapshot = Snapshot::default();
     let mut has_footer = false;
-    crate::frames::read_batches(&path, &bytes, &mut |item| {
+    crate::frames::read_batches(path, bytes, &mut |item| {
         match item {
             crate::frames::Item::Control(ControlRecord::SnapshotHeader { last_contained_log_timestamp }) => {
                 snapshot.last_contained_log_timestamp = last_contained_log_timestamp;
@@ -129,7 +134,7 @@ pub fn read_snapshot(disk: &Disk, folder: &Path, id: SnapshotId) -> Result<Snaps
     })?;
     if !has_footer {
         return Err(QuorumError::Damaged {
-            path,
+            path: path.to_owned(),
             at: Offset::ZERO,
             reason: "a snapshot ends with a footer, this one does not".to_owned(),
         });

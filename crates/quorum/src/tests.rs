@@ -1,16 +1,17 @@
 //! The whole way of a decision, on a disk whose power can be cut.
 
 use crate::driver::load;
+use crate::inspect;
 use crate::log::memory::MemoryLog;
-use crate::snapshot::{list_snapshots, read_snapshot};
+use crate::snapshot::{Snapshot, list_snapshots, read_snapshot, snapshot_bytes};
 use crate::{
     DecideError, Formatted, Identity, Limits, METADATA_FOLDER, MetadataLog, MetadataSegments, NodeSettings,
     Quorum, QuorumError, StorageLog, VoterEndpoint, format,
 };
 use ottla_configs::BrokerConfig;
 use ottla_controller::{Random, Registration, TopicToDelete};
-use ottla_ids::{NodeId, Offset, Uuid};
-use ottla_metadata::{Endpoint, Image, MetadataRecord};
+use ottla_ids::{NodeId, Offset, QuorumEpoch, Uuid};
+use ottla_metadata::{Endpoint, Image, MetadataRecord, MetadataVersion};
 use ottla_protocol::Text;
 use ottla_protocol::messages::alter_partition_reassignments::{
     AlterPartitionReassignmentsRequest, ReassignablePartition, ReassignableTopic,
@@ -738,10 +739,63 @@ fn power_cuts_while_formatting_leave_a_folder_that_can_be_started() {
     }
 }
 
+/// `bootstrap.checkpoint` as formatting with these levels leaves it.
+fn bootstrap_of(levels: &[(&'static str, i16)]) -> Vec<u8> {
+    let level = |(name, level): &(&'static str, i16)| {
+        let record =
+            FeatureLevelRecord { name: Text::from_static(name), feature_level: *level, ..Default::default() };
+        MetadataRecord::FeatureLevel(record)
+    };
+    let snapshot = Snapshot { records: levels.iter().map(level).collect(), ..Snapshot::default() };
+    snapshot_bytes(&snapshot, QuorumEpoch(0), MetadataVersion::LATEST, 0).unwrap()
+}
+
+#[test]
+fn a_formatted_directory_begins_with_the_levels_it_was_formatted_with() {
+    let (_, disk) = simulated();
+    let bootstrap = folder().join("bootstrap.checkpoint");
+    format_one(&disk, &identity(1)).unwrap();
+    disk.replace(&bootstrap, &bootstrap_of(&[("metadata.version", 23), ("transaction.version", 2)])).unwrap();
+    let levels = |image: &Image| {
+        let levels = image.features().map(|(name, level)| format!("{name}={level}")).collect::<Vec<_>>();
+        levels.join(" ")
+    };
+    let of_a_start = || {
+        let (quorum, _directory) = open_storage(&disk, Limits::default()).unwrap();
+        quorum.stop();
+        levels(&quorum.image())
+    };
+    let formatted = "metadata.version=23 transaction.version=2";
+    assert_eq!(levels(&inspect(&disk, &folder()).unwrap().image), formatted);
+    assert_eq!(of_a_start(), formatted);
+    // Once the log has begun nobody asks for it.
+    disk.replace(&bootstrap, b"damaged").unwrap();
+    assert_eq!(of_a_start(), formatted);
+}
+
+#[test]
+fn a_bootstrap_checkpoint_that_does_not_say_with_what_to_begin_is_refused() {
+    let whole = bootstrap_of(&[("metadata.version", 30)]);
+    let unfinished = &whole[..whole.len() - 1];
+    for (content, reason) in [
+        (bootstrap_of(&[("group.version", 1)]).as_slice(), "gives metadata.version no level"),
+        (unfinished, "bootstrap.checkpoint"),
+        (b"", "ends with a footer"),
+    ] {
+        let (_, disk) = simulated();
+        format_one(&disk, &identity(1)).unwrap();
+        disk.replace(&folder().join("bootstrap.checkpoint"), content).unwrap();
+        for error in [inspect(&disk, &folder()).map(drop), open_storage(&disk, Limits::default()).map(drop)] {
+            let error = error.unwrap_err().to_string();
+            assert!(error.contains("bootstrap.checkpoint") && error.contains(reason), "{error}");
+        }
+    }
+}
+
 #[test]
 fn a_first_start_on_a_disk_syncs_little() {
     let (simulated, disk) = simulated();
     let (quorum, _directory) = open_storage(&disk, Limits::default()).unwrap();
-    assert!(simulated.syncs() <= 12, "{} syncs", simulated.syncs());
+    assert!(simulated.syncs() <= 13, "{} syncs", simulated.syncs());
     quorum.stop();
 }

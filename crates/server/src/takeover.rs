@@ -10,7 +10,7 @@ use ottla_metadata::{Image, KRAFT_VERSION, MetadataVersion, Partition, feature_o
 use ottla_protocol::records::group::GroupRecord;
 use ottla_protocol::records::share::ShareRecord;
 use ottla_protocol::records::transaction::TransactionRecord;
-use ottla_quorum::{Inspection, METADATA_FOLDER, inspect};
+use ottla_quorum::{Inspection, inspect};
 use ottla_records::{BatchView, HEADER_SIZE};
 use ottla_storage::{Disk, JOURNAL, META_PROPERTIES, RECOVERY_POINTS};
 
@@ -46,7 +46,7 @@ pub struct TakeoverError {
 /// Looks at what `node` is to serve from these folders, of which `metadata_dir` has the metadata log.
 pub(crate) fn check(log_dirs: &[PathBuf], metadata_dir: &Path, node: NodeId) -> Result<(), TakeoverError> {
     // A first start.
-    if !metadata_dir.join(META_PROPERTIES).exists() || !metadata_dir.join(METADATA_FOLDER).exists() {
+    if !metadata_dir.join(META_PROPERTIES).exists() {
         return Ok(());
     }
     let inspection = match inspect(&Disk::Real, metadata_dir) {
