@@ -179,6 +179,114 @@ fn what_retention_has_deleted_is_not_brought_back_by_the_journal() {
     assert_eq!((log.log_start_offset(), log.log_end_offset()), (Offset(1), Offset(2)));
 }
 
+/// Makes rounds of another log, and room for them: each full file is freed when the next is begun.
+fn rounds(fixture: &Fixture, count: usize) {
+    for _ in 0..count {
+        fixture.append("other", 0);
+        fixture.round();
+        fixture.write_back();
+    }
+}
+
+/// Rounds that a file takes, without the one that ends it.
+const ROUNDS: usize = SMALL.file_size as usize / BLOCK - 1;
+
+#[test]
+fn what_a_freed_file_held_is_in_the_segments() {
+    for seed in 1..20 {
+        let mut fixture = Fixture::of(seed);
+        fixture.append("t", 0);
+        fixture.round();
+        // Nothing of the log is left in the journal then.
+        rounds(&fixture, ROUNDS * SMALL.files_max);
+        assert!(!fixture.directory.commit_queue().has_journaled(&fixture.log("t", 0)));
+        fixture.crash().unwrap();
+        assert_eq!(fixture.read("t", 0), 1, "{seed}");
+    }
+}
+
+#[test]
+fn what_a_full_file_holds_is_replayed_until_it_is_freed() {
+    for seed in 1..20 {
+        let mut fixture = Fixture::of(seed);
+        fixture.append("t", 0);
+        fixture.round();
+        rounds(&fixture, ROUNDS - 1);
+        for _ in 0..3 {
+            fixture.append("other", 0);
+            fixture.round();
+        }
+        assert_eq!(fixture.journal_files().len(), 2);
+        fixture.crash().unwrap();
+        assert_eq!(fixture.read("t", 0), 1, "{seed}");
+    }
+}
+
+#[test]
+fn what_a_freed_file_holds_is_not_replayed() {
+    let mut fixture = Fixture::new();
+    (0..3).for_each(|_| fixture.append("t", 0));
+    fixture.round();
+    rounds(&fixture, ROUNDS + 1);
+    assert!(!fixture.directory.commit_queue().has_journaled(&fixture.log("t", 0)));
+    // So nothing in the journal says that this was cut.
+    fixture.log("t", 0).truncate_to(Offset(1)).unwrap();
+    fixture.kill();
+    assert_eq!(fixture.log("t", 0).log_end_offset(), Offset(1));
+}
+
+#[test]
+fn a_round_that_is_torn_where_a_freed_file_is_written_anew_takes_nothing_with_it() {
+    for (seed, changes) in (1..10).flat_map(|seed| (0..6).map(move |changes| (seed, changes))) {
+        let simulated = SimulatedDisk::new(seed);
+        let disk = Disk::Simulated(simulated.clone());
+        disk.create_folders(Path::new(DATA)).unwrap();
+        disk.sync_folder(Path::new("/")).unwrap();
+        let options = JournalOptions { files_max: 2, ..SMALL };
+        let journal = Journal::new(disk.clone(), Path::new(DATA), options);
+        let key = Key { topic_id: Uuid::from_u128(7), topic: "t", partition: 0 };
+        let place = Place { segment: Offset(0), position: 0, end: Offset(1) };
+        let mut value = 0;
+        let mut write = || {
+            value += 1;
+            let mut round = RoundBuffer::small();
+            round.append(&key, &place, 3000).unwrap().fill(value);
+            journal.write(&mut round, &[])
+        };
+        // Two files are full of rounds, of which each needs the first as long as its file is not freed.
+        assert!(!journal.is_ready());
+        journal.make_wanted().unwrap();
+        for _ in 0..2 * ROUNDS {
+            assert!(write().unwrap());
+            journal.make_wanted().unwrap();
+        }
+        journal.free_oldest();
+        simulated.cut_power_after(changes);
+        let _ = write();
+        simulated.power_cut();
+        let replayed = replay(&disk, Path::new(DATA), &crate::checkpoint::Offsets::new());
+        assert!(replayed.as_ref().is_ok_and(|it| it.rounds > 0), "{seed} {changes}: {replayed:?}");
+    }
+}
+
+#[test]
+fn what_the_journal_has_of_another_topic_of_the_name_is_not_written_to_this_one() {
+    let mut fixture = Fixture::new();
+    fixture.append("t", 0);
+    fixture.round();
+    assert!(fixture.simulated.kill_process());
+    let disk = Disk::Simulated(fixture.simulated.clone());
+    let folder = Path::new(DATA).join("t-0");
+    disk.remove_folder(&folder).unwrap();
+    disk.create_folder(&folder).unwrap();
+    let id = Uuid::from_u128(7);
+    let text = crate::checkpoint::partition_metadata(id);
+    disk.replace(&folder.join("partition.metadata"), text.as_bytes()).unwrap();
+    fixture.directory = open(&fixture.simulated, SMALL).unwrap();
+    let log = fixture.directory.open_log(&TopicPartition::new("t", 0), id, LogConfig::default(), 0).unwrap();
+    assert_eq!(log.log_end_offset(), Offset(0));
+}
+
 #[test]
 fn what_was_there_before_a_log_began_anew_is_not_brought_back_by_the_journal() {
     let mut fixture = Fixture::new();
