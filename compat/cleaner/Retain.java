@@ -10,6 +10,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutionException;
+import java.util.concurrent.Future;
 import java.util.stream.Stream;
 import org.apache.kafka.clients.admin.DeletedRecords;
 import org.apache.kafka.clients.admin.OffsetSpec;
@@ -19,6 +20,7 @@ import org.apache.kafka.clients.consumer.KafkaConsumer;
 import org.apache.kafka.clients.consumer.OffsetOutOfRangeException;
 import org.apache.kafka.clients.producer.KafkaProducer;
 import org.apache.kafka.clients.producer.ProducerRecord;
+import org.apache.kafka.clients.producer.RecordMetadata;
 import org.apache.kafka.common.TopicPartition;
 
 /**
@@ -98,7 +100,9 @@ public final class Retain {
         told += "; after a second " + bounds(side, partition) + " in segments " + segments(side, partition);
         side.set(partition.topic(), "retention.ms", "-1");
         try (KafkaProducer<String, String> producer = side.producer("none")) {
-            told += "; the next is " + producer.send(new ProducerRecord<>(partition.topic(), "a", "b")).get().offset();
+            Future<RecordMetadata> next = producer.send(new ProducerRecord<>(partition.topic(), "a", "b"));
+            producer.flush();
+            told += "; the next is " + next.get().offset();
         }
         long time = side.offset(partition, OffsetSpec.forTimestamp(0));
         return told + ", which is the first by time, " + time;

@@ -23,7 +23,10 @@ import org.apache.kafka.common.serialization.StringSerializer;
 /** One of two brokers that are asked for the same: its address, and the folder with its logs. */
 final class Side implements AutoCloseable {
     /** No wait for a condition takes nearly as long. */
-    private static final long PATIENCE_MS = 60_000;
+    static final long PATIENCE_MS = 300_000;
+
+    /** Nobody waits for it. */
+    static final String LINGER_MS = "" + PATIENCE_MS;
 
     final String name;
     final String bootstrap;
@@ -67,14 +70,15 @@ final class Side implements AutoCloseable {
         return offset(partition, OffsetSpec.latest());
     }
 
-    /** Batches leave when they are full or flushed: what is sent between two flushes shares few of them. */
+    /** Batches leave when they are full or flushed and at no time: what is sent between two flushes is cut the same each time. */
     KafkaProducer<String, String> producer(String codec) {
         Properties properties = new Properties();
         properties.put("bootstrap.servers", bootstrap);
         properties.put("key.serializer", StringSerializer.class.getName());
         properties.put("value.serializer", StringSerializer.class.getName());
         properties.put("compression.type", codec);
-        properties.put("linger.ms", "1000");
+        properties.put("linger.ms", LINGER_MS);
+        properties.put("delivery.timeout.ms", "" + 2 * PATIENCE_MS);
         properties.put("enable.idempotence", "true");
         return new KafkaProducer<>(properties);
     }

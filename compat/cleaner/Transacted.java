@@ -177,7 +177,8 @@ public final class Transacted {
         properties.put("key.serializer", StringSerializer.class.getName());
         properties.put("value.serializer", StringSerializer.class.getName());
         properties.put("compression.type", codec);
-        properties.put("linger.ms", "1000");
+        properties.put("linger.ms", Side.LINGER_MS);
+        properties.put("delivery.timeout.ms", "" + 2 * Side.PATIENCE_MS);
         return properties;
     }
 
@@ -224,7 +225,9 @@ public final class Transacted {
 
     private static String again(Side side, String topic, long nowMs) throws Exception {
         try (KafkaProducer<String, String> producer = withoutSequence(side, 0)) {
-            producer.send(new ProducerRecord<>(topic, 0, nowMs, "again", "again")).get();
+            Future<RecordMetadata> sent = producer.send(new ProducerRecord<>(topic, 0, nowMs, "again", "again"));
+            producer.flush();
+            sent.get();
         }
         return read(side, topic);
     }
@@ -251,7 +254,9 @@ public final class Transacted {
                 }
                 producer.flush();
                 ProducerRecord<String, String> it = record("closer", step + 1, "closed");
-                producer.send(new ProducerRecord<>(topic, 0, it.timestamp(), it.key(), it.value())).get();
+                Future<RecordMetadata> closed = producer.send(new ProducerRecord<>(topic, 0, it.timestamp(), it.key(), it.value()));
+                producer.flush();
+                closed.get();
             }
         }
         List<String> logs = side.files(partition, ".log");

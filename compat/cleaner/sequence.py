@@ -21,7 +21,7 @@ BATCHES = 5
 OUT_OF_ORDER_SEQUENCE_NUMBER = 45
 NO_PRODUCER = (-1, -1, -1)
 STEP_MS = 2000
-PATIENCE_S = 60
+PATIENCE_S = 300
 
 
 def send(connection, step, producer):
@@ -53,6 +53,9 @@ def write(connection, data):
     created = connection.ask("CreateTopics", 7, {"Topics": [topic], "timeoutMs": 10_000})["Topics"][0]
     expect("create the topic", 0, created.get("ErrorCode", 0))
     until("the folder of the topic", (data / f"{TOPIC}-0").is_dir)
+    asked = {"ReplicaId": -1, "Topics": [{"Name": TOPIC, "Partitions": [{"PartitionIndex": 0, "Timestamp": -1}]}]}
+    led = lambda: not connection.ask("ListOffsets", 5, asked)["Topics"][0]["Partitions"][0].get("ErrorCode")
+    until("the topic is served", led)
     for step in range(BATCHES + 3):
         producer = (PRODUCER_ID, 0, step) if step < BATCHES else NO_PRODUCER
         expect(f"step {step}", (0, step), send(connection, step, producer))

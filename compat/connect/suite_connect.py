@@ -18,8 +18,9 @@ sys.path.insert(0, str(pathlib.Path(__file__).parent.parent / "python"))
 from report import Report, require, require_equal  # noqa: E402
 
 JARS, LOGGING, BOOTSTRAP, PREFIX = sys.argv[1:5]
-# A worker needs several seconds to start, and two of them share the machine with other suites.
-WAIT_S = 90
+# Against hangs, not a measure of speed: a worker needs several seconds to start, and two of them share the machine with
+# other suites.
+WAIT_S = 300
 PARTITIONS = 3
 
 folder = tempfile.TemporaryDirectory()
@@ -52,7 +53,7 @@ class Worker:
     def stop(self):
         self.process.terminate()
         try:
-            self.process.wait(30)
+            self.process.wait(WAIT_S)
         finally:
             self.kill()
 
@@ -81,10 +82,21 @@ def until(what, condition, *workers):
         time.sleep(0.1)
 
 
-def free_port():
-    with socket.socket() as it:
-        it.bind(("127.0.0.1", 0))
-        return it.getsockname()[1]
+def free_ports(count):
+    """Ports behind the broker's and its controller's: below those that the system hands to outgoing connections, so that
+    nobody takes one before the worker does, or while it is down."""
+    first, found = int(BOOTSTRAP.rsplit(":", 1)[1]) + 2, []
+    for port in range(first, first + 90):
+        with socket.socket() as it:
+            it.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                it.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+        found.append(port)
+        if len(found) == count:
+            return found
+    raise AssertionError(f"no {count} ports from {first} on are free")
 
 
 def common(port):
@@ -94,6 +106,9 @@ def common(port):
         "value.converter": "org.apache.kafka.connect.storage.StringConverter",
         "listeners": f"http://127.0.0.1:{port}",
         "offset.flush.interval.ms": 500,
+        # A stop in order waits for its offsets however long they take, or lines would come twice.
+        "offset.flush.timeout.ms": WAIT_S * 1000,
+        "task.shutdown.graceful.timeout.ms": WAIT_S * 1000,
         # No look through all classes for plugins: Kafka's own are listed in their jars.
         "plugin.discovery": "service_load",
     }
@@ -111,7 +126,7 @@ def source(name, path, topic):
     }
 
 
-def sink(name, path, topic):
+def sink(name, path, topic, **more):
     return {
         "name": name,
         "connector.class": "org.apache.kafka.connect.file.FileStreamSinkConnector",
@@ -119,9 +134,7 @@ def sink(name, path, topic):
         "file": str(path),
         "topics": topic,
         "consumer.override.auto.offset.reset": "earliest",
-        # So that the partitions of a killed worker's task are soon free.
-        "consumer.override.session.timeout.ms": 6000,
-        "consumer.override.heartbeat.interval.ms": 500,
+        **{f"consumer.override.{key.replace('_', '.')}": value for key, value in more.items()},
     }
 
 
@@ -148,7 +161,7 @@ def standalone():
     """A stop and a start in the middle: each line goes through once."""
     lines, copy, topic = here / "lines", here / "copy", PREFIX + "alone"
     append(lines, 0, 1000)
-    properties = common(free_port()) | {"offset.storage.file.filename": here / "offsets"}
+    properties = common(free_ports(1)[0]) | {"offset.storage.file.filename": here / "offsets"}
     connectors = [written("source.properties", source(PREFIX + "alone-in", lines, topic)),
                   written("sink.properties", sink(PREFIX + "alone-out", copy, topic))]
 
@@ -171,7 +184,7 @@ def ask(port, method, path, body=None):
     request = urllib.request.Request(
         f"http://127.0.0.1:{port}{path}", method=method, data=None if body is None else json.dumps(body).encode(),
         headers={"Content-Type": "application/json"})
-    with urllib.request.urlopen(request, timeout=60) as answer:
+    with urllib.request.urlopen(request, timeout=WAIT_S) as answer:
         text = answer.read()
     return json.loads(text) if text else None
 
@@ -189,7 +202,7 @@ def answered(port, method, path, body=None):
 def distributed():
     """Two workers share the work; one is killed, and the other goes on with all of it."""
     lines, copy, topic = here / "lines-2", here / "copy-2", PREFIX + "together"
-    ports = [free_port(), free_port()]
+    ports = free_ports(2)
     internal = {f"{what}.storage.{key}": value for what in ("config", "offset", "status")
                 for key, value in (("topic", f"{PREFIX}connect-{what}"), ("replication.factor", 1))}
     internal |= {"offset.storage.partitions": 3, "status.storage.partitions": 2}
@@ -201,7 +214,9 @@ def distributed():
     append(lines, 0, 1000)
     answered(ports[0], "PUT", f"/connectors/{names[0]}/config", source(names[0], lines, topic))
     # Through the other worker: it hands it on to the group's leader.
-    answered(ports[1], "PUT", f"/connectors/{names[1]}/config", sink(names[1], copy, topic))
+    answered(ports[1], "PUT", f"/connectors/{names[1]}/config", sink(
+        # So that the partitions of a killed worker's task are soon free.
+        names[1], copy, topic, session_timeout_ms=6000, heartbeat_interval_ms=500))
 
     def tasks(port):
         """Which worker has which task, once each connector's only task runs."""
@@ -209,7 +224,8 @@ def distributed():
         running = [task["worker_id"] for one in states for task in one if task["state"] == "RUNNING"]
         return running if len(running) == len(names) else None
 
-    shared = until("both tasks run", lambda: tasks(ports[0]), *workers)
+    # A worker that joined last may have none at first.
+    shared = until("each worker runs a task", lambda: (found := tasks(ports[0])) and len(set(found)) == 2 and found, *workers)
     until("1,000 lines are copied", arrived(copy, 1000), *workers)
     workers[0].kill()
     append(lines, 1000, 1500)

@@ -20,7 +20,7 @@ GROUP = "disks"
 # What grows until the disk is full, and what must be kept meanwhile.
 BULK, KEPT, SPREAD = "bulk", "kept", "spread"
 SIZE = 100_000
-PATIENCE_S = 60
+PATIENCE_S = 300
 # More than any of the disks has room for.
 BATCHES_MAX = 2000
 

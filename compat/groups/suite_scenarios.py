@@ -20,14 +20,17 @@ import schema  # noqa: E402
 from checks_configs import BROKER, GROUP, SET, alter, describe  # noqa: E402
 from report import Report, require, require_equal  # noqa: E402
 from scenarios import DEFAULT_POLICY, LONGEST_MS, milliseconds, scenarios  # noqa: E402
-from wire import Connection, World  # noqa: E402
+from wire import Connection, World, turns  # noqa: E402
 
 AT_ONCE = 24
 # What happens at the very moment at which something is due happens after it, as in the scenario: every event is sent a
 # little later than the one before, and what is not answered at once has this long to take effect.
 LATER_S = 0.25
 COORDINATOR_LATER_S = 2
-PATIENCE_S = 30
+# Against hangs, not a measure of speed.
+PATIENCE_S = 120
+# A scenario whose times were missed, on a machine with much else to do, says nothing; so often it is played at most.
+PLAYED_MAX = 5
 
 JOINING, LEAVING = 0, -1
 # Scenarios that hold for the core and not here, and why.
@@ -70,12 +73,18 @@ class Stage:
         self.made = set()
         self.answers = []  # (seconds, label, text)
         self.told = threading.Condition()
+        self.missed_s = 0  # by how much a time was missed at most
+
+    def is_late(self, seconds):
+        with self.told:
+            self.missed_s = max(self.missed_s, seconds)
 
     def play(self):
         self.start = time.monotonic()
         due = []
         for number, event in enumerate(self.events):
-            time.sleep(max(0, self.start + event.at_ms / 1000 + number * LATER_S - time.monotonic()))
+            at = event.at_ms / 1000 + number * LATER_S
+            time.sleep(max(0, self.start + at - time.monotonic()))
             if event.verb in ("wait", "topic", "set"):
                 began = time.monotonic()
                 if event.verb != "wait":
@@ -85,10 +94,16 @@ class Stage:
                 self.wait_for(due)
                 continue
             api, version, body, read = getattr(self, event.verb)(event)
-            threading.Thread(target=self.ask, args=(event, api, version, body, read), daemon=True).start()
+            threading.Thread(target=self.ask, args=(event, at, api, version, body, read), daemon=True).start()
             due += event.expected
             self.wait_for(due)
             if not any(label == event.label for _, label, _ in event.expected):
+                # Whoever is asked now is answered after the event has come to the broker.
+                began = time.monotonic()
+                connection = Connection(self.port)
+                connection.ask("ApiVersions", 0)
+                connection.close()
+                self.is_late(time.monotonic() - began)
                 time.sleep(LATER_S)
         with self.told:
             answers = [(arrived, label, in_order(self.called(text))) for arrived, label, text in self.answers]
@@ -111,15 +126,21 @@ class Stage:
         with self.told:
             self.told.wait_for(all_there, PATIENCE_S)
 
-    def ask(self, event, api, version, body, read):
+    def ask(self, event, at, api, version, body, read):
         connection = Connection(self.port, event.plain[0].split("-")[0] if event.verb == "join" else "scenario")
         connection.socket.settimeout(LONGEST_MS / 1000 + PATIENCE_S)
         try:
-            text = read(connection.ask(api, version, body))
+            connection.send(api, version, body)
+            sent = time.monotonic() - self.start
+            self.is_late(sent - at)
+            text = read(connection.receive())
         except OSError:
             return  # the scenario is over
+        arrived = time.monotonic() - self.start
+        if any(it == (event.at_ms, event.label) for it in (expected[:2] for expected in event.expected)):
+            self.is_late(arrived - sent)
         with self.told:
-            self.answers.append((time.monotonic() - self.start, event.label, text))
+            self.answers.append((arrived, event.label, text))
             self.told.notify_all()
 
     # ---- names
@@ -467,6 +488,18 @@ def until(found, what):
 # ---- all of them ------------------------------------------------------------------------------
 
 
+def play(report, name, stage):
+    """The answer of a scenario, which is played again where it fails and its times were missed."""
+    for turn in range(1, PLAYED_MAX + 1):
+        playing = stage(turn)
+        try:
+            return playing.play()
+        except Exception:
+            if playing.missed_s < LATER_S or turn == PLAYED_MAX:
+                raise
+            report.note(name, f"played again: a time was missed by {playing.missed_s:.2f} s")
+
+
 def policy_of(world):
     told = []
 
@@ -490,7 +523,7 @@ def main():
              if event.verb in ("commit", "fetch", "forget") for word in event.plain]
     for topic in sorted({found[0] for found in map(place, words) if found}):
         world.create(topic, 1 + max(found[1] for found in map(place, words) if found and found[0] == topic))
-    for _ in range(400):
+    for _ in turns():
         if not world.ask("OffsetFetch", 9, {"Groups": [{"GroupId": "ready", "Topics": None}]})["Groups"][0].get("ErrorCode"):
             break
         world.ask("FindCoordinator", 4, {"KeyType": 0, "CoordinatorKeys": ["ready"]})
@@ -500,7 +533,8 @@ def main():
     chosen.sort(key=lambda it: -it.events[-1].at_ms)
     with concurrent.futures.ThreadPoolExecutor(AT_ONCE) as pool:
         for number, it in enumerate(chosen):
-            pool.submit(report.run, it.name, Stage(world.port, f"{sys.argv[2]}{number}.", it).play)
+            stage = lambda turn, number=number, it=it: Stage(world.port, f"{sys.argv[2]}{number}.{turn}.", it)
+            pool.submit(report.run, it.name, lambda name=it.name, stage=stage: play(report, name, stage))
     return 1 if report.failed else 0
 
 

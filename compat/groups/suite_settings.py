@@ -19,7 +19,7 @@ from wire import World  # noqa: E402
 PARTITIONS = 3  # offsets.topic.num.partitions
 RETENTION_S = 60  # offsets.retention.minutes
 SESSION_S = 2  # group.consumer.session.timeout.ms
-PATIENCE_S = 60
+PATIENCE_S = 180
 
 
 def until(found, what):

@@ -31,12 +31,13 @@ public final class ClientSuite {
     private static String prefix;
     private static Admin admin;
     private static final Duration POLL = Duration.ofMillis(200);
-    private static final long WAIT_MS = 40_000;
 
     public static void main(String[] arguments) throws Exception {
         bootstrap = arguments[0];
         prefix = arguments[1];
-        admin = Admin.create(new HashMap<String, Object>(Map.of("bootstrap.servers", bootstrap)));
+        Map<String, Object> settings = new HashMap<>(Report.PATIENT);
+        settings.put("bootstrap.servers", bootstrap);
+        admin = Admin.create(settings);
         Report report = new Report("java", 4);
 
         report.check("group-eager", () -> group("eager", RangeAssignor.class.getName()));
@@ -127,12 +128,16 @@ public final class ClientSuite {
     private static KafkaProducer<byte[], byte[]> producer(Object... settings) {
         Properties properties = properties(settings);
         properties.putIfAbsent("linger.ms", "5");
+        properties.putIfAbsent("request.timeout.ms", "120000");
+        properties.putIfAbsent("delivery.timeout.ms", "180000");
+        properties.putIfAbsent("max.block.ms", "180000");
         return new KafkaProducer<>(properties, new ByteArraySerializer(), new ByteArraySerializer());
     }
 
     private static KafkaConsumer<byte[], byte[]> consumer(Object... settings) {
         Properties properties = properties(settings);
         properties.put("group.protocol", "classic");
+        Report.PATIENT.forEach(properties::putIfAbsent);
         properties.putIfAbsent("auto.offset.reset", "earliest");
         properties.putIfAbsent("enable.auto.commit", "false");
         return new KafkaConsumer<>(properties, new ByteArrayDeserializer(), new ByteArrayDeserializer());
@@ -167,7 +172,7 @@ public final class ClientSuite {
 
     private static List<ConsumerRecord<byte[], byte[]>> read(KafkaConsumer<byte[], byte[]> consumer, int count) {
         List<ConsumerRecord<byte[], byte[]>> records = new ArrayList<>();
-        long end = System.currentTimeMillis() + WAIT_MS;
+        long end = System.currentTimeMillis() + Report.WAIT_MS;
         while (records.size() < count && System.currentTimeMillis() < end) consumer.poll(POLL).forEach(records::add);
         Report.require(records.size() >= count, "got " + records.size() + " records of " + count);
         return records;
@@ -184,7 +189,7 @@ public final class ClientSuite {
 
     private static GroupMember member(String group, String topic, String assignor, Object... more) {
         List<Object> settings = new ArrayList<>(List.of("group.id", group, "partition.assignment.strategy", assignor,
-                "heartbeat.interval.ms", "300", "session.timeout.ms", "10000", "max.poll.interval.ms", "20000"));
+                "heartbeat.interval.ms", "300", "session.timeout.ms", "60000", "max.poll.interval.ms", "180000"));
         settings.addAll(Arrays.asList(more));
         return new GroupMember(consumer(settings.toArray()), prefix, List.of(topic));
     }
@@ -812,15 +817,15 @@ public final class ClientSuite {
     }
 
     private static String unknownTopic() throws Exception {
-        try (KafkaProducer<byte[], byte[]> producer = producer("max.block.ms", "1500");
-             KafkaConsumer<byte[], byte[]> consumer = consumer("allow.auto.create.topics", "false", "default.api.timeout.ms", "2000")) {
+        try (KafkaProducer<byte[], byte[]> producer = producer();
+             KafkaConsumer<byte[], byte[]> consumer = consumer("allow.auto.create.topics", "false")) {
             return "bad-name=" + Report.errorOf(() -> producer.send(new ProducerRecord<>("bad name", bytes("x"), bytes("x"))).get())
                     + " partitions-for=" + consumer.partitionsFor(prefix + "nobody").size()
                     + " listed=" + admin.listTopics().names().get().contains(prefix + "nobody")
                     + " subscribe-bad-name=" + Report.errorOf(() -> {
                         try (KafkaConsumer<byte[], byte[]> other = consumer("group.id", prefix + "bad")) {
                             other.subscribe(List.of("bad name"));
-                            for (int i = 0; i < 20; i++) other.poll(POLL);
+                            Report.until("the name is refused", () -> { other.poll(POLL); return false; });
                         }
                     });
         }
@@ -936,7 +941,7 @@ public final class ClientSuite {
         try (KafkaConsumer<byte[], byte[]> consumer = consumer("auto.offset.reset", "none")) {
             consumer.assign(List.of(partition));
             consumer.seek(partition, 1000);
-            answer.append(" none=").append(Report.errorOf(() -> { for (int i = 0; i < 50; i++) consumer.poll(POLL); }));
+            answer.append(" none=").append(Report.errorOf(() -> Report.until("the offset is refused", () -> { consumer.poll(POLL); return false; })));
             consumer.seek(partition, 10);
             answer.append(" at-end=").append(consumer.poll(Duration.ofMillis(300)).count());
         }

@@ -49,7 +49,7 @@ public final class ConsumerGroupSuite {
     static void connect(String[] arguments) {
         bootstrap = arguments[0];
         prefix = arguments[1];
-        admin = Admin.create(new HashMap<String, Object>(Map.of("bootstrap.servers", bootstrap)));
+        admin = Admin.create(settings());
     }
 
     static String topic(String name, int partitions) throws Exception {
@@ -61,9 +61,16 @@ public final class ConsumerGroupSuite {
         return topic;
     }
 
+    private static Map<String, Object> settings() {
+        Map<String, Object> settings = new HashMap<>(Report.PATIENT);
+        settings.put("bootstrap.servers", bootstrap);
+        return settings;
+    }
+
     static Properties properties(Object... settings) {
         Properties properties = new Properties();
-        properties.put("bootstrap.servers", bootstrap);
+        properties.putAll(settings());
+        properties.put("delivery.timeout.ms", "180000");
         for (int i = 0; i < settings.length; i += 2) properties.put(settings[i], String.valueOf(settings[i + 1]));
         return properties;
     }
@@ -230,9 +237,7 @@ public final class ConsumerGroupSuite {
         }
         try (GroupMember member = member(prefix + "no-pattern", List.of())) {
             member.consumer.subscribe(new SubscriptionPattern("("), member);
-            answer.append(Report.errorOf(() -> {
-                while (true) member.poll();
-            }));
+            answer.append(Report.errorOf(() -> Report.until("the pattern is refused", () -> { member.poll(); return false; })));
         }
         return answer.toString();
     }

@@ -32,7 +32,7 @@ import org.apache.kafka.common.utils.Timer;
  * Arguments: bootstrap address, topic prefix.
  */
 public final class ElectionSuite {
-    private static final Duration LIMIT = Duration.ofSeconds(40);
+    private static final Duration LIMIT = Duration.ofMillis(Report.WAIT_MS);
     private static String bootstrap;
     private static String prefix;
 

@@ -26,7 +26,7 @@ import org.apache.kafka.streams.state.*;
  * is then started anew without its state. Arguments: bootstrap address, topic prefix.
  */
 public final class StreamsSuite {
-    private static final long WAIT_MS = 90_000;
+    private static final Duration CLOSING = Duration.ofMillis(Report.WAIT_MS);
     private static final int PARTITIONS = 3;
     private static final List<String> WORDS = List.of("hand", "hut", "hat", "hund", "huhn");
 
@@ -71,7 +71,7 @@ public final class StreamsSuite {
         KafkaStreams anew = start(lines, counts, "anew");
         write(lines, 100);
         answer.add("counts " + awaitCounts(counts, 1100));
-        anew.close(Duration.ofSeconds(20));
+        anew.close(CLOSING);
         GroupListing group = admin.listGroups().all().get().stream()
                 .filter(it -> it.groupId().equals(prefix + "streams")).findFirst().orElseThrow();
         answer.add("group " + group.type().orElseThrow() + " " + group.protocol());
@@ -107,7 +107,7 @@ public final class StreamsSuite {
     }
 
     private static CloseOptions leave() {
-        return CloseOptions.timeout(Duration.ofSeconds(20))
+        return CloseOptions.timeout(CLOSING)
                 .withGroupMembershipOperation(CloseOptions.GroupMembershipOperation.LEAVE_GROUP);
     }
 
@@ -183,14 +183,10 @@ public final class StreamsSuite {
     }
 
     private static void until(String what, BooleanSupplier condition) {
-        long end = System.currentTimeMillis() + WAIT_MS;
-        while (!condition.getAsBoolean()) {
-            Report.require(System.currentTimeMillis() < end, "not within " + WAIT_MS + " ms: " + what);
-            try {
-                Thread.sleep(50);
-            } catch (InterruptedException error) {
-                throw new AssertionError(error);
-            }
+        try {
+            Report.await(what, condition::getAsBoolean);
+        } catch (Exception error) {
+            throw new AssertionError(error);
         }
     }
 }

@@ -33,6 +33,9 @@ public final class ToolSuite {
     /** With which code the running tool ended first, if it did. */
     private static volatile Integer exitCode;
 
+    /** How long a tool waits for records: against hangs, none waits in vain. */
+    private static final String PATIENCE_MS = "" + Report.WAIT_MS;
+
     /** What the running tool wants done at its process's end. */
     private static final List<Runnable> atEnd = new ArrayList<>();
 
@@ -128,7 +131,7 @@ public final class ToolSuite {
         String printed = topicsTool(arguments);
         Report.require(printed.contains("Created topic"), printed);
         String topic = arguments[Arrays.asList(arguments).indexOf("--topic") + 1];
-        for (int i = 0; i < 100 && topicsTool("--describe", "--topic", topic).contains("Error"); i++) Thread.sleep(50);
+        Report.await("the broker has heard of " + topic, () -> !topicsTool("--describe", "--topic", topic).contains("Error"));
     }
 
     private static String apiVersions() throws Exception {
@@ -149,13 +152,13 @@ public final class ToolSuite {
         answer.append("again: ").append(topicsTool("--create", "--topic", topic).contains("already exists")).append('\n');
         answer.append("if-not-exists: ").append(topicsTool("--create", "--if-not-exists", "--topic", topic)).append('\n');
         answer.append("alter: ").append(topicsTool("--alter", "--topic", topic, "--partitions", "5")).append('\n');
-        for (int i = 0; i < 100 && !topicsTool("--describe", "--topic", topic).contains("Partition: 4"); i++) Thread.sleep(50);
+        Report.await("five partitions are known", () -> topicsTool("--describe", "--topic", topic).contains("Partition: 4"));
         answer.append("listed: ").append(Arrays.asList(topicsTool("--list").split("\n")).contains("tool-topic")).append('\n');
         answer.append("overrides: ").append(topicsTool("--describe", "--topics-with-overrides", "--topic", topic)).append('\n');
         answer.append("under-replicated: ").append(topicsTool("--describe", "--under-replicated-partitions", "--topic", topic)).append('\n');
         answer.append("unavailable: ").append(topicsTool("--describe", "--unavailable-partitions", "--topic", topic)).append('\n');
         answer.append("delete: ").append(topicsTool("--delete", "--topic", topic)).append('\n');
-        for (int i = 0; i < 100 && Arrays.asList(topicsTool("--list").split("\n")).contains("tool-topic"); i++) Thread.sleep(50);
+        Report.await("the topic is gone", () -> !Arrays.asList(topicsTool("--list").split("\n")).contains("tool-topic"));
         answer.append("gone: ").append(topicsTool("--describe", "--topic", topic));
         return answer.toString();
     }
@@ -173,12 +176,12 @@ public final class ToolSuite {
                 "--compression-codec", "lz4")));
         answer.append(tool("plain\n", org.apache.kafka.tools.ConsoleProducer::main, with("--topic", topic, "--request-required-acks", "0")));
         answer.append(tool("gzipped\n", org.apache.kafka.tools.ConsoleProducer::main, with("--topic", topic, "--compression-codec", "gzip")));
-        answer.append(consume("--topic", topic, "--from-beginning", "--max-messages", "5", "--timeout-ms", "20000",
+        answer.append(consume("--topic", topic, "--from-beginning", "--max-messages", "5", "--timeout-ms", PATIENCE_MS,
                 "--formatter-property", "print.key=true", "--formatter-property", "print.headers=true", "--formatter-property", "print.offset=true",
                 "--formatter-property", "print.partition=true")).append('\n');
-        answer.append("from-3:\n").append(consume("--topic", topic, "--partition", "0", "--offset", "3", "--max-messages", "2", "--timeout-ms", "20000")).append('\n');
-        answer.append("in-group:\n").append(consume("--topic", topic, "--group", prefix + "tool-console", "--from-beginning", "--max-messages", "2", "--timeout-ms", "20000")).append('\n');
-        answer.append("in-group-again:\n").append(consume("--topic", topic, "--group", prefix + "tool-console", "--max-messages", "3", "--timeout-ms", "20000"));
+        answer.append("from-3:\n").append(consume("--topic", topic, "--partition", "0", "--offset", "3", "--max-messages", "2", "--timeout-ms", PATIENCE_MS)).append('\n');
+        answer.append("in-group:\n").append(consume("--topic", topic, "--group", prefix + "tool-console", "--from-beginning", "--max-messages", "2", "--timeout-ms", PATIENCE_MS)).append('\n');
+        answer.append("in-group-again:\n").append(consume("--topic", topic, "--group", prefix + "tool-console", "--max-messages", "3", "--timeout-ms", PATIENCE_MS));
         return answer.toString();
     }
 
@@ -192,7 +195,7 @@ public final class ToolSuite {
         StringBuilder answer = new StringBuilder();
         answer.append("nothing is set: ").append(groupConfig(about, "--describe")).append('\n');
         answer.append(groupConfig(about, "--alter", "--add-config", "consumer.session.timeout.ms=50000,consumer.heartbeat.interval.ms=6000")).append('\n');
-        for (int i = 0; i < 100 && !groupConfig(about, "--describe").contains("50000"); i++) Thread.sleep(50);
+        Report.await("the session is set", () -> groupConfig(about, "--describe").contains("50000"));
         answer.append(sorted(groupConfig(about, "--describe"))).append('\n');
         answer.append("too short: ").append(reason(groupConfig(about, "--alter", "--add-config", "consumer.session.timeout.ms=44999"))).append('\n');
         answer.append("too long: ").append(reason(groupConfig(about, "--alter", "--add-config", "consumer.heartbeat.interval.ms=15001"))).append('\n');
@@ -201,7 +204,7 @@ public final class ToolSuite {
         answer.append("all: ").append(Arrays.stream(groupConfig(about, "--describe", "--all").split("\n"))
             .map(String::strip).filter(line -> line.startsWith("consumer.")).sorted().collect(Collectors.joining("\n"))).append('\n');
         answer.append(groupConfig(about, "--alter", "--delete-config", "consumer.session.timeout.ms,consumer.heartbeat.interval.ms")).append('\n');
-        for (int i = 0; i < 100 && groupConfig(about, "--describe").contains("6000"); i++) Thread.sleep(50);
+        Report.await("nothing is set", () -> !groupConfig(about, "--describe").contains("6000"));
         answer.append("nothing is set again: ").append(groupConfig(about, "--describe"));
         return answer.toString();
     }
@@ -222,10 +225,10 @@ public final class ToolSuite {
         createTopic("--create", "--topic", topic);
         StringBuilder answer = new StringBuilder();
         answer.append(configTool("--alter", "--entity-type", "topics", "--entity-name", topic, "--add-config", "retention.ms=1000,cleanup.policy=[compact,delete]")).append('\n');
-        for (int i = 0; i < 100 && !configTool("--describe", "--entity-type", "topics", "--entity-name", topic).contains("retention.ms"); i++) Thread.sleep(50);
+        Report.await("the config is set", () -> configTool("--describe", "--entity-type", "topics", "--entity-name", topic).contains("retention.ms"));
         answer.append(sorted(configTool("--describe", "--entity-type", "topics", "--entity-name", topic))).append('\n');
         answer.append(configTool("--alter", "--entity-type", "topics", "--entity-name", topic, "--delete-config", "retention.ms")).append('\n');
-        for (int i = 0; i < 100 && configTool("--describe", "--entity-type", "topics", "--entity-name", topic).contains("retention.ms"); i++) Thread.sleep(50);
+        Report.await("the config is gone", () -> !configTool("--describe", "--entity-type", "topics", "--entity-name", topic).contains("retention.ms"));
         answer.append(sorted(configTool("--describe", "--entity-type", "topics", "--entity-name", topic))).append('\n');
         String bad = configTool("--alter", "--entity-type", "topics", "--entity-name", topic, "--add-config", "no.such=1");
         answer.append("unknown: ").append(bad.contains("InvalidConfigurationException") || bad.contains("Unknown topic config name"));
@@ -244,7 +247,8 @@ public final class ToolSuite {
                 String value = change.equals("--add-config") ? BROKER_KEY + "=" + (1000000 + i) : BROKER_KEY;
                 answer.append(configTool(join(entities[i], "--alter", change, value))).append('\n');
                 boolean wanted = change.equals("--add-config");
-                for (int j = 0; j < 100 && configTool(join(entities[i], "--describe")).contains(BROKER_KEY) != wanted; j++) Thread.sleep(50);
+                String[] changed = entities[i];
+                Report.await(change + " is done", () -> configTool(join(changed, "--describe")).contains(BROKER_KEY) == wanted);
                 for (String[] entity : entities) {
                     for (String line : configTool(join(entity, "--describe")).split("\n")) {
                         if (line.contains(BROKER_KEY) || line.contains("configs for")) answer.append(line).append('\n');
@@ -297,7 +301,7 @@ public final class ToolSuite {
         try {
             Files.writeString(file, "{\"partitions\":[{\"topic\":\"" + topic + "\",\"partition\":0,\"offset\":2}],\"version\":1}");
             return tool("", org.apache.kafka.tools.DeleteRecordsCommand::main, with("--offset-json-file", file.toString()))
-                    + "\nleft: " + consume("--topic", topic, "--from-beginning", "--max-messages", "1", "--timeout-ms", "20000");
+                    + "\nleft: " + consume("--topic", topic, "--from-beginning", "--max-messages", "1", "--timeout-ms", PATIENCE_MS);
         } finally {
             Files.delete(file);
         }
@@ -328,11 +332,12 @@ public final class ToolSuite {
                 String executed = reassignTool("--reassignment-json-file", file.toString(), "--execute");
                 if (i == 1) answer.append("execute: ").append(executed).append('\n');
                 Report.require(executed.contains("Successfully started partition reassignment"), executed);
-                String verified = "";
-                for (int tries = 0; tries < 100 && !verified.contains("completed successfully"); tries++) {
-                    verified = reassignTool("--reassignment-json-file", file.toString(), "--verify", "--preserve-throttles");
-                }
-                answer.append("verify: ").append(verified).append('\n');
+                String[] verified = {""};
+                Report.await("the partition is in " + directories.get(i), () -> {
+                    verified[0] = reassignTool("--reassignment-json-file", file.toString(), "--verify", "--preserve-throttles");
+                    return verified[0].contains("completed successfully");
+                });
+                answer.append("verify: ").append(verified[0]).append('\n');
             }
             answer.append("verify, throttles cleared: ")
                     .append(reassignTool("--reassignment-json-file", file.toString(), "--verify")).append('\n');
@@ -346,7 +351,7 @@ public final class ToolSuite {
         } finally {
             Files.delete(file);
         }
-        return answer + "read: " + consume("--topic", topic, "--from-beginning", "--max-messages", "3", "--timeout-ms", "20000");
+        return answer + "read: " + consume("--topic", topic, "--from-beginning", "--max-messages", "3", "--timeout-ms", PATIENCE_MS);
     }
 
     private static String groupTool(String... arguments) throws Exception {
@@ -358,7 +363,7 @@ public final class ToolSuite {
         String group = prefix + "tool-group";
         createTopic("--create", "--topic", topic, "--partitions", "1");
         produce(topic, "a\nb\nc\nd\n");
-        consume("--topic", topic, "--group", group, "--from-beginning", "--max-messages", "3", "--timeout-ms", "20000");
+        consume("--topic", topic, "--group", group, "--from-beginning", "--max-messages", "3", "--timeout-ms", PATIENCE_MS);
         StringBuilder answer = new StringBuilder();
         answer.append("listed: ").append(Arrays.asList(groupTool("--list").split("\n")).contains("tool-group")).append('\n');
         answer.append(groupTool("--describe", "--group", group)).append('\n');
@@ -377,7 +382,7 @@ public final class ToolSuite {
         String group = prefix + "tool-reset";
         createTopic("--create", "--topic", topic, "--partitions", "1");
         produce(topic, "a\nb\nc\nd\n");
-        consume("--topic", topic, "--group", group, "--from-beginning", "--max-messages", "3", "--timeout-ms", "20000");
+        consume("--topic", topic, "--group", group, "--from-beginning", "--max-messages", "3", "--timeout-ms", PATIENCE_MS);
         Path file = Files.createTempFile("resets", ".csv");
         Files.writeString(file, topic + ",0,1\n");
         StringBuilder answer = new StringBuilder();
@@ -492,7 +497,7 @@ public final class ToolSuite {
                 "--throughput", "-1", "--bootstrap-server", bootstrap);
         Report.require(produced.contains("50000 records sent"), produced);
         String consumed = tool("", org.apache.kafka.tools.ConsumerPerformance::main, "--topic", topic, "--num-records", "50000", "--bootstrap-server", bootstrap,
-                "--timeout", "30000", "--hide-header");
+                "--timeout", PATIENCE_MS, "--hide-header");
         Report.require(consumed.split("\n")[0].contains(" 50000,"), consumed);
         return "50000 records sent and read";
     }

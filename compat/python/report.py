@@ -18,13 +18,20 @@ class Report:
         self.failed = False
         self.filter = os.environ.get("CHECK", "")
         self._lock = threading.Lock()
+        self._notes = {}
 
     def wants(self, name):
         return self.filter in name
 
+    def note(self, name, what):
+        """Something that is told of a check beside its answer."""
+        with self._lock:
+            self._notes.setdefault(name, []).append(what)
+
     def line(self, name, ok, answer, detail, start):
         with self._lock:
             self.failed |= not ok
+            detail = "; ".join(filter(None, [detail, *self._notes.get(name, [])])) or None
             line = {
                 "client": self.client,
                 "check": name,
@@ -44,7 +51,7 @@ class Report:
         except Exception as error:
             self.line(name, False, None, describe(error), start)
 
-    async def run_async(self, name, check, limit_s=120):
+    async def run_async(self, name, check, limit_s=600):
         import asyncio
 
         start = time.monotonic()

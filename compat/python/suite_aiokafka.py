@@ -14,7 +14,8 @@ from aiokafka.errors import KafkaError, OffsetOutOfRangeError, for_code
 from report import Report, require, require_equal
 
 BOOTSTRAP, PREFIX = sys.argv[1], sys.argv[2]
-WAIT_S = 40
+# Against hangs, not a measure of speed.
+WAIT_S = 180
 EPOCH = 1_700_000_000_000
 
 logging.disable(logging.CRITICAL)
@@ -121,7 +122,8 @@ class Member(ConsumerRebalanceListener):
     """One consumer of a group that reads in its own task."""
 
     def __init__(self, group, name, **settings):
-        base = {"group_id": group, "auto_offset_reset": "earliest", "enable_auto_commit": False, "heartbeat_interval_ms": 300}
+        base = {"group_id": group, "auto_offset_reset": "earliest", "enable_auto_commit": False, "heartbeat_interval_ms": 300,
+                "session_timeout_ms": 60_000, "rebalance_timeout_ms": 120_000}
         self.one = AIOKafkaConsumer(bootstrap_servers=BOOTSTRAP, **(base | settings))
         self.name = name
         self.values = []
@@ -356,7 +358,7 @@ async def out_of_range():
     async with consumer(auto_offset_reset="none") as one:
         one.assign([spot])
         one.seek(spot, 1000)
-        answers["none"] = await error_of(asyncio.wait_for(one.getone(), 10))
+        answers["none"] = await error_of(asyncio.wait_for(one.getone(), WAIT_S))
     return answers
 
 
@@ -366,11 +368,12 @@ async def unknown():
     records = await read_all(PREFIX + "auto", 1)
     # To describe a topic here is to ask for its creation: it is unknown in this answer, and listed once it is made.
     found = (await admin.describe_topics([PREFIX + "nobody"]))[0]["error_code"]
-    for _ in range(100):
-        if listed := PREFIX + "nobody" in await admin.list_topics():
-            break
-        await asyncio.sleep(0.1)
-    return f"auto-created={len(records)} describe={for_code(found).__name__} listed={listed}"
+
+    async def listed():
+        return PREFIX + "nobody" in await admin.list_topics()
+
+    await until("the described topic is listed", listed)
+    return f"auto-created={len(records)} describe={for_code(found).__name__} listed=True"
 
 
 CHECKS = {

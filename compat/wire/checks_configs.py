@@ -6,6 +6,8 @@ the broker is of a key that nobody else looks at.
 
 import time
 
+from wire import turns
+
 SET, DELETE, APPEND, SUBTRACT = range(4)
 TOPIC, BROKER, LOGGER, METRICS, GROUP = 2, 4, 8, 16, 32
 
@@ -61,7 +63,7 @@ def describe(world, kind, name, *keys):
 
 def until(world, ask, wanted):
     """A broker may need a moment to do what it was told."""
-    for _ in range(200):
+    for _ in turns():
         answer = world.show(ask())
         if wanted in answer:
             return answer

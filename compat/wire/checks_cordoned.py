@@ -5,7 +5,7 @@ import time
 
 from checks_configs import APPEND, BROKER, DELETE, SET, SUBTRACT, alter, describe, outcome, replace
 from checks_directories import describe as directories
-from wire import Connection
+from wire import Connection, turns
 
 KEY = "cordoned.log.dirs"
 BROKER_ID = "1"
@@ -23,7 +23,7 @@ def cordoned(world):
         return [it.get("IsCordoned", False) for it in directories(world, version=5)["Results"]]
 
     def wait(*expected):
-        for _ in range(200):
+        for _ in turns():
             if told() == list(expected):
                 return
             time.sleep(0.05)
@@ -46,7 +46,7 @@ def cordoned(world):
 
     def settle(what, path):
         """The partition lies in the directory of this path."""
-        for _ in range(200):
+        for _ in turns():
             found = [(it["LogDir"], part.get("IsFutureKey", False)) for it in directories(world, (what, [0]))["Results"]
                      for topic in it.get("Topics", []) for part in topic["Partitions"]]
             if found == [(path, False)]:

@@ -2,6 +2,8 @@
 
 import time
 
+from wire import turns
+
 ALTER = "AlterPartitionReassignments"
 LIST = "ListPartitionReassignments"
 
@@ -43,7 +45,7 @@ def log_dirs(world):
 
     # Both are then in the first one, wherever they were.
     versions("AlterReplicaLogDirs", move(paths[0], ("places", [0, 1])))
-    for _ in range(200):
+    for _ in turns():
         found = describe(world, ("places", [0, 1]))["Results"]
         there = [(it["LogDir"], partition.get("IsFutureKey", False))
                  for it in found for topic in it.get("Topics", []) for partition in topic["Partitions"]]

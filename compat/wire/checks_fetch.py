@@ -85,6 +85,10 @@ def fetch_limits(world):
     tell("two topics of one name", asked(0, 100), version=4)
 
 
+# What is answered before so long a wait is over was not waited for.
+LONG_MS = 60_000
+
+
 def fetch_waits(world):
     world.create("waits", 2)
     def timed(name, body, version=11, during=None):
@@ -105,16 +109,16 @@ def fetch_waits(world):
     body = lambda offset, wait, minimum, **more: fetch_body(
         world, "waits", offset, MaxWaitMs=wait, MinBytes=minimum, **more)
     timed("nothing there", body(0, 500, 1))
-    timed("nothing wanted", body(0, 5000, 0))
-    timed("woken by a record", body(0, 6000, 1), during=lambda: produce_once(world, "waits", batch(b"a")))
-    timed("enough there", body(0, 6000, 10))
+    timed("nothing wanted", body(0, LONG_MS, 0))
+    timed("woken by a record", body(0, LONG_MS, 1), during=lambda: produce_once(world, "waits", batch(b"a")))
+    timed("enough there", body(0, LONG_MS, 10))
     timed("not enough there", body(0, 600, 100000))
-    timed("woken by enough", body(0, 6000, 200), during=lambda: produce_once(world, "waits", batch(b"x" * 200)))
-    timed("more wanted than may be", body(0, 6000, 1000, MaxBytes=50))
-    timed("an error does not wait", body(99, 6000, 1))
-    timed("no partitions", {"ReplicaId": -1, "MaxWaitMs": 3000, "MinBytes": 1, "SessionEpoch": -1, "Topics": []})
+    timed("woken by enough", body(0, LONG_MS, 200), during=lambda: produce_once(world, "waits", batch(b"x" * 200)))
+    timed("more wanted than may be", body(0, LONG_MS, 1000, MaxBytes=50))
+    timed("an error does not wait", body(99, LONG_MS, 1))
+    timed("no partitions", {"ReplicaId": -1, "MaxWaitMs": LONG_MS, "MinBytes": 1, "SessionEpoch": -1, "Topics": []})
     timed("a negative wait", body(2, -5, 1))
-    timed("read committed, woken", body(2, 6000, 1, IsolationLevel=1), during=lambda: produce_once(world, "waits", batch(b"b")))
+    timed("read committed, woken", body(2, LONG_MS, 1, IsolationLevel=1), during=lambda: produce_once(world, "waits", batch(b"b")))
 
 
 def produce_once(world, what, records):

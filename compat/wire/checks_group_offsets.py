@@ -4,6 +4,7 @@ import time
 
 from checks_groups import Group
 from checks_produce import UNKNOWN_ID
+from wire import turns
 
 
 def group_offsets(world):
@@ -74,7 +75,7 @@ def group_offsets(world):
             {"TopicId": ids[other], "Partitions": [{"PartitionIndex": 0, "CommittedOffset": 4}]}]})
     tell("before it goes", it.ask("OffsetFetch", 9, fetch(9, ((other, (0,)),), (it, second))))
     it.ask("DeleteTopics", 5, {"TopicNames": [world.name(other)], "TimeoutMs": 10_000})
-    for _ in range(200):
+    for _ in turns():
         left = it.ask("OffsetFetch", 9, fetch(9, None, (it, second)))
         names = [at["Name"] for group in left["Groups"] for at in group.get("Topics", [])]
         if world.name(other) not in names:

@@ -3,6 +3,7 @@
 import time
 
 from checks_produce import UNKNOWN_ID
+from wire import turns
 
 # The subscription of one topic, as consumers send it with a protocol.
 RANGE = {"Name": "range", "Metadata": bytes.fromhex("000000000001000174ffffffff")}
@@ -18,9 +19,9 @@ class Group:
         return self.connection.ask(api, version, body)
 
     def join_body(self, member="", version=5, **more):
-        body = {"GroupId": self.group, "SessionTimeoutMs": 10_000, "MemberId": member, "ProtocolType": "consumer",
+        body = {"GroupId": self.group, "SessionTimeoutMs": 300_000, "MemberId": member, "ProtocolType": "consumer",
                 "Protocols": [RANGE]}
-        return {**body, **({"RebalanceTimeoutMs": 10_000} if version >= 1 else {}), **more}
+        return {**body, **({"RebalanceTimeoutMs": 300_000} if version >= 1 else {}), **more}
 
     def join(self, member="", version=5, **more):
         return self.ask("JoinGroup", version, self.join_body(member, version, **more))
@@ -59,7 +60,7 @@ class Group:
         return self.ask("ConsumerGroupHeartbeat", version, body)
 
     def consumer_join(self, member, topic="group-t", **more):
-        more = {"RebalanceTimeoutMs": 10_000, "TopicPartitions": [], "SubscribedTopicNames": [self.world.name(topic)], **more}
+        more = {"RebalanceTimeoutMs": 300_000, "TopicPartitions": [], "SubscribedTopicNames": [self.world.name(topic)], **more}
         return self.consumer_beat(member, 0, **more)
 
     def consumer_describe(self, version=1):
@@ -69,7 +70,7 @@ class Group:
 
     def settled(self):
         """Waits until the group's coordinator answers."""
-        for _ in range(200):
+        for _ in turns():
             found = self.ask("FindCoordinator", 4, {"KeyType": 0, "CoordinatorKeys": [self.group]})
             if not found["Coordinators"][0].get("ErrorCode") and not self.fetch([0])["Groups"][0].get("ErrorCode"):
                 return self
@@ -147,7 +148,10 @@ def groups(world):
     other = Group(world, "group", "two")
     second = other.join()["MemberId"]
     other.connection.send("JoinGroup", 5, other.join_body(second))
-    time.sleep(0.3)
+    for _ in turns():
+        if it.describe()["Groups"][0]["GroupState"] == "PreparingRebalance":
+            break
+        time.sleep(0.05)
     tell("heartbeat while another joins", it.beat(1, member))
     tell("sync while another joins", it.sync(1, member))
     rejoined = it.join(member)

@@ -3,6 +3,7 @@
 import time
 
 from checks_produce import UNKNOWN_ID
+from wire import turns
 
 
 def metadata(world):
@@ -25,7 +26,7 @@ def metadata(world):
         IncludeClusterAuthorizedOperations=True), (8, 10))
     # A topic is made on asking for it; this answer does not have it yet.
     world.tell("Metadata makes a topic", world.ask("Metadata", 12, {"Topics": [topic("made")], "AllowAutoTopicCreation": True}))
-    for _ in range(100):
+    for _ in turns():
         answer = world.ask("Metadata", 7, {"Topics": [topic("made")]})
         if not answer["Topics"][0].get("ErrorCode"):
             break

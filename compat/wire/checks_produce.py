@@ -1,10 +1,12 @@
 """Produce: what is taken, what is refused, and with which words."""
 
 import struct
+import time
 
 from batches import (
     CONTROL, GZIP, LOG_APPEND_TIME, LZ4, SNAPPY, TIME, TRANSACTIONAL, ZSTD, batch, old_message, raw_snappy, record,
 )
+from wire import turns
 
 UNKNOWN_ID = "0123456789abcdef0123456789abcdef"
 
@@ -176,10 +178,11 @@ def produce_acks_none(world):
 
 def produce_internal(world):
     """Only the admin client may write to an internal topic."""
-    for _ in range(100):
+    for _ in turns():
         answer = world.ask("FindCoordinator", 4, {"CoordinatorKeys": [world.name("any")]})["Coordinators"][0]
         if not answer.get("ErrorCode"):
             break
+        time.sleep(0.05)
     body = {"Acks": -1, "TimeoutMs": 10_000, "TopicData": [
         {"Name": "__consumer_offsets", "PartitionData": [{"Index": 99, "Records": batch(b"a")}]}]}
     world.tell("internal topic", world.ask("Produce", 9, body))

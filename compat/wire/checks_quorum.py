@@ -2,7 +2,7 @@
 
 import time
 
-from wire import Connection
+from wire import Connection, turns
 
 QUORUM = "DescribeQuorum"
 FEATURES = "UpdateFeatures"
@@ -145,7 +145,7 @@ def changed_features(world):
         {"Name": "min.insync.replicas", "ConfigOperation": 0 if value else 1, "Value": value}]}]}
 
     def wait(name, level):
-        for _ in range(200):
+        for _ in turns():
             told = finalized(world)
             if told.get(name, 0) == level:
                 return told
@@ -163,7 +163,7 @@ def changed_features(world):
     change("group.version", 1, UPGRADE, 2)
     # The offsets' topic is made when a coordinator is asked for.
     world.ask("FindCoordinator", 4, {"KeyType": 0, "CoordinatorKeys": [world.name("group")]})
-    for _ in range(200):
+    for _ in turns():
         answer = world.ask("ConsumerGroupHeartbeat", 1, heartbeat)
         # The coordinator may only just have come to be.
         if answer.get("ErrorCode", 0) in (14, 15, 16):
@@ -216,7 +216,7 @@ def controller(world):
         {"Name": "retention.ms", "ConfigOperation": 0, "Value": "5000"}]}]}
     world.tell("Controller: IncrementalAlterConfigs", connection.ask("IncrementalAlterConfigs", 1, configs))
     describe = {"Resources": [{"ResourceType": 2, "ResourceName": topic["Name"], "ConfigurationKeys": ["retention.ms"]}]}
-    for _ in range(200):
+    for _ in turns():
         answer = connection.ask("DescribeConfigs", 4, describe)
         if "5000" in world.show(answer):
             break

@@ -26,7 +26,7 @@ def main():
         "partitioner": "murmur2_random",  # the partition that Java's and every other client chooses
         "queue.buffering.max.messages": 20000,  # what may be unknown at a crash
         "reconnect.backoff.max.ms": 500,
-        "delivery.timeout.ms": 120000,
+        "delivery.timeout.ms": 600000,
         "log_level": 0,
     })
     acked = 0

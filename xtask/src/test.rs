@@ -9,6 +9,7 @@ mod disks;
 mod dump;
 mod flights;
 mod formatted;
+mod guard;
 mod hostile;
 mod ottla;
 mod stock;
@@ -105,6 +106,9 @@ impl Tally {
 
 /// Runs what the arguments ask for. Fails when a test does.
 pub fn run(options: &Options) -> Result<()> {
+    if let Some(status) = guard::guard()? {
+        exit(guard::code(status));
+    }
     let tools = Tools::find()?;
     let work = tempfile::tempdir().context("no folder for temporary files")?;
     let mut tally = Tally::default();

@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"math/rand/v2"
@@ -183,8 +184,14 @@ func (g *group) settle(admin *kadm.Client, total int64) {
 
 // behind names a partition that is not committed to its end.
 func (g *group) behind(admin *kadm.Client) string {
-	ends := Get(admin.ListEndOffsets(ctx, g.topic))
-	committed := Get(admin.FetchOffsets(ctx, g.name))
+	ends, err := admin.ListEndOffsets(ctx, g.topic)
+	if err == nil {
+		err = ends.Error()
+	}
+	committed, problem := admin.FetchOffsets(ctx, g.name)
+	if err = errors.Join(err, problem); err != nil {
+		return err.Error()
+	}
 	for partition, end := range ends[g.topic] {
 		if at := committed[g.topic][partition].At; at != end.Offset {
 			return fmt.Sprintf("partition %d is committed to %d, its log ends at %d", partition, at, end.Offset)
@@ -199,7 +206,7 @@ func (g *group) stop() {
 		it.stdin.Close()
 	}
 	for _, it := range g.running {
-		timer := time.AfterFunc(30*time.Second, func() { it.command.Process.Kill() })
+		timer := time.AfterFunc(leaveLimit, func() { it.command.Process.Kill() })
 		it.command.Wait()
 		Require(timer.Stop(), "%s: a member does not leave (%v)", g.name, it.command.Args)
 	}

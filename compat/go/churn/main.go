@@ -33,7 +33,9 @@ const (
 	rate     = 2000
 	inFlight = 2000
 	// How long the groups may take for what is left when nothing is disturbed any more.
-	settleLimit = 3 * time.Minute
+	settleLimit = 15 * time.Minute
+	// And a member to leave. Limits against hangs, not measures of speed.
+	leaveLimit = 5 * time.Minute
 	// Java's names of assignors.
 	roundRobin  = "org.apache.kafka.clients.consumer.RoundRobinAssignor"
 	cooperative = "org.apache.kafka.clients.consumer.CooperativeStickyAssignor"
@@ -120,7 +122,7 @@ func work(bootstrap, topic, folder string, start starter, seed uint64, pause tim
 
 // produce sends the numbers from 0 on, and returns how many there are when all of them are acked.
 func produce(bootstrap, topic string, acked *atomic.Int64, stop <-chan struct{}) int64 {
-	producer := dial.Client(bootstrap, kgo.RecordPartitioner(kgo.ManualPartitioner()), kgo.MaxBufferedRecords(inFlight), kgo.RecordDeliveryTimeout(2*time.Minute))
+	producer := dial.Client(bootstrap, kgo.RecordPartitioner(kgo.ManualPartitioner()), kgo.MaxBufferedRecords(inFlight), kgo.RecordDeliveryTimeout(settleLimit))
 	defer producer.Close()
 	ticks := time.NewTicker(10 * time.Millisecond)
 	defer ticks.Stop()

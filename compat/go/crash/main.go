@@ -4,6 +4,7 @@
 //	crash verify BOOTSTRAP TOPIC PARTITIONS ACKS every ack is in the log: at its offset, in order, once
 //	crash create BOOTSTRAP TOPIC PARTITIONS      creates a topic, and waits until it and groups are served
 //	crash topics BOOTSTRAP TOPIC...              all of these exist
+//	crash members BOOTSTRAP GROUP COUNT          waits until so many members share the group
 package main
 
 import (
@@ -44,6 +45,14 @@ func main() {
 			Require(known.Has(name), "topic %s is gone", name)
 		}
 		fmt.Println(len(os.Args[3:]), "topics")
+	case "members":
+		count := Get(strconv.Atoi(os.Args[4]))
+		admin := kadm.NewClient(dial.Client(bootstrap))
+		Until("the members share the group", func() bool {
+			described, err := admin.DescribeGroups(ctx, os.Args[3])
+			return err == nil && described[os.Args[3]].State == "Stable" && len(described[os.Args[3]].Members) == count
+		})
+		fmt.Println(count, "members")
 	default:
 		panic("no such command: " + command)
 	}
@@ -72,7 +81,7 @@ func work(bootstrap, topic string, partitions int, acks string) {
 
 	// Small batches, so that a kill meets many at work.
 	producer := dial.Client(bootstrap, kgo.RecordPartitioner(kgo.ManualPartitioner()), kgo.ProducerBatchMaxBytes(4096), kgo.MaxBufferedRecords(inFlight),
-		kgo.RecordDeliveryTimeout(2*time.Minute))
+		kgo.RecordDeliveryTimeout(10*time.Minute))
 	consumer := dial.Client(bootstrap, kgo.ConsumerGroup(topic+"-readers"), kgo.ConsumeTopics(topic), kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()),
 		kgo.AutoCommitInterval(200*time.Millisecond), kgo.FetchMaxWait(200*time.Millisecond))
 	read := make(map[string]bool)
@@ -149,7 +158,7 @@ func verify(bootstrap, topic string, partitions int, acks string) {
 	}
 	log := map[place]string{}
 	last := map[int32]int{}
-	limit, cancel := context.WithTimeout(ctx, 90*time.Second)
+	limit, cancel := context.WithTimeout(ctx, 10*time.Minute)
 	defer cancel()
 	for int64(len(log)) < total {
 		fetches := consumer.PollFetches(limit)

@@ -32,7 +32,8 @@ var (
 // ---- shared steps -------------------------------------------------------------------------------
 
 func client(options ...kgo.Opt) *kgo.Client {
-	base := []kgo.Opt{kgo.SeedBrokers(bootstrap), kgo.RecordPartitioner(kgo.ManualPartitioner()), kgo.MetadataMinAge(100 * time.Millisecond)}
+	base := []kgo.Opt{kgo.SeedBrokers(bootstrap), kgo.RecordPartitioner(kgo.ManualPartitioner()), kgo.MetadataMinAge(100 * time.Millisecond),
+		kgo.RequestTimeoutOverhead(time.Minute), kgo.RetryTimeout(Limit)}
 	return Get(kgo.NewClient(append(base, options...)...))
 }
 
@@ -70,7 +71,7 @@ func fill(topic string, partition int32, from, to int) {
 
 func read(consumer *kgo.Client, count int) []*kgo.Record {
 	var records []*kgo.Record
-	limit, cancel := context.WithTimeout(ctx, 40*time.Second)
+	limit, cancel := context.WithTimeout(ctx, Limit)
 	defer cancel()
 	for len(records) < count {
 		fetches := consumer.PollFetches(limit)
@@ -128,7 +129,7 @@ func join(group, topic string, options ...kgo.Opt) *member {
 		}
 	}
 	m.client = client(append([]kgo.Opt{kgo.ConsumerGroup(group), kgo.ConsumeTopics(topic), kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()),
-		kgo.DisableAutoCommit(), kgo.HeartbeatInterval(300 * time.Millisecond), kgo.SessionTimeout(10 * time.Second), kgo.RebalanceTimeout(15 * time.Second),
+		kgo.DisableAutoCommit(), kgo.HeartbeatInterval(300 * time.Millisecond), kgo.SessionTimeout(time.Minute), kgo.RebalanceTimeout(2 * time.Minute),
 		kgo.BlockRebalanceOnPoll(), kgo.FetchMaxWait(200 * time.Millisecond), kgo.OnPartitionsAssigned(note(true)), kgo.OnPartitionsRevoked(note(false)),
 		kgo.OnPartitionsLost(note(false))}, options...)...)
 	go func() {
@@ -470,14 +471,15 @@ func outOfRange() string {
 	answer := "below=" + value(read(below, 1)[0])
 	none := at(name, 1, kgo.NewOffset().At(1000), kgo.ConsumeResetOffset(kgo.NoResetOffset()), kgo.KeepRetryableFetchErrors())
 	defer none.Close()
-	limit, cancel := context.WithTimeout(ctx, 20*time.Second)
+	limit, cancel := context.WithTimeout(ctx, Limit)
 	defer cancel()
 	return answer + " none=" + errorName(none.PollFetches(limit).Err0())
 }
 
 func unknown() string {
 	name := topic("few", 1, nil)
-	producer := client(kgo.AllowAutoTopicCreation(), kgo.UnknownTopicRetries(8))
+	// The topic is known a moment after it was asked for.
+	producer := client(kgo.AllowAutoTopicCreation(), kgo.UnknownTopicRetries(-1), kgo.RecordDeliveryTimeout(Limit))
 	defer producer.Close()
 	auto := errorName(producer.ProduceSync(ctx, &kgo.Record{Topic: prefix + "auto", Value: []byte("x")}).FirstErr())
 	strict := client(kgo.UnknownTopicRetries(1))
@@ -563,5 +565,5 @@ func main() {
 	for _, one := range codecs {
 		checks = append(checks, Check{Name: "codec-" + one.label, Run: func() string { return codec(one.label, one.codec) }})
 	}
-	os.Exit(Run("franz-go", 5, 90*time.Second, checks))
+	os.Exit(Run("franz-go", 5, 10*time.Minute, checks))
 }

@@ -102,9 +102,12 @@ func Require(condition bool, what string, values ...any) {
 	}
 }
 
-// Until waits, for 40 seconds at most, until condition holds.
+// Limit is how long something may take that is waited for: a limit against hangs, not a measure of speed.
+const Limit = 3 * time.Minute
+
+// Until waits, for Limit at most, until condition holds.
 func Until(what string, condition func() bool) {
-	end := time.Now().Add(40 * time.Second)
+	end := time.Now().Add(Limit)
 	for !condition() {
 		Require(time.Now().Before(end), "waited too long until %s", what)
 		time.Sleep(20 * time.Millisecond)

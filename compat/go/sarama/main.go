@@ -38,7 +38,9 @@ func config() *sarama.Config {
 	config.Consumer.Offsets.Initial = sarama.OffsetOldest
 	config.Consumer.Offsets.AutoCommit.Interval = 100 * time.Millisecond
 	config.Consumer.Group.Heartbeat.Interval = 300 * time.Millisecond
-	config.Consumer.Group.Rebalance.Timeout = 15 * time.Second
+	config.Consumer.Group.Session.Timeout = time.Minute
+	config.Consumer.Group.Rebalance.Timeout = 2 * time.Minute
+	config.Net.ReadTimeout = Limit
 	return config
 }
 
@@ -103,7 +105,7 @@ func readFrom(config *sarama.Config, topic string, partition int32, offset int64
 		select {
 		case message := <-one.Messages():
 			messages = append(messages, message)
-		case <-time.After(40 * time.Second):
+		case <-time.After(Limit):
 			panic(fmt.Sprintf("got %d records of %d", len(messages), count))
 		}
 	}
@@ -373,16 +375,20 @@ func seek() string {
 
 func unknown() string {
 	name := topic("few", 1)
+	// The topic is known a moment after it was asked for.
+	auto := config()
+	auto.Metadata.Retry.Max = int(Limit / auto.Metadata.Retry.Backoff)
 	plain := config()
 	plain.Producer.Retry.Max = 1
 	strict := config()
 	strict.Metadata.AllowAutoTopicCreation = false
 	strict.Metadata.Retry.Max = 1
 	strict.Producer.Retry.Max = 1
-	_, there := Get(admin.ListTopics())[prefix+"nobody"]
-	return fmt.Sprintf("auto=%s nobody=%s partition=%s listed=%t", errorName(send(config(), &sarama.ProducerMessage{Topic: prefix + "auto", Value: text("x")})),
+	sent := fmt.Sprintf("auto=%s nobody=%s partition=%s", errorName(send(auto, &sarama.ProducerMessage{Topic: prefix + "auto", Value: text("x")})),
 		errorName(send(strict, &sarama.ProducerMessage{Topic: prefix + "nobody", Value: text("x")})),
-		errorName(send(plain, &sarama.ProducerMessage{Topic: name, Partition: 9, Value: text("x")})), there)
+		errorName(send(plain, &sarama.ProducerMessage{Topic: name, Partition: 9, Value: text("x")})))
+	_, there := Get(admin.ListTopics())[prefix+"nobody"]
+	return fmt.Sprintf("%s listed=%t", sent, there)
 }
 
 func main() {
@@ -407,5 +413,5 @@ func main() {
 		"lz4": sarama.CompressionLZ4, "zstd": sarama.CompressionZSTD} {
 		checks = append(checks, Check{Name: "codec-" + label, Run: func() string { return codec(label, one) }})
 	}
-	os.Exit(Run("sarama", 5, 90*time.Second, checks))
+	os.Exit(Run("sarama", 5, 10*time.Minute, checks))
 }

@@ -18,13 +18,14 @@ use crate::tools::Tools;
 const PARTITIONS: &str = "6";
 
 /// How long a step of the client may take, from a start of the broker to the next acks.
-const STEP_LIMIT: Duration = Duration::from_secs(60);
+const STEP_LIMIT: Duration = Duration::from_secs(600);
 
 /// Clients at work in a process of their own, which tells how much is acked (`compat/go/crash`, `compat/go/churn`).
+/// Killed when dropped.
 pub struct Work {
     process: Child,
     acked: Arc<AtomicU64>,
-    reader: JoinHandle<String>,
+    reader: Option<JoinHandle<String>>,
 }
 
 impl Work {
@@ -53,7 +54,7 @@ impl Work {
             }
             last
         });
-        Ok(Work { process, acked, reader })
+        Ok(Work { process, acked, reader: Some(reader) })
     }
 
     /// Records acked so far, as it last told.
@@ -76,9 +77,16 @@ impl Work {
     pub fn finish(mut self) -> Result<String> {
         drop(self.process.stdin.take());
         let status = self.process.wait()?;
-        let last = self.reader.join().unwrap_or_default();
+        let last = self.reader.take().and_then(|reader| reader.join().ok()).unwrap_or_default();
         ensure!(status.success(), "the client ended with {status}");
         Ok(last)
+    }
+}
+
+impl Drop for Work {
+    fn drop(&mut self) {
+        self.process.kill().ok();
+        self.process.wait().ok();
     }
 }
 

@@ -1,9 +1,10 @@
 //! The example of `examples/flights`: real rows through one topic to three consumers in three
 //! languages, with a `kill -9` of the broker in the middle.
 
+use std::collections::HashSet;
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -27,8 +28,8 @@ const PARTITIONS: &str = "6";
 /// How long the sending takes at least, so that there is a middle to be killed in.
 const SENDING_SECONDS: u64 = 6;
 
-/// How long consumers may take for what is left when all is sent.
-const READ_LIMIT: Duration = Duration::from_secs(120);
+/// How long producer and consumers may take for their parts: against hangs.
+const READ_LIMIT: Duration = Duration::from_secs(900);
 
 /// The broker under test, as far as this example treats it.
 enum Broker<'a> {
@@ -68,10 +69,29 @@ impl Broker<'_> {
     }
 }
 
+/// A process of the example; killed when dropped.
+struct Process(Child);
+
+impl Process {
+    /// Sends it a signal, by its name.
+    fn signal(&self, name: &str) -> Result<()> {
+        let status = Command::new("kill").args([&format!("-{name}"), &self.0.id().to_string()]).status()?;
+        ensure!(status.success(), "kill -{name} ended with {status}");
+        Ok(())
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        self.0.kill().ok();
+        self.0.wait().ok();
+    }
+}
+
 /// A consumer's process; it leaves the group when its standard input is closed.
 struct Consumer {
-    process: Child,
-    output: std::path::PathBuf,
+    process: Process,
+    output: PathBuf,
 }
 
 impl Consumer {
@@ -85,20 +105,16 @@ impl Consumer {
             .stderr(File::create(folder.join(format!("{name}.log")))?)
             .spawn()
             .with_context(|| format!("cannot start {name}"))?;
-        Ok(Consumer { process, output })
+        Ok(Consumer { process: Process(process), output })
     }
 
     fn stop(mut self) -> Result<()> {
-        drop(self.process.stdin.take());
-        let end = Instant::now() + Duration::from_secs(20);
-        while Instant::now() < end {
-            if self.process.try_wait()?.is_some() {
-                return Ok(());
-            }
+        drop(self.process.0.stdin.take());
+        let end = Instant::now() + READ_LIMIT;
+        while self.process.0.try_wait()?.is_none() {
+            ensure!(Instant::now() < end, "a consumer does not leave ({})", self.output.display());
             thread::sleep(Duration::from_millis(20));
         }
-        self.process.kill()?;
-        self.process.wait()?;
         Ok(())
     }
 }
@@ -129,14 +145,23 @@ pub fn run(tools: &Tools, binary: Option<&Path>, folder: &Path, rows: u64) -> Re
     crash::once(&creator, &["create", &bootstrap, TOPIC, PARTITIONS])?;
 
     let start = Instant::now();
+    // Two from the beginning; the third joins when a part is read, and takes its share over. Rows are sent when the
+    // group is settled: who came too late for them all would have nothing to read.
+    let settled = |members: &str| crash::once(&creator, &["members", &bootstrap, GROUP, members]);
+    let mut consumers = vec![
+        Consumer::start(script("consume.py"), &bootstrap, folder, "consumed in Python")?,
+        Consumer::start(node()?, &bootstrap, folder, "consumed in Node")?,
+    ];
+    settled("2")?;
     let acks = folder.join("acks");
-    let mut producer = script("produce.py")
+    let producer = script("produce.py")
         .args([&bootstrap, TOPIC, &rows.to_string(), &(rows / SENDING_SECONDS).to_string()])
         .arg(&acks)
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .spawn()?;
-    let lines = BufReader::new(producer.stdout.take().context("its output is piped")?).lines();
+    let mut producer = Process(producer);
+    let lines = BufReader::new(producer.0.stdout.take().context("its output is piped")?).lines();
     let acked = Arc::new(AtomicU64::new(0));
     let count = Arc::clone(&acked);
     thread::spawn(move || {
@@ -145,32 +170,31 @@ pub fn run(tools: &Tools, binary: Option<&Path>, folder: &Path, rows: u64) -> Re
             count.store(number.unwrap_or(0), Ordering::Relaxed);
         }
     });
-    // Two from the beginning; the third joins when a part is read, and takes its share over.
-    let mut consumers = vec![
-        Consumer::start(script("consume.py"), &bootstrap, folder, "consumed in Python")?,
-        Consumer::start(node()?, &bootstrap, folder, "consumed in Node")?,
-    ];
     wait(&acked, &mut producer, rows / 4)?;
+    producer.signal("STOP")?;
     consumers.push(Consumer::start(Command::new(&go), &bootstrap, folder, "consumed in Go")?);
+    settled("3")?;
+    producer.signal("CONT")?;
     wait(&acked, &mut producer, rows / 2)?;
     let killed_at = acked.load(Ordering::Relaxed);
     eprintln!("      kill -9 after {killed_at} acks");
     broker.kill()?;
     thread::sleep(Duration::from_secs(1));
     broker.start_again()?;
-    let status = producer.wait()?;
+    let status = producer.0.wait()?;
     ensure!(status.success(), "the producer ended with {status}");
 
     let end = Instant::now() + READ_LIMIT;
     let outputs: Vec<_> = consumers.iter().map(|consumer| consumer.output.clone()).collect();
-    let mut settled = (0, Instant::now());
-    // Until nothing has come for three seconds and there is enough of it.
+    let mut last = (0, Instant::now());
+    // Until all places of the log were read and nothing has come for three seconds.
     loop {
-        let read: u64 = outputs.iter().map(|path| count_lines(path)).sum();
-        if read != settled.0 {
-            settled = (read, Instant::now());
+        let lines: u64 = outputs.iter().map(|path| count_lines(path)).sum();
+        if lines != last.0 {
+            last = (lines, Instant::now());
         }
-        if (rows <= read && Duration::from_secs(3) < settled.1.elapsed()) || end < Instant::now() {
+        let is_settled = Duration::from_secs(3) < last.1.elapsed();
+        if (is_settled && rows <= places(&outputs)) || end < Instant::now() {
             break;
         }
         thread::sleep(Duration::from_millis(200));
@@ -200,14 +224,26 @@ pub fn run(tools: &Tools, binary: Option<&Path>, folder: &Path, rows: u64) -> Re
 }
 
 /// Waits until so many rows are acked.
-fn wait(acked: &AtomicU64, producer: &mut Child, rows: u64) -> Result<()> {
+fn wait(acked: &AtomicU64, producer: &mut Process, rows: u64) -> Result<()> {
     let end = Instant::now() + READ_LIMIT;
     while acked.load(Ordering::Relaxed) < rows {
-        ensure!(producer.try_wait()?.is_none(), "the producer ended early");
+        ensure!(producer.0.try_wait()?.is_none(), "the producer ended early");
         ensure!(Instant::now() < end, "{} rows acked after {READ_LIMIT:?}", acked.load(Ordering::Relaxed));
         thread::sleep(Duration::from_millis(5));
     }
     Ok(())
+}
+
+/// How many records there are in these files: a record that was handed out again has its place once more.
+fn places(outputs: &[PathBuf]) -> u64 {
+    let mut places = HashSet::new();
+    for output in outputs {
+        for line in fs::read_to_string(output).unwrap_or_default().lines() {
+            let mut words = line.split(' ').skip(1);
+            places.insert((words.next().map(str::to_owned), words.next().map(str::to_owned)));
+        }
+    }
+    places.len() as u64
 }
 
 fn count_lines(path: &Path) -> u64 {

@@ -99,7 +99,7 @@ fn harm(
 ) -> Result<()> {
     let mut lingerers = Vec::new();
     while Instant::now() < end {
-        let mut stream = TcpStream::connect_timeout(&address, Duration::from_secs(10))
+        let mut stream = TcpStream::connect_timeout(&address, Duration::from_secs(120))
             .context("Ottla accepts no connection any more")?;
         stream.set_read_timeout(Some(ANSWER_LIMIT))?;
         stream.set_write_timeout(Some(Duration::from_secs(2)))?;

@@ -5,14 +5,10 @@ use std::fs::{self, File};
 use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
 
-use crate::kafka::{stop, wait_for_port};
-
-/// How long Ottla may take to accept its first connection; after a crash it looks through its logs.
-const START_LIMIT: Duration = Duration::from_secs(60);
+use crate::kafka::{START_LIMIT, stop, wait_for_port};
 
 /// Where tests look for free ports, unless `OTTLA_PORTS` names another first one: below the ports that the system
 /// hands to outgoing connections, so that nobody takes a broker's port while it is down.

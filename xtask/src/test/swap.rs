@@ -5,17 +5,14 @@
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 
 use super::dump::{self, files, output};
 use super::ottla::free_ports;
-use crate::kafka::{Kafka, stop, wait_for_port};
+use crate::kafka::{Kafka, START_LIMIT, stop, wait_for_port};
 use crate::tools::{Tools, run as run_command};
 
-/// How long Ottla may take to accept its first connection.
-const START_LIMIT: Duration = Duration::from_secs(60);
 /// Groups begin at once.
 const SETTINGS: &[(&str, &str)] = &[("group.initial.rebalance.delay.ms", "0")];
 /// What Ottla prints goes to this file.
