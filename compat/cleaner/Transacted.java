@@ -238,7 +238,10 @@ public final class Transacted {
         return new KafkaProducer<>(properties);
     }
 
-    /** Compacts all but the active segment, in the later rounds with a few more records in it. */
+    /**
+     * Compacts all but the active segment, in the later rounds with a few more records in it. What a compaction marks for
+     * deletion the next one takes: so each side compacts after each segment that is closed, neither more often nor less.
+     */
     private void round(String topic, long seed, int round) throws Exception {
         TopicPartition partition = new TopicPartition(topic, 0);
         if (round == 0) {
@@ -253,12 +256,17 @@ public final class Transacted {
                     producer.send(new ProducerRecord<>(topic, 0, it.timestamp(), it.key(), it.value()));
                 }
                 producer.flush();
+                untilCompacted(side, partition);
                 ProducerRecord<String, String> it = record("closer", step + 1, "closed");
                 Future<RecordMetadata> closed = producer.send(new ProducerRecord<>(topic, 0, it.timestamp(), it.key(), it.value()));
                 producer.flush();
                 closed.get();
             }
         }
+        untilCompacted(side, partition);
+    }
+
+    private static void untilCompacted(Side side, TopicPartition partition) throws Exception {
         List<String> logs = side.files(partition, ".log");
         side.untilCleaned(partition, Side.base(logs.get(logs.size() - 1)));
     }
