@@ -287,6 +287,10 @@ impl World {
                 Err(error) if error.to_string().contains("the power was cut") => return,
                 read => read.unwrap(),
             };
+            let told = match log.aborted_transactions(at, &read) {
+                Err(error) if error.to_string().contains("the power was cut") => return,
+                told => told.unwrap().unwrap(),
+            };
             for batch in batches(&read.records.to_bytes().unwrap()) {
                 let batch = batch.unwrap();
                 batch.check_crc().unwrap();
@@ -301,6 +305,17 @@ impl World {
                     let record_found = Record { timestamp: record.timestamp, key, value };
                     assert_eq!(sent.get(&record.offset), Some(&record_found), "at {}", record.offset);
                     found.insert(record.offset, record_found);
+                    let is_told = told.iter().any(|it| {
+                        it.producer_id == batch.producer_id()
+                            && it.first_offset <= record.offset
+                            && record.offset <= it.last_offset
+                    });
+                    let is_aborted = batch.is_transactional() && aborted.contains(&record.offset);
+                    assert_eq!(
+                        is_told, is_aborted,
+                        "{} and the aborted transactions {told:?}",
+                        record.offset
+                    );
                 }
             }
             assert!(at < read.next_offset, "a read at {at} does not come further");

@@ -1,7 +1,10 @@
 //! What one log does, on a simulated disk.
 
 mod cleaning;
+mod cut;
+mod indexes;
 mod kept;
+mod retained;
 mod stops;
 
 use super::*;

@@ -15,7 +15,11 @@ struct Compacted {
 
 impl Compacted {
     fn new() -> Compacted {
-        let fixture = Fixture::new(LogConfig::default());
+        Compacted::of(LogConfig::default())
+    }
+
+    fn of(config: LogConfig) -> Compacted {
+        let fixture = Fixture::new(config);
         let log = fixture.log();
         Compacted { fixture, log }
     }
@@ -238,4 +242,25 @@ fn without_timestamps_records_are_as_old_as_their_file_also_when_it_was_cleaned(
         (read_all(&log, 0, 1000), first().modified_ms().unwrap()),
         ("1+1".to_owned(), Some(written_ms))
     );
+}
+
+#[test]
+fn a_reader_goes_on_behind_a_gap_that_a_cleaning_left_at_a_segments_end() {
+    let it = Compacted::of(LogConfig { segment_bytes: 300, ..LogConfig::default() });
+    let large = "x".repeat(100);
+    it.append(&format!("b={large}"));
+    it.append("a=1");
+    it.log.roll().unwrap();
+    it.append(&format!("c={large}"));
+    it.append("a=2");
+    assert_eq!(it.clean(5000), "0+1 2+1 3+1");
+    assert_eq!(it.log.segment_count(), 3, "too large to become one");
+    for max_bytes in [1, 1000] {
+        let read = it.log.read(Offset(1), max_bytes, Offset(4), true).unwrap();
+        let bytes = read.records.to_bytes().unwrap();
+        assert_eq!(batches(&bytes).next().unwrap().unwrap().base_offset(), Offset(2));
+    }
+    // Nothing is there that may be seen.
+    let read = it.log.read(Offset(1), 1000, Offset(2), true).unwrap();
+    assert_eq!((read.records.size(), read.next_offset), (0, Offset(2)));
 }
