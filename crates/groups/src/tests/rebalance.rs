@@ -211,7 +211,7 @@ fn members_that_do_not_ask_for_their_assignment_are_out() {
            > sync a-1: x
          12s beat b-2
            > beat b-2: ok
-         15s beat a-1
+         13s beat a-1
            > beat a-1: ok
          19s beat b-2
            > beat b-2: UnknownMemberId
