@@ -19,6 +19,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Waker};
 
+mod bounds;
 mod topic_configs;
 
 pub(crate) const NODE: NodeId = NodeId(1);
