@@ -18,8 +18,8 @@ import org.apache.kafka.common.serialization.ByteArrayDeserializer;
  * A member of a churned group: Kafka's Java consumer. Arguments: BOOTSTRAP TOPIC GROUP OUTPUT STRATEGY.
  *
  * STRATEGY is an assignor of classic groups, or `consumer` for the protocol of KIP-848. Writes `own GENERATION PARTITION...`
- * for each assignment in a classic group, and `read PARTITION OFFSET VALUE` for each record; commits after it has written,
- * and leaves the group when its standard input ends.
+ * for each assignment in a classic group, `begin PARTITION...` for what is new in any, and `read PARTITION OFFSET VALUE` for
+ * each record; commits after it has written, and leaves the group when its standard input ends.
  */
 public final class Member {
     public static void main(String[] arguments) throws Exception {
@@ -36,7 +36,7 @@ public final class Member {
         }).start();
         try (BufferedWriter output = Files.newBufferedWriter(Path.of(arguments[3]), StandardCharsets.UTF_8);
                 KafkaConsumer<byte[], byte[]> consumer = new KafkaConsumer<>(settings(arguments[0], arguments[2], strategy))) {
-            consumer.subscribe(List.of(topic), strategy.equals("consumer") ? new Owned(null, null) : new Owned(consumer, output));
+            consumer.subscribe(List.of(topic), new Owned(consumer, output, !strategy.equals("consumer")));
             while (running.get()) {
                 try {
                     for (ConsumerRecord<byte[], byte[]> record : consumer.poll(Duration.ofMillis(200))) {
@@ -73,18 +73,23 @@ public final class Member {
         return settings;
     }
 
-    /** Writes down what it is given in which generation, unless there is nowhere to write. */
-    private record Owned(KafkaConsumer<?, ?> consumer, BufferedWriter output) implements ConsumerRebalanceListener {
+    /** Writes down what it is given, and in which generation where there are generations. */
+    private record Owned(KafkaConsumer<?, ?> consumer, BufferedWriter output, boolean isClassic) implements ConsumerRebalanceListener {
         @Override
         public void onPartitionsAssigned(Collection<TopicPartition> added) {
-            if (output == null) return;
-            String partitions = consumer.assignment().stream().map(it -> " " + it.partition()).sorted().collect(Collectors.joining());
             try {
-                output.write("own " + consumer.groupMetadata().generationId() + partitions + "\n");
+                output.write("begin" + listed(added) + "\n");
+                if (isClassic) {
+                    output.write("own " + consumer.groupMetadata().generationId() + listed(consumer.assignment()) + "\n");
+                }
                 output.flush();
             } catch (java.io.IOException error) {
                 throw new java.io.UncheckedIOException(error);
             }
+        }
+
+        private static String listed(Collection<TopicPartition> partitions) {
+            return partitions.stream().map(it -> " " + it.partition()).sorted().collect(Collectors.joining());
         }
 
         @Override

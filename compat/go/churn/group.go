@@ -73,8 +73,15 @@ type group struct {
 	// How much of each member's output has been looked at, and who owned what in which generation.
 	seen   map[string]int64
 	owners map[string]string
-	twice  int
+	// The last offset that a member has read of a partition since it was assigned to it; of those that tell when that is.
+	at map[string]int64
+	// How many reads came behind another one of the same assignment, as they must.
+	followed int
+	twice    int
 }
+
+// Where a member begins to read when a partition is assigned to it: at what somebody has committed.
+const unknown = -1
 
 // churn starts all members, and then disturbs one after the other until stop.
 func (g *group) churn(start starter, kinds []kind, random *rand.Rand, pause time.Duration, stop <-chan struct{}) {
@@ -216,7 +223,7 @@ func (g *group) stop() {
 // look reads what the members have written since it last did.
 func (g *group) look() {
 	if g.read == nil {
-		g.read, g.seen, g.owners, g.readers = map[int64]bool{}, map[string]int64{}, map[string]string{}, map[string]int{}
+		g.read, g.seen, g.owners, g.readers, g.at = map[int64]bool{}, map[string]int64{}, map[string]string{}, map[string]int{}, map[string]int64{}
 	}
 	for _, path := range Get(filepath.Glob(filepath.Join(g.folder, "*"))) {
 		if strings.HasSuffix(path, ".log") {
@@ -242,6 +249,22 @@ func (g *group) look() {
 				}
 				g.read[value] = true
 				g.readers[client]++
+				place, offset := path+"/"+words[1], Get(strconv.ParseInt(words[2], 10, 64))
+				if last, told := g.at[place]; told {
+					// No record is missing in the log, and nothing but an assignment moves a member.
+					switch {
+					case last == unknown:
+					case offset == last+1:
+						g.followed++
+					default:
+						g.complain("%s reads offset %d of partition %s behind offset %d", filepath.Base(path), offset, words[1], last)
+					}
+					g.at[place] = offset
+				}
+			case "begin":
+				for _, partition := range words[1:] {
+					g.at[path+"/"+partition] = unknown
+				}
 			case "own":
 				for _, partition := range words[2:] {
 					place := words[1] + "/" + partition
@@ -308,6 +331,6 @@ func (g *group) watch(running context.Context, admin *kadm.Client) {
 
 // told is what the group went through.
 func (g *group) told() string {
-	return fmt.Sprintf("%s: %d members, %d left, %d killed, %d paused, %d read twice, %d offsets seen to go back, read by %v",
-		g.name, g.started, g.left, g.killed, g.stops, g.twice, g.back, strings.TrimPrefix(fmt.Sprint(g.readers), "map"))
+	return fmt.Sprintf("%s: %d members, %d left, %d killed, %d paused, %d read twice, %d seen in order, %d offsets seen to go back, read by %v",
+		g.name, g.started, g.left, g.killed, g.stops, g.twice, g.followed, g.back, strings.TrimPrefix(fmt.Sprint(g.readers), "map"))
 }

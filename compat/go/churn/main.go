@@ -4,8 +4,9 @@
 //	churn member KIND BOOTSTRAP TOPIC GROUP OUTPUT                          one of the members
 //
 // Each member is a process of its own, so that `kill -9` and SIGSTOP do to it what they do to a real one. What is checked,
-// for each group: every acked record is consumed; no partition has two owners in one generation; committed offsets never
-// go back (but see group.cooperative), and end where the log does. PAUSE is the longest pause, in seconds.
+// for each group: every acked record is consumed; no partition has two owners in one generation; from an assignment on a
+// member reads a partition's records one after the other, none of them skipped and none again (of the clients that tell
+// when they are given what); committed offsets never go back (but see group.cooperative), and end where the log does. PAUSE is the longest pause, in seconds.
 package main
 
 import (
@@ -116,6 +117,7 @@ func work(bootstrap, topic, folder string, start starter, seed uint64, pause tim
 	for _, group := range all {
 		summary += "; " + group.told()
 		Require(len(group.complaints) == 0, "%s: %v", group.name, group.complaints)
+		Require(group.followed > 0, "%s: no member has told where it begins to read", group.name)
 	}
 	fmt.Println(summary)
 }

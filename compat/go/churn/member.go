@@ -17,7 +17,8 @@ import (
 )
 
 // member is a consumer of a group, in a process of its own. It writes `own GENERATION PARTITION...` for each assignment
-// it is given, and `read PARTITION OFFSET VALUE` for each record before it commits; it leaves when stdin ends.
+// it is given, `begin PARTITION...` for what is new in it, and `read PARTITION OFFSET VALUE` for each record before it
+// commits; it leaves when stdin ends.
 func member(kind, bootstrap, topic, group, path string) {
 	out := &output{file: Get(os.Create(path))}
 	running, stop := context.WithCancel(ctx)
@@ -55,6 +56,11 @@ func (out *output) own(generation int32, partitions []int32) {
 	}
 }
 
+// begin is called before the first of the partitions' records is read by this assignment.
+func (out *output) begin(partitions []int32) {
+	Get(fmt.Fprintln(out.file, "begin", strings.Trim(fmt.Sprint(partitions), "[]")))
+}
+
 func franz(running context.Context, out *output, bootstrap, topic, group string, protocol ...kgo.Opt) {
 	owned := map[int32]bool{}
 	tell := func(client *kgo.Client) {
@@ -78,6 +84,7 @@ func franz(running context.Context, out *output, bootstrap, topic, group string,
 			for _, partition := range added[topic] {
 				owned[partition] = true
 			}
+			out.begin(added[topic])
 			tell(client)
 		}),
 		kgo.OnPartitionsRevoked(give), kgo.OnPartitionsLost(give))
@@ -107,6 +114,7 @@ type handler struct{ out *output }
 func (h handler) Setup(session sarama.ConsumerGroupSession) error {
 	for _, partitions := range session.Claims() {
 		h.out.own(session.GenerationID(), partitions)
+		h.out.begin(partitions)
 	}
 	return nil
 }
