@@ -61,6 +61,20 @@ fn retention_deletes_nothing_that_is_not_committed() {
 }
 
 #[test]
+fn neither_a_compacted_topic_nor_one_without_limits_loses_old_records() {
+    let unlimited = [("retention.ms", "-1"), ("retention.bytes", "-1")];
+    let compacted = [("cleanup.policy", "compact"), ("retention.ms", "1"), ("retention.bytes", "1")];
+    for settings in [&unlimited[..], &compacted[..]] {
+        let it = ByHand::on(&SimulatedDisk::new(34), settings);
+        transact(&it.partition, 7, None);
+        transact(&it.partition, 7, Some(true));
+        it.partition.log().roll().unwrap();
+        it.commit();
+        assert_eq!(it.partition.retain(i64::MAX).unwrap().deleted_segments, 0, "{settings:?}");
+    }
+}
+
+#[test]
 fn offsets_are_found_only_where_consumers_see_them() {
     let it = partly_committed(&[]);
     let find =

@@ -508,6 +508,7 @@ fn a_failed_write_or_sync_takes_the_directory_offline_for_good() {
         assert!(matches!(refused, AppendError::Storage(StorageError::Offline { .. })), "{refused}");
         assert!(fixture.directory.commit_queue().sync_waiting().is_err());
         assert!(fixture.directory.checkpoint(0).is_err());
+        assert!(fixture.directory.write_high_watermarks([(partition(), Offset(2))]).is_err());
         assert!(fixture.directory.close(0).is_err());
     }
 }
@@ -778,7 +779,13 @@ fn high_watermarks_come_back() {
     fixture.directory.write_high_watermarks([(partition(), Offset(7))]).unwrap();
     fixture.crash();
     assert_eq!(fixture.directory.high_watermark(&partition()), Some(Offset(7)));
-    assert_eq!(fixture.directory.high_watermark(&TopicPartition::new("other", 0)), None);
+    let other = TopicPartition::new("other", 0);
+    assert_eq!(fixture.directory.high_watermark(&other), None);
+    // What is not named stays.
+    fixture.directory.write_high_watermarks([(other.clone(), Offset(9))]).unwrap();
+    fixture.crash();
+    assert_eq!(fixture.directory.high_watermark(&partition()), Some(Offset(7)));
+    assert_eq!(fixture.directory.high_watermark(&other), Some(Offset(9)));
 }
 
 #[test]

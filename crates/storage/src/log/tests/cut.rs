@@ -96,8 +96,10 @@ fn what_was_cut_off_stays_so_after_a_power_cut() {
         fixture.sync();
         if seed % 2 == 0 {
             fixture.directory.checkpoint(i64::MAX).unwrap();
+            fixture.directory.root().set_cleaned_to(&partition(), Some(Offset(8))).unwrap();
         }
         log.truncate_to(Offset(4)).unwrap();
+        assert!(fixture.directory.root().cleaned_to(&partition()).is_none_or(|to| to == Offset(4)));
         assert_eq!(
             (log.recovery_point().min(Offset(4)), log.durable_end()),
             (log.recovery_point(), Offset(4))

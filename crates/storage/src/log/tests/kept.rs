@@ -192,7 +192,9 @@ fn of_cleaned_segments_aborted_transactions_are_told_as_long_as_records_of_them_
         aborted.iter().map(|it| (it.first_offset.0, it.last_offset.0)).collect::<Vec<_>>()
     };
     assert_eq!(told(&it), [(0, 3)]);
+    let read = it.log.read(Offset(0), 1, Offset(5), true).unwrap();
     assert_eq!(it.clean(5000), "1+1 2+0 3+1! 4+1");
+    assert_eq!(it.log.aborted_transactions(Offset(0), &read).unwrap(), None, "it is to be read again");
     assert_eq!(told(&it), [(0, 3)], "the batch is there, if empty, and so is the marker");
 }
 
