@@ -132,11 +132,6 @@ impl BrokerConfig {
         self.given.get(name).map(String::as_str)
     }
 
-    /// Every setting of the static layer, by name.
-    pub fn all_given(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.given.iter().map(|(name, value)| (name.as_str(), value.as_str()))
-    }
-
     /// Every setting for all brokers, by name.
     pub(crate) fn all_cluster(&self) -> impl Iterator<Item = (&str, &str)> {
         self.cluster.iter().map(|(name, value)| (name.as_str(), value.as_str()))

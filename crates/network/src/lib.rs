@@ -29,7 +29,7 @@ mod transport;
 mod tests;
 
 pub use answer::{Answer, FileRange, OnFailure, Outcome, Piece, Service};
-pub use connection::{ClientSoftware, Connection, Principal};
+pub use connection::Connection;
 pub use limits::Limits;
 pub use network::{Bound, ListenError, Network};
 pub use stats::Stats;

@@ -663,12 +663,6 @@ async fn a_connection_tells_who_it_is() {
     let connection = Connection::new(7, "127.0.0.1:5".parse().unwrap(), local, "PLAINTEXT".into());
     assert_eq!((connection.id(), connection.peer().port(), connection.local()), (7, 5, local));
     assert_eq!(&**connection.listener(), "PLAINTEXT");
-    assert_eq!(connection.principal().name, "ANONYMOUS");
-    connection.set_principal(Principal { kind: "User".into(), name: "anna".into() });
-    assert_eq!(connection.principal().name, "anna");
-    assert_eq!(connection.client_software(), None);
-    connection.set_client_software(ClientSoftware { name: "kafka".into(), version: "1".into() });
-    assert_eq!(connection.client_software().unwrap().name, "kafka");
 }
 
 #[tokio::test]

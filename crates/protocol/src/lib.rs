@@ -47,7 +47,7 @@ pub use frame::{
     encode_response_frame,
 };
 pub use header::{RequestHeader, ResponseHeader};
-pub use message::{Message, Request, Structure, decode_exact, decode_from, encode, encoded_size};
+pub use message::{Message, Request, Structure, decode_exact, decode_from, encode};
 pub use ottla_ids::Uuid;
 pub use payload::{Gap, Payload};
 pub use reader::{DecodeError, RawTaggedField, Reader, TEXT_SIZE_MAX};

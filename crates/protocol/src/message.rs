@@ -87,13 +87,6 @@ pub(crate) fn encode_after<M: Message>(
     Ok(bytes)
 }
 
-/// How many bytes [`encode`] gives, those sent from elsewhere included.
-pub fn encoded_size<M: Message>(message: &M, version: i16) -> Result<usize, EncodeError> {
-    let mut sizer = Sizer::new();
-    checked_write(message, &mut sizer, version)?;
-    Ok(sizer.size())
-}
-
 /// Writes the message, when it has that version at all.
 pub(crate) fn checked_write<M: Message, S: Sink>(
     message: &M,

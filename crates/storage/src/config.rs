@@ -47,7 +47,7 @@ impl Default for LogConfig {
 
 impl LogConfig {
     /// Whether appended records count only once they are durable.
-    pub fn is_durable_first(&self) -> bool {
+    pub(crate) fn is_durable_first(&self) -> bool {
         self.flush_messages <= 1
     }
 

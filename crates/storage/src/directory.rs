@@ -356,10 +356,8 @@ pub struct LogDirectory {
     queue: Arc<CommitQueue>,
     /// Given back when the directory is closed.
     lock: Mutex<Option<Lock>>,
-    meta: MetaProperties,
     directory_id: Uuid,
     was_clean: bool,
-    previous_broker_epoch: Option<i64>,
     high_watermarks: Mutex<Offsets>,
     logs: RwLock<BTreeMap<TopicPartition, Arc<Log>>>,
     /// Logs that lack what was durable, and what.
@@ -400,7 +398,7 @@ impl LogDirectory {
         let lock_path = path.join(LOCK);
         let lock = disk.lock(&lock_path).at("lock", &lock_path)?;
         let Some(lock) = lock else { return Err(StorageError::Locked { path: lock_path }) };
-        let (meta, directory_id) = take_meta(&disk, path, options)?;
+        let directory_id = take_meta(&disk, path, options)?;
 
         // From here on the directory is not clean, and a power cut must not make it look so.
         let marker = path.join(CLEAN_SHUTDOWN);
@@ -472,10 +470,8 @@ impl LogDirectory {
             queue: Arc::new(CommitQueue::new(Arc::clone(&root), journal)),
             root,
             lock: Mutex::new(Some(lock)),
-            meta,
             directory_id,
             was_clean,
-            previous_broker_epoch: content.as_deref().and_then(broker_epoch),
             high_watermarks: Mutex::new(high_watermarks),
             logs: RwLock::default(),
             damaged,
@@ -500,11 +496,6 @@ impl LogDirectory {
         &self.root.path
     }
 
-    /// What `meta.properties` says.
-    pub fn meta(&self) -> &MetaProperties {
-        &self.meta
-    }
-
     /// The directory's own id (KIP-858).
     pub fn id(&self) -> Uuid {
         self.directory_id
@@ -513,12 +504,6 @@ impl LogDirectory {
     /// Whether it was closed in order the last time.
     pub fn was_clean(&self) -> bool {
         self.was_clean
-    }
-
-    /// The broker epoch in which it was closed in order the last time (KIP-966); `None` after a crash, or
-    /// where it is not known.
-    pub fn previous_broker_epoch(&self) -> Option<i64> {
-        self.previous_broker_epoch
     }
 
     /// Why the directory is offline, if it is: since a write or a sync failed.
@@ -628,7 +613,7 @@ impl LogDirectory {
     }
 
     /// All logs that are open, by name.
-    pub fn logs(&self) -> Vec<Arc<Log>> {
+    pub(crate) fn logs(&self) -> Vec<Arc<Log>> {
         self.logs.read().values().cloned().collect()
     }
 
@@ -771,7 +756,7 @@ impl LogDirectory {
     }
 
     /// Bytes that would have to be checked after a crash now.
-    pub fn unrecoverable_bytes(&self) -> u64 {
+    pub(crate) fn unrecoverable_bytes(&self) -> u64 {
         self.root.unrecoverable.load(Ordering::Relaxed)
     }
 
@@ -847,7 +832,7 @@ impl LogDirectory {
     /// Closes the directory in order: all logs are made durable and complete, so that the next start reads
     /// none of them. Nothing may be appended any more, and the thread that served the commit queue has ended.
     ///
-    /// `broker_epoch` is noted for the next registration (KIP-966); -1 if there is none.
+    /// `broker_epoch` is noted for Apache Kafka's next registration (KIP-966); -1 if there is none.
     ///
     /// # Errors
     /// Where something cannot be written: the next start will be one as after a crash.
@@ -896,12 +881,8 @@ fn create_durably(disk: &Disk, path: &Path) -> Result<(), StorageError> {
     Ok(())
 }
 
-/// Reads `meta.properties`, or writes it.
-fn take_meta(
-    disk: &Disk,
-    path: &Path,
-    options: &DirectoryOptions,
-) -> Result<(MetaProperties, Uuid), StorageError> {
+/// Reads `meta.properties`, or writes it; the directory's id in it.
+fn take_meta(disk: &Disk, path: &Path, options: &DirectoryOptions) -> Result<Uuid, StorageError> {
     let (mut meta, is_new) = match MetaProperties::read(disk, path)? {
         Some(meta) => (meta, false),
         None => {
@@ -926,13 +907,7 @@ fn take_meta(
         meta.directory_id = Some(id);
         meta.write(disk, path)?;
     }
-    Ok((meta, id))
-}
-
-/// The broker epoch in the marker of a stop in order. Older Kafkas wrote none.
-fn broker_epoch(content: &[u8]) -> Option<i64> {
-    let value: serde_json::Value = serde_json::from_slice(content).ok()?;
-    value.get("brokerEpoch")?.as_i64().filter(|epoch| *epoch >= 0)
+    Ok(id)
 }
 
 /// The partition whose folder has this name.

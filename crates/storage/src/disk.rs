@@ -115,7 +115,7 @@ impl Disk {
     }
 
     /// Opens a file that exists, only to read it: it may be one that nobody may write.
-    pub fn open_to_read(&self, path: &Path) -> io::Result<File> {
+    pub(crate) fn open_to_read(&self, path: &Path) -> io::Result<File> {
         match self {
             Disk::Real => Ok(File::Real(Arc::new(std::fs::File::open(path)?))),
             Disk::Simulated(disk) => disk.open(path).map(File::Simulated),
@@ -135,7 +135,7 @@ impl Disk {
     }
 
     /// Opens a file, which is created if it does not exist.
-    pub fn open_or_create(&self, path: &Path) -> io::Result<File> {
+    pub(crate) fn open_or_create(&self, path: &Path) -> io::Result<File> {
         match self.open(path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => self.create(path),
             result => result,
@@ -144,7 +144,7 @@ impl Disk {
 
     /// Creates a file of `size` zeros for durable writes. They bypass the operating system's memory where the
     /// file system can do that: then positions, sizes and addresses of what is written are multiples of 4096.
-    pub fn create_durable(&self, path: &Path, size: u64) -> io::Result<DurableFile> {
+    pub(crate) fn create_durable(&self, path: &Path, size: u64) -> io::Result<DurableFile> {
         let file = self.create(path)?;
         // Written, not only reserved: the first write to a reserved block changes the file's map.
         let zeros = vec![0; ZEROS];
@@ -187,7 +187,7 @@ impl Disk {
     }
 
     /// Removes a folder with all that is in it. It is no error if there is none.
-    pub fn remove_folder(&self, path: &Path) -> io::Result<()> {
+    pub(crate) fn remove_folder(&self, path: &Path) -> io::Result<()> {
         let result = match self {
             Disk::Real => std::fs::remove_dir_all(path),
             Disk::Simulated(disk) => disk.remove_folder(path),
@@ -207,7 +207,7 @@ impl Disk {
     }
 
     /// The size of a file, in bytes.
-    pub fn size(&self, path: &Path) -> io::Result<u64> {
+    pub(crate) fn size(&self, path: &Path) -> io::Result<u64> {
         match self {
             Disk::Real => Ok(std::fs::metadata(path)?.len()),
             Disk::Simulated(disk) => disk.open(path)?.size(),
@@ -215,7 +215,7 @@ impl Disk {
     }
 
     /// How large the file system is in which `path` lies.
-    pub fn space(&self, path: &Path) -> io::Result<Space> {
+    pub(crate) fn space(&self, path: &Path) -> io::Result<Space> {
         match self {
             Disk::Real => {
                 let found = rustix::fs::statvfs(path)?;
@@ -284,7 +284,7 @@ impl Disk {
     }
 
     /// Whether there is [`Disk::sync_file_system`].
-    pub fn syncs_file_systems(&self) -> bool {
+    pub(crate) fn syncs_file_systems(&self) -> bool {
         match self {
             #[cfg(target_os = "linux")]
             Disk::Real => tells_of_failed_writes(),
@@ -296,7 +296,7 @@ impl Disk {
 
     /// Makes all of the file system durable in which `path` is: one wait where many files would be many. `false`
     /// where that cannot be had, or would not tell of a failed write (Linux before 5.8).
-    pub fn sync_file_system(&self, path: &Path) -> io::Result<bool> {
+    pub(crate) fn sync_file_system(&self, path: &Path) -> io::Result<bool> {
         match self {
             #[cfg(target_os = "linux")]
             Disk::Real => {
@@ -313,7 +313,7 @@ impl Disk {
     }
 
     /// Takes the lock of a file, which is created; `None` if another process holds it.
-    pub fn lock(&self, path: &Path) -> io::Result<Option<Lock>> {
+    pub(crate) fn lock(&self, path: &Path) -> io::Result<Option<Lock>> {
         match self {
             Disk::Real => {
                 let mut options = std::fs::OpenOptions::new();
@@ -368,7 +368,7 @@ fn open_synchronous(path: &Path) -> io::Result<(std::fs::File, bool)> {
 
 impl DurableFile {
     /// Overwrites what is at `position`; durable when it returns.
-    pub fn write_durably_at(&self, bytes: &[u8], position: u64) -> io::Result<()> {
+    pub(crate) fn write_durably_at(&self, bytes: &[u8], position: u64) -> io::Result<()> {
         self.file.write_all_at(&mut [IoSlice::new(bytes)], position)?;
         if self.needs_sync { self.file.sync() } else { Ok(()) }
     }
@@ -454,7 +454,7 @@ impl File {
     ///
     /// # Errors
     /// There is no room, or the file system cannot reserve any ([`io::ErrorKind::Unsupported`]).
-    pub fn reserve(&self, size: u64) -> io::Result<()> {
+    pub(crate) fn reserve(&self, size: u64) -> io::Result<()> {
         match self {
             #[cfg(target_os = "linux")]
             File::Real(file) => {
@@ -475,7 +475,7 @@ impl File {
     }
 
     /// Cuts the file, or lengthens it with zeros.
-    pub fn set_size(&self, size: u64) -> io::Result<()> {
+    pub(crate) fn set_size(&self, size: u64) -> io::Result<()> {
         match self {
             File::Real(file) => file.set_len(size),
             File::Simulated(file) => file.set_size(size),
@@ -491,7 +491,7 @@ impl File {
     }
 
     /// When its content last changed, in ms since 1970; a simulated disk has no clock.
-    pub fn modified_ms(&self) -> io::Result<Option<i64>> {
+    pub(crate) fn modified_ms(&self) -> io::Result<Option<i64>> {
         match self {
             File::Real(file) => {
                 let since = file.metadata()?.modified()?.duration_since(std::time::UNIX_EPOCH);
@@ -502,7 +502,7 @@ impl File {
     }
 
     /// Lets it look as if its content had last changed then, in ms since 1970.
-    pub fn set_modified_ms(&self, modified_ms: i64) -> io::Result<()> {
+    pub(crate) fn set_modified_ms(&self, modified_ms: i64) -> io::Result<()> {
         match self {
             File::Real(file) => {
                 let since = std::time::Duration::from_millis(modified_ms.max(0).unsigned_abs());

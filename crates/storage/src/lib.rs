@@ -51,7 +51,7 @@ pub use config::LogConfig;
 pub use directory::{
     ADVANCES_MAX, DirectoryOptions, LogDirectory, RECOVERY_POINT_INTERVAL_MS, UNRECOVERABLE_BYTES_MAX, Wanted,
 };
-pub use disk::{Disk, DurableFile, Entry, File, Lock, SimulatedDisk, SimulatedFile, SimulatedLock};
+pub use disk::{Disk, Entry, File, Lock, SimulatedDisk, SimulatedFile, SimulatedLock};
 pub use epochs::EpochStart;
 pub use error::{AppendError, ReadError, StorageError};
 pub use journal::{JOURNAL, JournalChoice, JournalOptions};

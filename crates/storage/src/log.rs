@@ -213,7 +213,7 @@ impl Log {
     }
 
     /// All below this offset is synced, and needs no check after a crash.
-    pub fn recovery_point(&self) -> Offset {
+    pub(crate) fn recovery_point(&self) -> Offset {
         self.view.read().recovery_point
     }
 
@@ -232,7 +232,8 @@ impl Log {
     }
 
     /// How many segments there are.
-    pub fn segment_count(&self) -> usize {
+    #[cfg(test)]
+    fn segment_count(&self) -> usize {
         self.view.read().segments.len()
     }
 
@@ -310,34 +311,12 @@ impl Log {
         self.with_epochs(|epochs| (epochs.entries().to_vec(), false))
     }
 
-    /// The newest leader epoch of an append.
-    ///
-    /// # Errors
-    /// Where the epochs cannot be loaded.
-    pub fn latest_epoch(&self) -> Result<Option<LeaderEpoch>, StorageError> {
-        self.with_epochs(|epochs| (epochs.latest().map(|latest| latest.epoch), false))
-    }
-
     /// The leader epoch in which `offset` was appended, if known.
     ///
     /// # Errors
     /// Where the epochs cannot be loaded.
     pub fn epoch_at(&self, offset: Offset) -> Result<Option<LeaderEpoch>, StorageError> {
         self.with_epochs(|epochs| (epochs.epoch_at(offset), false))
-    }
-
-    /// Notes that `epoch` begins at `start`, as a new leader does at the log's end before its first append.
-    ///
-    /// # Errors
-    /// Where the epochs cannot be loaded.
-    pub fn assign_epoch(&self, epoch: LeaderEpoch, start: Offset) -> Result<(), StorageError> {
-        let mut writer = self.writer.lock();
-        let latest = self.with_epochs(|epochs| {
-            let is_new = epochs.assign(epoch, start);
-            (epochs.latest().map(|latest| latest.epoch), is_new)
-        })?;
-        writer.latest_epoch = latest;
-        Ok(())
     }
 
     /// The largest epoch up to `epoch`, and the offset behind its last record; `None` where it is not known

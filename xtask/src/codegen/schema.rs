@@ -60,8 +60,6 @@ pub struct Message {
     pub versions: Versions,
     /// The first version with compact lengths and tagged fields.
     pub flexible: Option<i16>,
-    /// Where a request may come in: `broker`, `controller`.
-    pub listeners: Vec<String>,
     /// The last version is not offered unless the operator asks for unstable versions.
     pub latest_unstable: bool,
     pub doc: String,
@@ -202,7 +200,6 @@ fn message(head: &Line<'_>, body: &[Line<'_>]) -> Result<Message> {
     let mut key = None;
     let mut versions = None;
     let mut flexible = None;
-    let mut listeners = Vec::new();
     let mut latest_unstable = false;
     while let Some(word) = words.next() {
         match word {
@@ -215,10 +212,8 @@ fn message(head: &Line<'_>, body: &[Line<'_>]) -> Result<Message> {
                 flexible = Some(from.trim_end_matches('+').parse()?);
             }
             "listeners" => {
-                let listener = |word: &&str| matches!(*word, "broker" | "controller");
-                while let Some(word) = words.next_if(listener) {
-                    listeners.push(word.to_owned());
-                }
+                // For readers of the schema: what Ottla serves where is the broker's to say.
+                while words.next_if(|word| matches!(*word, "broker" | "controller")).is_some() {}
             }
             "latest-unstable" => latest_unstable = true,
             other => bail!("unknown word {other:?}"),
@@ -231,7 +226,6 @@ fn message(head: &Line<'_>, body: &[Line<'_>]) -> Result<Message> {
         key,
         versions,
         flexible,
-        listeners,
         latest_unstable,
         doc: head.doc.to_owned(),
         structures: vec![Structure { name, versions, fields: Vec::new() }],

@@ -109,17 +109,6 @@ pub fn api_keys(sources: &[Source]) -> Result<String> {
             i16::from(self != ApiKey::ApiVersions && self.is_flexible(version))
         }\n\n",
     );
-    for (listener, about) in
-        [("broker", "Whether brokers take it from clients."), ("controller", "Whether controllers take it.")]
-    {
-        writeln!(out, "/// {about}\npub fn is_on_{listener}(self) -> bool {{\nmatches!(self,")?;
-        let names: Vec<String> = requests
-            .iter()
-            .filter(|request| request.listeners.iter().any(|it| it == listener))
-            .map(|request| format!("ApiKey::{}", base(&request.name)))
-            .collect();
-        writeln!(out, "{})\n}}\n", names.join(" | "))?;
-    }
     out.push_str(
         "}
 

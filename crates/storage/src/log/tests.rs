@@ -330,7 +330,6 @@ fn after_a_stop_in_order_nothing_is_checked_and_all_is_there() {
     let before = read_all(&log, 0, 300);
     fixture.restart();
     assert!(fixture.directory.was_clean());
-    assert_eq!(fixture.directory.previous_broker_epoch(), Some(3));
     let log = fixture.log();
     assert_eq!(*log.recovery(), Recovery::default());
     assert_eq!((log.log_end_offset(), log.durable_end()), (Offset(40), Offset(40)));
@@ -338,7 +337,6 @@ fn after_a_stop_in_order_nothing_is_checked_and_all_is_there() {
     assert_eq!(log.append(&batch(1, 0), &INFO).unwrap().base_offset, Offset(40));
     fixture.crash();
     assert!(!fixture.directory.was_clean());
-    assert_eq!(fixture.directory.previous_broker_epoch(), None);
     assert!(read_all(&fixture.log(), 0, 300).starts_with(&before));
 }
 
@@ -800,11 +798,13 @@ fn a_directory_of_another_cluster_or_node_or_process_is_refused() {
     assert!(matches!(open(None, 1, "/data"), Err(StorageError::Locked { .. })));
     let id = fixture.directory.id();
     fixture.directory.close(-1).unwrap();
+    let marker = Disk::Simulated(fixture.simulated.clone()).read(Path::new("/data/.kafka_cleanshutdown"));
+    assert_eq!(marker.unwrap().unwrap(), br#"{"version":0,"brokerEpoch":-1}"#);
     assert!(matches!(open(Some("another"), 1, "/data"), Err(StorageError::WrongCluster { .. })));
     assert!(matches!(open(Some("cluster"), 2, "/data"), Err(StorageError::WrongNode { found: 1, .. })));
     assert!(matches!(open(None, 1, "/empty"), Err(StorageError::NotFormatted { .. })));
     fixture.directory = open(None, 1, "/data").unwrap();
-    assert_eq!((fixture.directory.id(), fixture.directory.previous_broker_epoch()), (id, None));
+    assert_eq!(fixture.directory.id(), id);
     assert!(fixture.directory.was_clean());
 }
 
