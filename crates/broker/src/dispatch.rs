@@ -3,6 +3,7 @@
 //! What cannot be understood closes the connection, as Kafka does: an unknown key, a version that is
 //! not served, bytes that are no request. The one exception is ApiVersions (KIP-511).
 
+use crate::broker::{Broker, Shared};
 use crate::call::Call;
 use crate::group_settings::{consumer_groups_enabled, group_settings};
 use crate::handlers::produce::Produced;
@@ -16,7 +17,6 @@ use crate::handlers::{
     offset_fetch, offset_for_leader_epoch, produce, sync_group, unregister_broker, update_features,
 };
 use crate::topics::may_block;
-use crate::{Broker, Shared};
 use bytes::Bytes;
 use ottla_network::{Answer, Connection, FileRange, OnFailure, Outcome, Piece, Service};
 use ottla_partition::RecordRange;

@@ -1,7 +1,7 @@
 //! Following the cluster: what the image says lives here is opened, led and coordinated here.
 
+use crate::broker::{Broker, Shared};
 use crate::topics::may_block;
-use crate::{Broker, Shared};
 use ottla_coordinator::OFFSETS_TOPIC;
 use ottla_groups::DeletedTopic;
 use ottla_metadata::Image;

@@ -1,7 +1,7 @@
 //! The controller hears of this node's log directories: where partitions were placed, and what failed
 //! (KIP-858; Kafka's `AssignmentsManager` and the offline directories of its heartbeats).
 
-use crate::{Broker, Shared};
+use crate::broker::{Broker, Shared};
 use ottla_ids::{TopicId, Uuid};
 use ottla_metadata::{Image, MetadataVersion};
 use ottla_partition::{AssignError, Assignments};

@@ -1,8 +1,8 @@
 //! Topics that come by being asked for: internal ones when somebody first needs them, others as
 //! `auto.create.topics.enable` allows. What they are made like is the controller's rule.
 
+use crate::broker::{Broker, Shared};
 use crate::handlers::find_coordinator::InternalTopics;
-use crate::{Broker, Shared};
 use ottla_coordinator::OFFSETS_TOPIC;
 use ottla_metadata::Image;
 use ottla_protocol::Text;
