@@ -18,3 +18,16 @@ pub struct Call {
     /// The listener it came in by (`PLAINTEXT`): answers name brokers by their endpoint of that name.
     pub listener: Arc<str>,
 }
+
+#[cfg(test)]
+impl Call {
+    /// A call as tests of handlers make it, for which only the version matters.
+    pub(crate) fn of_version(api_version: i16) -> Call {
+        Call {
+            api_version,
+            client_id: Text::default(),
+            client_host: IpAddr::V4(std::net::Ipv4Addr::LOCALHOST),
+            listener: "PLAINTEXT".into(),
+        }
+    }
+}

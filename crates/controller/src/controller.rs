@@ -4,8 +4,9 @@ use crate::random::Random;
 use crate::refusal::Refusal;
 use ottla_configs::BrokerConfig;
 use ottla_ids::{NodeId, Offset, Uuid};
-use ottla_metadata::{ConfigResource, DirectoryId, Image, MetadataVersion};
+use ottla_metadata::{ConfigResource, DirectoryId, Image, MetadataRecord, MetadataVersion};
 use ottla_protocol::{ErrorCode, Text};
+use ottla_state_machine::Decision;
 use std::collections::BTreeMap;
 
 /// How many records one request may cause (Kafka's `MAX_RECORDS_PER_USER_OP`).
@@ -61,11 +62,34 @@ pub(crate) fn check_record_count(count: usize) -> Result<(), Refusal> {
     Err(Refusal::new(ErrorCode::PolicyViolation, "Unable to perform excessively large batch operation."))
 }
 
-/// Names that occur more than once in a list.
-pub(crate) fn duplicates<'a>(names: impl Iterator<Item = &'a Text>) -> Vec<&'a Text> {
+/// Decides on topic after topic of a request: the outcome of each, in the request's order, and the records of all as one
+/// batch, none with `validate_only`. A name that is there twice is refused twice.
+///
+/// # Errors
+/// The request as a whole is refused when it takes too many records.
+pub(crate) fn decide_each<'a, Topic, Outcome>(
+    topics: &'a [Topic],
+    name: impl Fn(&'a Topic) -> &'a Text,
+    validate_only: bool,
+    mut decide: impl FnMut(&'a Topic, &mut Vec<MetadataRecord>) -> Result<Outcome, Refusal>,
+) -> Decision<Result<Vec<Result<Outcome, Refusal>>, Refusal>, MetadataRecord> {
     let mut counts: BTreeMap<&Text, usize> = BTreeMap::new();
-    names.for_each(|name| *counts.entry(name).or_default() += 1);
-    counts.into_iter().filter(|(_, count)| *count > 1).map(|(name, _)| name).collect()
+    topics.iter().for_each(|topic| *counts.entry(name(topic)).or_default() += 1);
+    let mut records = Vec::new();
+    let mut answers = Vec::with_capacity(topics.len());
+    for topic in topics {
+        answers.push(match counts.get(name(topic)) {
+            Some(1) => decide(topic, &mut records),
+            _ => Err(Refusal::new(ErrorCode::InvalidRequest, "Duplicate topic name.")),
+        });
+        if let Err(refusal) = check_record_count(records.len()) {
+            return Decision::answer(Err(refusal));
+        }
+    }
+    if validate_only {
+        records.clear();
+    }
+    Decision::write(records, Ok(answers))
 }
 
 /// A leader field that says: nobody.

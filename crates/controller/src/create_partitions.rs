@@ -1,6 +1,6 @@
 //! CreatePartitions (Kafka's `ReplicationControlManager.createPartitions`).
 
-use crate::controller::{Controller, check_record_count, duplicates};
+use crate::controller::{Controller, check_record_count, decide_each};
 use crate::create_topics::{ALL_FENCED, all_fenced_in_assignment};
 use crate::placement::{self, UsableBroker};
 use crate::refusal::Refusal;
@@ -20,23 +20,12 @@ impl Controller<'_> {
         &mut self,
         request: &CreatePartitionsRequest,
     ) -> Decision<Result<Vec<Result<(), Refusal>>, Refusal>, MetadataRecord> {
-        let twice = duplicates(request.topics.iter().map(|topic| &topic.name));
-        let mut records = Vec::new();
-        let mut answers = Vec::with_capacity(request.topics.len());
-        for topic in &request.topics {
-            answers.push(if twice.contains(&&topic.name) {
-                Err(Refusal::new(ErrorCode::InvalidRequest, "Duplicate topic name."))
-            } else {
-                self.add_partitions(topic, &mut records)
-            });
-            if let Err(refusal) = check_record_count(records.len()) {
-                return Decision::answer(Err(refusal));
-            }
-        }
-        if request.validate_only {
-            records.clear();
-        }
-        Decision::write(records, Ok(answers))
+        decide_each(
+            &request.topics,
+            |it| &it.name,
+            request.validate_only,
+            |topic, records| self.add_partitions(topic, records),
+        )
     }
 
     fn add_partitions(

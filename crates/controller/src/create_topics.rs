@@ -4,7 +4,7 @@
 //! order: duplicates, the whole request's size, names, collisions, existence, null configurations,
 //! configurations, assignment or counts, placement.
 
-use crate::controller::{Controller, check_record_count, duplicates};
+use crate::controller::{Controller, decide_each};
 use crate::placement;
 use crate::refusal::Refusal;
 use crate::topic_name::validate_topic_name;
@@ -47,25 +47,14 @@ impl Controller<'_> {
         if let Err(refusal) = self.check_partition_total(request) {
             return Decision::answer(Err(refusal));
         }
-        let twice = duplicates(request.topics.iter().map(|topic| &topic.name));
         let configs = self.effective_configs();
         let defaults = configs.topic_defaults();
-        let mut records = Vec::new();
-        let mut answers = Vec::with_capacity(request.topics.len());
-        for topic in &request.topics {
-            answers.push(if twice.contains(&&topic.name) {
-                Err(Refusal::new(ErrorCode::InvalidRequest, "Duplicate topic name."))
-            } else {
-                self.create_topic(topic, &configs, &defaults, &mut records)
-            });
-            if let Err(refusal) = check_record_count(records.len()) {
-                return Decision::answer(Err(refusal));
-            }
-        }
-        if request.validate_only {
-            records.clear();
-        }
-        Decision::write(records, Ok(answers))
+        decide_each(
+            &request.topics,
+            |it| &it.name,
+            request.validate_only,
+            |topic, records| self.create_topic(topic, &configs, &defaults, records),
+        )
     }
 
     fn check_partition_total(&self, request: &CreateTopicsRequest) -> Result<(), Refusal> {

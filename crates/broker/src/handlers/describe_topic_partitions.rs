@@ -143,7 +143,6 @@ mod tests {
     use ottla_protocol::messages::describe_topic_partitions::TopicRequest;
     use ottla_protocol::records::metadata::{PartitionRecord, TopicRecord};
     use ottla_state_machine::Machine;
-    use std::net::Ipv4Addr;
 
     /// Topics `a` with 3 partitions, `b` with 1, `c` with 2.
     fn image() -> Image {
@@ -176,13 +175,7 @@ mod tests {
             }),
             ..DescribeTopicPartitionsRequest::default()
         };
-        let call = Call {
-            api_version: 0,
-            client_id: Text::default(),
-            client_host: Ipv4Addr::LOCALHOST.into(),
-            listener: "PLAINTEXT".into(),
-        };
-        let response = describe_topic_partitions(&call, &request, &image(), 2000);
+        let response = describe_topic_partitions(&Call::of_version(0), &request, &image(), 2000);
         let topic = |topic: &DescribeTopicPartitionsResponseTopic| {
             let name = topic.name.clone().unwrap_or_default();
             match ErrorCode::from(topic.error_code) {

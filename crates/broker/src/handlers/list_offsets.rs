@@ -116,19 +116,12 @@ mod tests {
     use super::*;
     use ottla_ids::{LeaderEpoch, Offset};
     use ottla_protocol::{ApiKey, encode};
-    use std::net::Ipv4Addr;
 
     #[test]
     fn what_was_found_can_be_told_in_every_version() {
         for api_version in ApiKey::ListOffsets.valid_versions() {
-            let call = Call {
-                api_version,
-                client_id: Default::default(),
-                client_host: Ipv4Addr::LOCALHOST.into(),
-                listener: "PLAINTEXT".into(),
-            };
             let found = Found { offset: Offset(7), timestamp_ms: 5, leader_epoch: LeaderEpoch(2) };
-            let partition = answer(&call, 0, Ok(Some(found)));
+            let partition = answer(&Call::of_version(api_version), 0, Ok(Some(found)));
             assert_eq!((partition.offset, partition.timestamp), (7, 5), "v{api_version}");
             let topics = vec![ListOffsetsTopicResponse { partitions: vec![partition], ..Default::default() }];
             let response = ListOffsetsResponse { topics, ..Default::default() };

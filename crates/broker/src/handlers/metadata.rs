@@ -270,7 +270,6 @@ mod tests {
     use ottla_protocol::records::metadata::register_broker::BrokerEndpoint;
     use ottla_protocol::records::metadata::{PartitionRecord, RegisterBrokerRecord, TopicRecord};
     use ottla_state_machine::Machine;
-    use std::net::Ipv4Addr;
 
     fn id(number: u128) -> Uuid {
         Uuid::from_u128(1000 + number)
@@ -332,15 +331,6 @@ mod tests {
         image
     }
 
-    fn call(api_version: i16) -> Call {
-        Call {
-            api_version,
-            client_id: Text::default(),
-            client_host: Ipv4Addr::LOCALHOST.into(),
-            listener: "PLAINTEXT".into(),
-        }
-    }
-
     fn ask(names: &[&str]) -> MetadataRequest {
         let topic = |name: &&str| MetadataRequestTopic {
             name: Some(Text::from(*name)),
@@ -352,7 +342,7 @@ mod tests {
     /// `name error: partition=leader error replicas(offline)`, one topic a line; topics to create at the end.
     #[track_caller]
     fn check(version: i16, request: &MetadataRequest, expected: &str) {
-        let described = metadata(&call(version), request, &image(), &Text::from("cluster"), true);
+        let described = metadata(&Call::of_version(version), request, &image(), &Text::from("cluster"), true);
         let topic = |topic: &MetadataResponseTopic| {
             let mut line = format!(
                 "{} {}:",
@@ -373,7 +363,7 @@ mod tests {
 
     #[test]
     fn only_live_brokers_with_the_clients_listener_are_told() {
-        let described = metadata(&call(13), &ask(&[]), &image(), &Text::from("cluster"), true);
+        let described = metadata(&Call::of_version(13), &ask(&[]), &image(), &Text::from("cluster"), true);
         let nodes: Vec<i32> = described.response.brokers.iter().map(|broker| broker.node_id).collect();
         assert_eq!(nodes, [1]);
         assert_eq!(described.response.cluster_id, Some(Text::from("cluster")));
@@ -397,7 +387,7 @@ mod tests {
             here NONE: NONE leader 1 [1, 3] offline [3]";
         check(13, &MetadataRequest { topics: None, ..MetadataRequest::default() }, all);
         check(1, &ask(&[]), "");
-        let described = metadata(&call(0), &ask(&[]), &image(), &Text::from("cluster"), true);
+        let described = metadata(&Call::of_version(0), &ask(&[]), &image(), &Text::from("cluster"), true);
         assert_eq!(described.response.topics.len(), 4);
     }
 
@@ -409,7 +399,7 @@ mod tests {
             new UNKNOWN_TOPIC_OR_PARTITION:";
         check(13, &request, &format!("{both}\ncreate new"));
         check(13, &MetadataRequest { allow_auto_topic_creation: false, ..request.clone() }, both);
-        let described = metadata(&call(13), &request, &image(), &Text::from("cluster"), false);
+        let described = metadata(&Call::of_version(13), &request, &image(), &Text::from("cluster"), false);
         assert!(described.missing.is_empty());
     }
 

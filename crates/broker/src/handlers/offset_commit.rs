@@ -108,23 +108,15 @@ fn outcome(partition_index: i32, error_code: i16) -> OffsetCommitResponsePartiti
 mod tests {
     use super::*;
     use ottla_ids::Uuid;
-    use ottla_protocol::Text;
     use ottla_protocol::messages::offset_commit::OffsetCommitRequestPartition;
-    use std::net::{IpAddr, Ipv4Addr};
     use std::time::Duration;
 
     /// The codes a node answers that knows no topic.
     async fn codes(api_version: i16, topic: OffsetCommitRequestTopic) -> Vec<i16> {
         let groups =
             GroupCoordinator::new(ottla_groups::Settings::default(), 1, Duration::from_secs(1), || 0);
-        let call = Call {
-            api_version,
-            client_id: Text::default(),
-            client_host: IpAddr::V4(Ipv4Addr::LOCALHOST),
-            listener: "PLAINTEXT".into(),
-        };
         let request = OffsetCommitRequest { topics: vec![topic], ..Default::default() };
-        let answer = offset_commit(&call, request, &Image::default(), &groups).await;
+        let answer = offset_commit(&Call::of_version(api_version), request, &Image::default(), &groups).await;
         answer.topics.iter().flat_map(|topic| topic.partitions.iter().map(|it| it.error_code)).collect()
     }
 

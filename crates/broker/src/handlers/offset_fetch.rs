@@ -217,7 +217,6 @@ fn missing(partition: i32, refusal: Option<Refusal>) -> FetchedPartition {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::net::{IpAddr, Ipv4Addr};
     use std::time::Duration;
 
     const NOT_COORDINATOR: i16 = 16;
@@ -227,13 +226,7 @@ mod tests {
     async fn answer(api_version: i16, request: OffsetFetchRequest) -> OffsetFetchResponse {
         let groups =
             GroupCoordinator::new(ottla_groups::Settings::default(), 1, Duration::from_secs(1), || 0);
-        let call = Call {
-            api_version,
-            client_id: Text::default(),
-            client_host: IpAddr::V4(Ipv4Addr::LOCALHOST),
-            listener: "PLAINTEXT".into(),
-        };
-        offset_fetch(&call, request, &Image::default(), &groups).await
+        offset_fetch(&Call::of_version(api_version), request, &Image::default(), &groups).await
     }
 
     fn of_one_group() -> OffsetFetchRequest {

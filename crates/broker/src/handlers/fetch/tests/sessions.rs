@@ -25,12 +25,7 @@ const FETCH_MAX_BYTES: usize = 1 << 20;
 const LONG_MS: i32 = 3_600_000;
 
 fn call(by_id: bool) -> Call {
-    Call {
-        api_version: if by_id { 17 } else { 12 },
-        client_id: Default::default(),
-        client_host: std::net::Ipv4Addr::LOCALHOST.into(),
-        listener: "PLAINTEXT".into(),
-    }
+    Call::of_version(if by_id { 17 } else { 12 })
 }
 
 /// All that an answer says, with the records themselves.
