@@ -401,6 +401,8 @@ fn following_the_cluster_opens_changes_and_deletes() {
     append(&partition, &["small"]).unwrap();
     assert!(append(&partition, &["too large for eighty bytes"]).is_err());
 
+    let mut waiting = Box::pin(partition.ticket(Offset(100)).reached());
+    assert_eq!(poll(&mut waiting), Poll::Pending);
     // Deleted and created again in one step: another topic, and none of the first one's records.
     let mut three = two.clone();
     let removed = RemoveTopicRecord { topic_id: id(1), ..RemoveTopicRecord::default() };
@@ -412,6 +414,7 @@ fn following_the_cluster_opens_changes_and_deletes() {
     let again = partitions.get(id(2), 0).expect("it is led here");
     assert_eq!(again.log_end_offset(), Offset::ZERO);
     assert!(append(&partition, &["into what is deleted"]).is_err());
+    assert_eq!(poll(&mut waiting), Poll::Ready(Err(Offline)), "nobody waits for what is gone");
     append(&again, &["a"]).unwrap();
     let folders = |now_ms| {
         partitions.remove_deleted(now_ms);
@@ -462,6 +465,7 @@ fn many_partitions_are_opened_closed_and_deleted_together() {
     }
     follow(&partitions, &gone, &there);
     assert!(partitions.all().is_empty());
+    assert!(partitions.directories().home(&TopicPartition::new("t", 7)).is_none());
     disk.power_cut();
     let names = Disk::Simulated(disk).list(Path::new("/data")).unwrap();
     // A journal that was removed may have left its folder, under a name of this kind too.
@@ -527,6 +531,33 @@ async fn a_failed_directory_takes_only_its_own_partitions_offline() {
     stays.ticket(Offset(1)).reached().await.unwrap();
     assert!(0 < readable(&stays));
     partitions.tidy(NOW_MS);
+    partitions.close(1).unwrap();
+}
+
+#[test]
+fn a_partition_whose_directory_is_offline_is_not_begun_anew_in_another() {
+    let disk = SimulatedDisk::new(40);
+    let works = open_at(&disk, "/a");
+    let members = vec![
+        (works.path().to_owned(), Ok(Arc::clone(&works))),
+        (Path::new("/b").to_owned(), Err("it cannot be read".to_owned())),
+    ];
+    let directories = Directories::new(members, Arc::clone(&works)).unwrap();
+    let partitions = Partitions::start(NODE, directories, BrokerConfig::default()).unwrap();
+    let mut records = [topic(1, "t"), led_by(1, 0, NODE.0, 0), led_by(1, 1, NODE.0, 0)];
+    if let MetadataRecord::Partition(record) = &mut records[2] {
+        record.directories = vec![ottla_metadata::DirectoryId::UNASSIGNED];
+    }
+    let image = image(&records);
+    // The first is in a directory that does not work, or in none of these; the second was never placed.
+    let failed = partitions.follow(&image, &image.changes_since(&Image::default()), NOW_MS);
+    let told: Vec<String> = failed.iter().map(|(name, error)| format!("{name}: {error}")).collect();
+    assert!(
+        told.len() == 1 && told[0].starts_with("t-0: ") && told[0].contains("it cannot be read"),
+        "{told:?}"
+    );
+    assert!(partitions.get_or_open(&image, image.topic("t").unwrap(), 0).is_err());
+    assert_eq!(works.partitions().unwrap(), [TopicPartition::new("t", 1)]);
     partitions.close(1).unwrap();
 }
 

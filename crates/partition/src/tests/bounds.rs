@@ -138,3 +138,21 @@ fn nothing_of_an_open_transaction_and_behind_it_is_compacted() {
     it.partition.log().roll().unwrap();
     assert_eq!(end(), Some(Offset(4)));
 }
+
+#[test]
+fn idle_producers_are_forgotten_in_time() {
+    let partitions = start(&SimulatedDisk::new(35));
+    let image = image(&[topic(1, "t"), led_by(1, 0, NODE.0, 0)]);
+    let partition = partitions.get_or_open(&image, image.topic("t").unwrap(), 0).unwrap();
+    let mut builder =
+        BatchBuilder::new(Offset::ZERO, Compression::None).producer(ProducerId(7), ProducerEpoch(0), 0);
+    builder.append(NOW_MS, None, Some(b"a"), &[]).unwrap();
+    let origin = Origin::Client { transactional_id: None, produce_version: 13 };
+    partition.append(&builder.finish().unwrap(), Acks::All, origin, NOW_MS).unwrap();
+    // `producer.id.expiration.ms` is a day.
+    for (now_ms, known) in [(NOW_MS + 86_399_999, 1), (NOW_MS + 86_400_000, 0)] {
+        partitions.tidy(now_ms);
+        assert_eq!(partition.producers().unwrap().len(), known);
+    }
+    partitions.close(1).unwrap();
+}
