@@ -572,6 +572,27 @@ fn a_log_without_records_lacks_nothing() {
     assert_eq!(check(folder.path()), "");
 }
 
+/// `ottla log check` once took it for damage that a crash came between an election and the next checkpoint.
+#[test]
+fn a_leader_epoch_that_began_behind_the_recovery_point_is_no_damage() {
+    let folder = tempfile::tempdir().unwrap();
+    let directory = open(folder.path());
+    let log = open_log(&directory, 0).unwrap();
+    for batch in 0..20 {
+        append(&log, 7, batch, 1).unwrap();
+    }
+    directory.commit_queue().sync_waiting().unwrap();
+    directory.checkpoint(i64::MAX).unwrap();
+    for batch in 20..25 {
+        append(&log, 7, batch, 2).unwrap();
+    }
+    directory.commit_queue().sync_waiting().unwrap();
+    drop((log, directory));
+    assert_eq!(check(folder.path()), "");
+    let served = serve(folder.path());
+    assert!(served.starts_with("reads 0-24, epochs 1@0 2@20, appends at 25"), "{served}");
+}
+
 #[test]
 fn whole_batches_that_a_recovery_cuts_off_are_kept() {
     let folder = tempfile::tempdir().unwrap();

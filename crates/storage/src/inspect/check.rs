@@ -590,7 +590,10 @@ impl<'a> Walk<'a> {
         let Some(epochs) = &self.epochs else { return };
         // Entries of what is deleted are gone.
         let is_deleted = self.expected.log_start.is_some_and(|start| base < start);
-        if self.epochs_differ || epoch.0 < 0 || is_deleted {
+        // Those behind the recovery point, a recovery makes from the records.
+        let is_made_anew =
+            !self.expected.is_clean && self.expected.recovery_point.is_some_and(|point| point <= base);
+        if self.epochs_differ || epoch.0 < 0 || is_deleted || is_made_anew {
             return;
         }
         let known =
