@@ -487,6 +487,28 @@ mod tests {
     }
 
     #[test]
+    fn a_move_that_a_crash_interrupts_once_the_metadata_names_the_new_directory_is_ended_by_the_next_start() {
+        let disk = SimulatedDisk::new(35);
+        let node = start(&disk, &Arc::default());
+        append(&node.partition(), &["a"]).unwrap();
+        let [source, destination] = &node.partitions.directories().online()[..] else { panic!("two") };
+        let log = node.partition().log_arc();
+        let mut relocation = Relocation::begin(log, Arc::clone(source), Arc::clone(destination)).unwrap();
+        while relocation.copy(STEP_BYTES).unwrap().left_bytes > 0 {}
+        relocation.seal().unwrap();
+        node.metadata.assign(id(1), 0, destination.id()).unwrap();
+        disk.power_cut();
+
+        // Of the two folders one is left: with both nothing would start again.
+        for _ in 0..2 {
+            let again = start(&disk, &node.metadata);
+            assert_eq!(again.partition().directory_path(), Path::new("/b"));
+            assert_eq!(again.records(), 1);
+            again.partitions.close(1).unwrap();
+        }
+    }
+
+    #[test]
     fn asking_for_the_present_directory_gives_a_move_up() {
         let node = start(&SimulatedDisk::new(33), &Arc::default());
         *node.metadata.refusals.lock().unwrap() = u32::MAX;

@@ -266,3 +266,21 @@ fn a_reader_goes_on_behind_a_gap_that_a_cleaning_left_at_a_segments_end() {
     let read = it.log.read(Offset(1), 1000, Offset(2), true).unwrap();
     assert_eq!((read.records.size(), read.next_offset), (0, Offset(2)));
 }
+
+/// As in a directory of Apache Kafka, which also cleans what lies behind its recovery point.
+#[test]
+fn a_gap_that_a_cleaning_left_is_not_taken_for_a_lost_tail() {
+    let mut it = Compacted::of(LogConfig { segment_bytes: 300, ..LogConfig::default() });
+    let large = "x".repeat(100);
+    it.append(&format!("b={large}"));
+    it.append("a=1");
+    it.log.roll().unwrap();
+    it.append(&format!("c={large}"));
+    it.append("a=2");
+    assert_eq!(it.clean(5000), "0+1 2+1 3+1");
+    it.fixture.directory.root().set_offsets(&partition(), Some(Offset(0)), None).unwrap();
+    it.fixture.crash();
+    it.log = it.fixture.log();
+    assert_eq!(it.batches(), "0+1 2+1 3+1");
+    assert_eq!(it.log.recovery().cut_bytes, 0);
+}
