@@ -408,6 +408,19 @@ mod tests {
     }
 
     #[test]
+    fn a_wish_for_a_directory_that_fails_meanwhile_is_forgotten_and_so_are_too_many_wishes() {
+        let (disks, directories) = three();
+        let second = directories.by_path(Path::new("/b")).unwrap().unwrap();
+        for index in 0..=PREFERRED_MAX as i32 {
+            directories.prefer(&partition(index), &second);
+        }
+        assert_eq!(place(&directories, PREFERRED_MAX as i32, None), "/a", "it was one too many");
+        assert_eq!(place(&directories, 1, None), "/b");
+        fail(&disks[1], &second);
+        assert_ne!(place(&directories, 2, None), "/b");
+    }
+
+    #[test]
     fn a_cordoned_directory_gets_nothing_new() {
         let (disks, directories) = three();
         let ids = [0, 1, 2].map(|index| directories.states()[index].directory.as_ref().unwrap().id());

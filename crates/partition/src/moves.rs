@@ -509,6 +509,29 @@ mod tests {
     }
 
     #[test]
+    fn an_unfinished_copy_of_a_partition_that_is_gone_is_removed() {
+        let disk = SimulatedDisk::new(36);
+        let node = start(&disk, &Arc::default());
+        append(&node.partition(), &["a"]).unwrap();
+        let [source, destination] = &node.partitions.directories().online()[..] else { panic!("two") };
+        let log = node.partition().log_arc();
+        let mut relocation = Relocation::begin(log, Arc::clone(source), Arc::clone(destination)).unwrap();
+        relocation.copy(STEP_BYTES).unwrap();
+        relocation.flush().unwrap();
+        assert!(disk.kill_process());
+
+        let opened = ["/a", "/b"].map(|path| open_at(&disk, path));
+        assert_eq!(opened[1].futures().unwrap().len(), 1);
+        let members = opened.iter().map(|it| (it.path().to_owned(), Ok(Arc::clone(it)))).collect();
+        let directories = Directories::new(members, Arc::clone(&opened[0])).unwrap();
+        let partitions = Partitions::start(NODE, directories, BrokerConfig::default()).unwrap();
+        let empty = Image::default();
+        assert!(partitions.follow(&empty, &empty.changes_since(&empty), NOW_MS).is_empty());
+        assert_eq!(opened[1].futures().unwrap(), []);
+        partitions.close(1).unwrap();
+    }
+
+    #[test]
     fn asking_for_the_present_directory_gives_a_move_up() {
         let node = start(&SimulatedDisk::new(33), &Arc::default());
         *node.metadata.refusals.lock().unwrap() = u32::MAX;

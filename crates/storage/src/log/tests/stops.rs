@@ -76,3 +76,24 @@ fn a_new_log_that_a_kill_left_empty_is_durable_with_its_first_append() {
         assert_eq!(read_all(&fixture.log(), 0, 1000), "0+1", "{seed}");
     }
 }
+
+#[test]
+fn damage_after_a_stop_in_order_is_told_and_not_cut_off_though_no_recovery_point_is_known() {
+    let mut fixture = Fixture::new(LogConfig::default());
+    let log = fixture.log();
+    for _ in 0..3 {
+        log.append(&batch(2, 0), &INFO).unwrap();
+    }
+    let size = log.size().unwrap();
+    fixture.directory.close(3).unwrap();
+    let disk = Disk::Simulated(fixture.simulated.clone());
+    disk.replace(Path::new("/data/recovery-point-offset-checkpoint"), b"0\n0\n").unwrap();
+    let path = Path::new("/data/flights-0/00000000000000000000.log");
+    fixture.simulated.flip_bit(path, size as usize / 3 + 70).unwrap();
+    fixture.directory = open(&fixture.simulated);
+    assert!(fixture.directory.was_clean());
+    let id = ottla_ids::Uuid::from_u128(500);
+    let error = fixture.directory.open_log(&partition(), id, fixture.config, 0).unwrap_err();
+    assert!(matches!(error, StorageError::Corrupt { offset: Offset(2), .. }), "{error}");
+    assert_eq!(disk.size(path).unwrap(), size);
+}
