@@ -12,7 +12,7 @@ use ottla_protocol::records::share::ShareRecord;
 use ottla_protocol::records::transaction::TransactionRecord;
 use ottla_quorum::{Inspection, inspect};
 use ottla_records::{BatchView, HEADER_SIZE};
-use ottla_storage::{Disk, JOURNAL, META_PROPERTIES, RECOVERY_POINTS};
+use ottla_storage::{Disk, JOURNAL, MetaProperties, RECOVERY_POINTS};
 
 use bytes::Bytes;
 use std::collections::{BTreeMap, BTreeSet};
@@ -45,9 +45,11 @@ pub struct TakeoverError {
 
 /// Looks at what `node` is to serve from these folders, of which `metadata_dir` has the metadata log.
 pub(crate) fn check(log_dirs: &[PathBuf], metadata_dir: &Path, node: NodeId) -> Result<(), TakeoverError> {
-    // A first start.
-    if !metadata_dir.join(META_PROPERTIES).exists() {
-        return Ok(());
+    match MetaProperties::read(&Disk::Real, metadata_dir) {
+        Ok(Some(meta)) if meta.node_id == node => {}
+        // A first start; or a folder of another node or with a damaged file, which is refused by name before anything in it
+        // is changed.
+        Ok(_) | Err(_) => return Ok(()),
     }
     let inspection = match inspect(&Disk::Real, metadata_dir) {
         Ok(inspection) => inspection,
@@ -60,6 +62,8 @@ pub(crate) fn check(log_dirs: &[PathBuf], metadata_dir: &Path, node: NodeId) -> 
     for folder in log_dirs {
         match of_logs(folder, &inspection.image) {
             Ok(found) => reasons.extend(found),
+            // A new one.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             // A disk that fails is dealt with when the folder is opened.
             Err(error) => tracing::warn!("{} was not looked through: {error}", folder.display()),
         }

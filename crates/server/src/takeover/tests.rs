@@ -242,3 +242,18 @@ fn a_folder_that_is_not_formatted_is_a_first_start() {
     check(&folders, data.path(), NODE).unwrap();
     assert_eq!(std::fs::read_dir(data.path()).unwrap().count(), 0);
 }
+
+#[test]
+fn a_folder_of_another_node_is_not_looked_through() {
+    let data = tempfile::tempdir().unwrap();
+    let folders = [data.path().to_owned()];
+    let meta = MetaProperties { cluster_id: "c".to_owned(), node_id: NodeId(2), directory_id: None };
+    meta.write(&Disk::Real, data.path()).unwrap();
+    let log = data.path().join("__cluster_metadata-0");
+    std::fs::create_dir(&log).unwrap();
+    std::fs::write(log.join("00000000000000000000.log"), "damaged").unwrap();
+    std::fs::write(data.path().join(CLEAN_SHUTDOWN), "").unwrap();
+    assert!(check(&folders, data.path(), NodeId(2)).is_err());
+    // Who opens it says whose it is.
+    check(&folders, data.path(), NODE).unwrap();
+}
