@@ -1,4 +1,4 @@
-// A producer and a consumer that go on while their broker is killed and started again.
+// A producer and consumers that go on while their broker is killed and started again. No poll skips a record or goes back.
 //
 //	crash work BOOTSTRAP TOPIC PARTITIONS ACKS   until stdin ends; every ack is a line in the file ACKS
 //	crash verify BOOTSTRAP TOPIC PARTITIONS ACKS every ack is in the log: at its offset, in order, once
@@ -103,6 +103,28 @@ func work(bootstrap, topic string, partitions int, acks string) {
 		}
 	}()
 
+	// Who has no group begins at the start, and nothing moves it: it polls every offset, one after the other.
+	from := map[int32]kgo.Offset{}
+	for partition := range int32(partitions) {
+		from[partition] = kgo.NewOffset().At(0)
+	}
+	watcher := dial.Client(bootstrap, kgo.ConsumePartitions(map[string]map[int32]kgo.Offset{topic: from}), kgo.FetchMaxWait(200*time.Millisecond))
+	var polled atomic.Int64
+	go func() {
+		next := map[int32]int64{}
+		for {
+			fetches := watcher.PollFetches(ctx)
+			if fetches.IsClientClosed() {
+				return
+			}
+			fetches.EachRecord(func(record *kgo.Record) {
+				Require(record.Offset == next[record.Partition], "offset %d of partition %d is polled where %d is next", record.Offset, record.Partition, next[record.Partition])
+				next[record.Partition]++
+				polled.Add(1)
+			})
+		}
+	}()
+
 	stop := make(chan struct{})
 	go func() {
 		io.Copy(io.Discard, os.Stdin)
@@ -137,7 +159,9 @@ func work(bootstrap, topic string, partitions int, acks string) {
 	Must(file.Close())
 	writing.Unlock()
 	Until("the consumer has read all", func() bool { return seen.Load() >= acked.Load() })
+	Until("who has no group has polled all", func() bool { return polled.Load() >= acked.Load() })
 	consumer.Close()
+	watcher.Close()
 	producer.Close()
 	fmt.Println("acked", acked.Load(), "read", seen.Load())
 }
