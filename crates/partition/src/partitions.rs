@@ -729,23 +729,15 @@ impl Partitions {
             self.give_up_move((topic.id, *index), &name);
             // A folder of that name may by now be another topic's, which was created since.
             let Some(directory) = self.directories.home(&name) else { continue };
-            match directory.topic_id(&name) {
-                Err(StorageError::InvalidFile { .. }) if is_isolated => {
-                    by_directory
-                        .entry(directory.id())
-                        .or_insert_with(|| (directory, Vec::new()))
-                        .1
-                        .push(name);
-                }
-                Ok(id) if id.is_none_or(|id| id == topic.id) => {
-                    by_directory
-                        .entry(directory.id())
-                        .or_insert_with(|| (directory, Vec::new()))
-                        .1
-                        .push(name);
-                }
-                Ok(_) => {}
+            let is_its_own = match directory.topic_id(&name) {
+                Ok(id) => id.is_none_or(|id| id == topic.id),
+                Err(StorageError::InvalidFile { .. }) if is_isolated => true,
                 Err(error) => return Err((name, error)),
+            };
+            if is_its_own {
+                let (_, names) =
+                    by_directory.entry(directory.id()).or_insert_with(|| (directory, Vec::new()));
+                names.push(name);
             }
         }
         for (directory, names) in by_directory.into_values() {
