@@ -19,6 +19,7 @@ from wire import World  # noqa: E402
 PARTITIONS = 3  # offsets.topic.num.partitions
 RETENTION_S = 60  # offsets.retention.minutes
 SESSION_S = 2  # group.consumer.session.timeout.ms
+INTERVAL_S = 14  # group.consumer.assignment.interval.ms
 PATIENCE_S = 180
 
 
@@ -153,11 +154,17 @@ def group_settings(world):
 
 def assignment_interval(world):
     """Targets are made anew at most so often, but for what has come since a group had none."""
-    it = patient(world, "targets")
     state = lambda: {key: value for key, value in it.consumer_describe()["Groups"][0].items()
                      if key in ("GroupState", "GroupEpoch", "AssignmentEpoch")}
-    joined = it.consumer_join("m-1")
-    told = [joined, state(), it.consumer_join("m-2"), state()]
+    # Again with another group where the interval was over meanwhile, on a machine with much else to do.
+    for turn in range(5):
+        it = patient(world, f"targets-{turn}")
+        start = time.monotonic()
+        joined = it.consumer_join("m-1")
+        told = [joined, state(), it.consumer_join("m-2"), state()]
+        if time.monotonic() < start + INTERVAL_S:
+            break
+        print(f"assignment_interval is over after {time.monotonic() - start:.1f} s", file=sys.stderr)
     world.tell("group.consumer.assignment.interval.ms", told)
     alter(world, GROUP, it.group, ("consumer.assignment.interval.ms", SET, "100"), validate=False)
 
