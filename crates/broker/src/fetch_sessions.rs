@@ -15,7 +15,7 @@ use crate::topics::TopicKey;
 use ottla_partition::Watch;
 use ottla_protocol::ErrorCode;
 use session::Session;
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// What a consumer asks of one partition.
@@ -171,10 +171,9 @@ pub struct FetchSessions {
 struct Cache {
     sessions: HashMap<i32, Entry>,
     /// (last used, id), oldest first.
-    by_use: BTreeMap<(i64, i32), ()>,
-    /// (privileged, partitions, id) of sessions older than the eviction time, least first.
+    by_use: BTreeSet<(i64, i32)>,
+    /// What the next new id is made of.
     seed: u32,
-    evictions: u64,
 }
 
 #[derive(Debug)]
@@ -201,16 +200,6 @@ impl FetchSessions {
         let seed = std::collections::hash_map::RandomState::new();
         let seed = std::hash::BuildHasher::hash_one(&seed, slots) as u32;
         FetchSessions { slots, cache: Mutex::new(Cache { seed, ..Cache::default() }) }
-    }
-
-    /// How many sessions are remembered.
-    pub fn count(&self) -> usize {
-        lock(&self.cache).sessions.len()
-    }
-
-    /// How many sessions gave way to others since the start.
-    pub fn evictions(&self) -> u64 {
-        lock(&self.cache).evictions
     }
 
     /// Finds the session that `ask` speaks of, changes it as asked, and says what to read.
@@ -338,7 +327,7 @@ fn last_of_each(wanted: Vec<Wanted>) -> Vec<Wanted> {
 
 impl Cache {
     fn insert(&mut self, id: i32, session: Session, now_ms: i64) {
-        self.by_use.insert((now_ms, id), ());
+        self.by_use.insert((now_ms, id));
         let entry = Entry {
             last_used_ms: now_ms,
             created_ms: session.created_ms,
@@ -360,7 +349,7 @@ impl Cache {
             self.by_use.remove(&(entry.last_used_ms, id));
             entry.last_used_ms = now_ms;
             entry.size = size;
-            self.by_use.insert((now_ms, id), ());
+            self.by_use.insert((now_ms, id));
         }
     }
 
@@ -381,8 +370,7 @@ impl Cache {
         }
         let stale = self
             .by_use
-            .keys()
-            .next()
+            .first()
             .filter(|(used_ms, _)| now_ms - used_ms > FetchSessions::EVICTION_MS)
             .map(|(_, id)| *id);
         let victim = stale.or_else(|| {
@@ -399,9 +387,7 @@ impl Cache {
                 .filter(|(it_privileged, it_size, _)| (*it_privileged, *it_size) < (privileged, size))
                 .map(|(_, _, id)| id)
         });
-        let gone = self.remove(victim?);
-        self.evictions += 1;
-        Some(gone)
+        Some(self.remove(victim?))
     }
 
     /// An id that no session has; not guessable from the last by accident (a client of a restarted

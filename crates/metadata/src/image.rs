@@ -234,24 +234,9 @@ impl Image {
         ProducerId(self.next_producer_id)
     }
 
-    /// All access control entries, by id.
-    pub fn acls(&self) -> impl Iterator<Item = &Arc<AccessControlEntryRecord>> {
-        self.acls.values()
-    }
-
     /// All client quotas: who, which key, how much.
     pub fn quotas(&self) -> impl Iterator<Item = (&QuotaEntity, &OrdMap<Text, f64>)> {
         self.quotas.iter()
-    }
-
-    /// All SCRAM credentials, by user and mechanism.
-    pub fn scram_credentials(&self) -> impl Iterator<Item = &Arc<UserScramCredentialRecord>> {
-        self.scram_credentials.values()
-    }
-
-    /// All delegation tokens, by id.
-    pub fn delegation_tokens(&self) -> impl Iterator<Item = &Arc<DelegationTokenRecord>> {
-        self.delegation_tokens.values()
     }
 
     /// Whether a metadata transaction has begun and not yet ended.

@@ -75,7 +75,7 @@ async fn accept_for_ever<S: Service>(shared: &Arc<Shared<S>>, listener: &TcpList
         let peer = SocketAddr::new(peer.ip().to_canonical(), peer.port());
         match shared.slots.take(peer.ip()).await {
             Ok(slot) => match prepare(&stream, limits) {
-                Ok(local) => shared.begin(stream, peer, local, name, slot),
+                Ok(()) => shared.begin(stream, peer, name, slot),
                 Err(error) => debug!(%peer, %error, "the client went away on arrival"),
             },
             Err(PerIpLimit) => {
@@ -86,15 +86,14 @@ async fn accept_for_ever<S: Service>(shared: &Arc<Shared<S>>, listener: &TcpList
     }
 }
 
-/// What a new connection's socket is set to; our address.
-fn prepare(stream: &TcpStream, limits: &Limits) -> io::Result<SocketAddr> {
+/// What a new connection's socket is set to.
+fn prepare(stream: &TcpStream, limits: &Limits) -> io::Result<()> {
     stream.set_nodelay(true)?;
     rustix::net::sockopt::set_socket_keepalive(stream, true)?;
     if let Some(size) = limits.send_buffer_bytes {
         rustix::net::sockopt::set_socket_send_buffer_size(stream, size as usize)?;
     }
-    let local = stream.local_addr()?;
-    Ok(SocketAddr::new(local.ip().to_canonical(), local.port()))
+    Ok(())
 }
 
 /// Errors of the connection that was to be accepted, not of the listener (accept(2)).

@@ -134,11 +134,6 @@ impl<S: Service> Network<S> {
         &self.shared.around.stats
     }
 
-    /// The service that was given to [`Network::new`].
-    pub fn service(&self) -> &S {
-        &self.shared.around.service
-    }
-
     /// Ends it: no connection is accepted any more and no call begun; calls in progress have up to
     /// `patience` to finish and their answers to leave. Then what is left is closed. Returns when
     /// all connections are gone; the listeners' ports are free then.
@@ -168,12 +163,11 @@ impl<S: Service> Shared<S> {
         self: &Arc<Self>,
         stream: TcpStream,
         peer: SocketAddr,
-        local: SocketAddr,
         listener: &Arc<str>,
         slot: Slot,
     ) {
         let id = self.next_id.fetch_add(1, Ordering::Relaxed);
-        let connection = Arc::new(Connection::new(id, peer, local, listener.clone()));
+        let connection = Arc::new(Connection::new(peer, listener.clone()));
         let control = Arc::new(Control::default());
         {
             let mut live = self.live.lock().unwrap_or_else(PoisonError::into_inner);

@@ -658,14 +658,6 @@ async fn an_address_in_use_is_told() {
 }
 
 #[tokio::test]
-async fn a_connection_tells_who_it_is() {
-    let local = "127.0.0.1:9092".parse().unwrap();
-    let connection = Connection::new(7, "127.0.0.1:5".parse().unwrap(), local, "PLAINTEXT".into());
-    assert_eq!((connection.id(), connection.peer().port(), connection.local()), (7, 5, local));
-    assert_eq!(&**connection.listener(), "PLAINTEXT");
-}
-
-#[tokio::test]
 async fn ranges_that_are_not_in_the_page_cache_are_sent() {
     // Beside the sources, on a disk: temporary folders often are in memory.
     let mut file = tempfile::tempfile_in(env!("CARGO_MANIFEST_DIR")).unwrap();

@@ -171,11 +171,6 @@ impl Raft {
         self.is_leader().then_some(self.local.id)
     }
 
-    /// What this node is in the present epoch.
-    pub fn role(&self) -> &Role {
-        &self.role
-    }
-
     /// The present epoch: batches are appended with it.
     pub fn epoch(&self) -> QuorumEpoch {
         self.epoch
@@ -189,11 +184,6 @@ impl Raft {
     /// Who votes.
     pub fn voters(&self) -> &VoterSet {
         &self.voters
-    }
-
-    /// Who this node is in the quorum.
-    pub fn local(&self) -> VoterKey {
-        self.local
     }
 }
 
@@ -299,7 +289,7 @@ mod tests {
     fn with_other_voters_a_node_does_not_elect_itself() {
         let set = VoterSet::new([voter(1, 9093), voter(2, 9094), voter(3, 9095)]);
         let (raft, changed) = Raft::start(voter(1, 9093), set, true, 1, None, at(50, 1));
-        assert_eq!(*raft.role(), Role::Unattached);
+        assert_eq!(raft.role, Role::Unattached);
         assert_eq!(changed, Changed::default());
     }
 

@@ -139,13 +139,6 @@ impl BatchBuilder {
         self
     }
 
-    /// Gives all records this time of the append, in ms since 1970.
-    pub fn append_time(mut self, append_time: i64) -> BatchBuilder {
-        self.header.attributes = self.header.attributes.with_timestamp_type(TimestampType::LogAppendTime);
-        self.append_time = Some(append_time);
-        self
-    }
-
     /// Appends a record at the next offset. `timestamp` is in ms since 1970, or -1 for none.
     ///
     /// # Errors

@@ -152,13 +152,6 @@ pub struct Batches<'a> {
     rest: &'a [u8],
 }
 
-impl<'a> Batches<'a> {
-    /// The bytes that were not yet iterated.
-    pub fn rest(&self) -> &'a [u8] {
-        self.rest
-    }
-}
-
 impl<'a> Iterator for Batches<'a> {
     type Item = Result<BatchView<'a>, BatchError>;
 
