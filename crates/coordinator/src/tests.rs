@@ -1,6 +1,7 @@
 //! The runtime over a log in memory: what waits for what, and what becomes of it when the log refuses.
 
 mod memory;
+mod partitions;
 mod topics;
 
 use crate::{GroupCoordinator, LogError};
@@ -115,6 +116,27 @@ async fn an_answer_waits_for_its_commit() {
     assert!(!asked.is_finished(), "but not answered");
     log.hold_commits(false);
     assert_eq!(asked.await.unwrap(), committed(0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn each_answer_waits_for_its_own_commit() {
+    let log = MemoryLog::default();
+    let groups = leading(&log).await;
+    log.hold_commits(true);
+    let mut asked = Vec::new();
+    for partition in 0..2 {
+        let groups = groups.clone();
+        asked.push(tokio::spawn(async move { groups.commit_offsets(commit(partition, 5)).await }));
+        settle().await;
+    }
+    assert_eq!(log.batches(), 2);
+    log.commit_to(Offset(1));
+    settle().await;
+    assert_eq!(asked.iter().map(|it| it.is_finished()).collect::<Vec<_>>(), [true, false]);
+    log.hold_commits(false);
+    for (partition, asked) in (0..).zip(asked) {
+        assert_eq!(asked.await.unwrap(), committed(partition));
+    }
 }
 
 #[tokio::test(start_paused = true)]
@@ -282,17 +304,23 @@ async fn records_of_unknown_kinds_are_passed_over() {
 #[tokio::test(start_paused = true)]
 async fn a_damaged_log_is_not_coordinated() {
     let good = batch(&[(OFFSET_KEY, Some(OFFSET_VALUE))]);
-    let mut flipped = good.to_vec();
-    *flipped.last_mut().unwrap() ^= 1;
-    for damaged in
-        [Bytes::from(flipped), good.slice(..good.len() - 1), batch(&[(OFFSET_KEY, Some(b"\0\x03?"))])]
-    {
+    let flipped = |position: usize| {
+        let mut bytes = good.to_vec();
+        bytes[position] ^= 1;
+        Bytes::from(bytes)
+    };
+    // Whatever the CRC covers, the offset that was committed among it.
+    let all_flipped = (ottla_records::HEADER_SIZE..good.len()).map(flipped);
+    let others = [good.slice(..good.len() - 1), batch(&[(OFFSET_KEY, Some(b"\0\x03?"))])];
+    for damaged in all_flipped.chain(others) {
         let log = MemoryLog::default();
         log.put(damaged);
         let groups = coordinator();
-        groups.lead(0, LeaderEpoch(1), log);
+        groups.lead(0, LeaderEpoch(1), log.clone());
         assert!(!groups.wait_loaded(0, TIMEOUT).await);
         assert_eq!(offsets(&groups).await, Err(Refusal::NotCoordinator));
+        settle().await;
+        assert_eq!(log.holders(), 1, "time alone changes nothing: nobody tries again");
     }
 }
 

@@ -57,6 +57,12 @@ impl MemoryLog {
         self.changed.send_replace(());
     }
 
+    /// While commits are held, lets those before `offset` through.
+    pub fn commit_to(&self, offset: Offset) {
+        self.inner().committed = offset;
+        self.changed.send_replace(());
+    }
+
     pub fn hold_reads(&self, hold: bool) {
         self.inner().hold_reads = hold;
         self.changed.send_replace(());

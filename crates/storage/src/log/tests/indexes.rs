@@ -4,16 +4,43 @@ use super::*;
 
 const BATCHES: i64 = 40;
 
-/// A log whose first segment, which is closed, has an entry for every third batch, after a stop in order.
-fn stopped() -> Fixture {
+/// How the segment that the tests look into was left.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Left {
+    /// Closed, by a stop in order.
+    Closed,
+    /// The active one, by a stop in order.
+    Active,
+    /// The active one, by a power cut behind its recovery point.
+    Cut,
+}
+
+const ALL: [Left; 3] = [Left::Closed, Left::Active, Left::Cut];
+
+/// A log whose first segment has an entry for every third batch.
+fn stopped(left: Left) -> Fixture {
     let mut fixture = Fixture::new(LogConfig { index_interval_bytes: 200, ..LogConfig::default() });
     let log = fixture.log();
     for n in 0..BATCHES {
         log.append(&batch(2, n * 10), &INFO).unwrap();
     }
-    log.roll().unwrap();
-    log.append(&batch(2, 5), &INFO).unwrap();
-    fixture.restart();
+    match left {
+        Left::Closed => {
+            log.roll().unwrap();
+            log.append(&batch(2, 5), &INFO).unwrap();
+        }
+        Left::Active => {}
+        Left::Cut => {
+            fixture.sync();
+            fixture.directory.checkpoint(i64::MAX).unwrap();
+        }
+    }
+    drop(log);
+    if left == Left::Cut {
+        fixture.crash()
+    } else {
+        fixture.restart()
+    }
     fixture
 }
 
@@ -39,8 +66,11 @@ fn check(fixture: &Fixture, what: &str) {
         assert!(first.base_offset().0 <= offset && offset <= first.last_offset().0, "{what} at {offset}");
     }
     for n in 0..BATCHES {
-        let found = log.offset_for_timestamp(n * 10 + 1).unwrap().unwrap();
-        assert_eq!((found.timestamp, found.offset), (n * 10 + 1, Offset(n * 2 + 1)), "{what}");
+        for second in 0..2 {
+            let (time, offset) = (n * 10 + second, Offset(n * 2 + second));
+            let found = log.offset_for_timestamp(time).unwrap().unwrap();
+            assert_eq!((found.timestamp, found.offset), (time, offset), "{what}");
+        }
     }
     assert_eq!(log.max_timestamp().unwrap().unwrap().timestamp, (BATCHES - 1) * 10 + 1, "{what}");
 }
@@ -53,33 +83,37 @@ fn add(entry: &mut [u8], field: std::ops::Range<usize>, by: i32) {
 #[test]
 fn entries_for_offsets_that_name_no_batch_or_another_one_mislead_nobody() {
     let size = batch(2, 0).len() as i32;
-    for (what, by) in [("within a batch", 7), ("the next batch", size), ("the batch before", -size)] {
-        let fixture = stopped();
-        rewrite(&fixture, ".index", 8, |entries| {
-            entries.iter_mut().for_each(|entry| add(entry, 4..8, by));
-        });
-        check(&fixture, what);
+    for left in ALL {
+        for (what, by) in [("within a batch", 7), ("the next batch", size), ("the batch before", -size)] {
+            let fixture = stopped(left);
+            rewrite(&fixture, ".index", 8, |entries| {
+                entries.iter_mut().for_each(|entry| add(entry, 4..8, by));
+            });
+            check(&fixture, &format!("{left:?} {what}"));
+        }
+        let fixture = stopped(left);
+        rewrite(&fixture, ".index", 8, |entries| add(entries.last_mut().unwrap(), 4..8, 1 << 20));
+        check(&fixture, &format!("{left:?} behind the end"));
     }
-    let fixture = stopped();
-    rewrite(&fixture, ".index", 8, |entries| add(entries.last_mut().unwrap(), 4..8, 1 << 20));
-    check(&fixture, "behind the end");
 }
 
 #[test]
 fn entries_for_times_that_are_not_those_of_their_batches_mislead_nobody() {
-    for (what, by) in [("later", 3), ("earlier", -3)] {
-        let fixture = stopped();
-        rewrite(&fixture, ".timeindex", 12, |entries| {
-            entries.iter_mut().for_each(|entry| add(entry, 4..8, by));
-        });
-        check(&fixture, what);
+    for left in ALL {
+        for (what, by) in [("later", 3), ("earlier", -15)] {
+            let fixture = stopped(left);
+            rewrite(&fixture, ".timeindex", 12, |entries| {
+                entries.iter_mut().for_each(|entry| add(entry, 4..8, by));
+            });
+            check(&fixture, &format!("{left:?} {what}"));
+        }
+        let fixture = stopped(left);
+        rewrite(&fixture, ".timeindex", 12, |entries| drop(entries.pop()));
+        check(&fixture, &format!("{left:?} without the last"));
+        let fixture = stopped(left);
+        rewrite(&fixture, ".timeindex", 12, Vec::clear);
+        check(&fixture, &format!("{left:?} empty"));
     }
-    let fixture = stopped();
-    rewrite(&fixture, ".timeindex", 12, |entries| drop(entries.pop()));
-    check(&fixture, "without the last");
-    let fixture = stopped();
-    rewrite(&fixture, ".timeindex", 12, Vec::clear);
-    check(&fixture, "empty");
 }
 
 #[test]

@@ -73,3 +73,32 @@ fn aborted_transactions_are_not_told_of_a_read_before_segments_went() {
         assert_eq!(log.aborted_transactions(Offset(0), &read).unwrap(), None, "it is to be read again");
     }
 }
+
+#[test]
+fn a_snapshot_that_contradicts_the_records_is_not_used() {
+    let mut fixture = Fixture::new(LogConfig::default());
+    let other = TopicPartition::new("other", 0);
+    let open_other = |fixture: &Fixture| {
+        fixture.directory.open_log(&other, ottla_ids::Uuid::from_u128(7), fixture.config, 1).unwrap()
+    };
+    let (log, another) = (fixture.log(), open_other(&fixture));
+    for sequence in 0..4 {
+        log.append(&idempotent(5, 0, sequence, 1), &INFO).unwrap();
+        let own = if sequence % 3 == 0 { batch(1, 0) } else { idempotent(5, 0, sequence - 1, 1) };
+        another.append(&own, &INFO).unwrap();
+    }
+    drop((log, another));
+    fixture.directory.close(3).unwrap();
+    let disk = Disk::Simulated(fixture.simulated.clone());
+    let of = |folder: &str| Path::new("/data").join(folder).join("00000000000000000004.snapshot");
+    for (from, to) in [("other-0", "flights-0"), ("flights-0", "other-0")] {
+        let content = disk.read(&of(from)).unwrap().unwrap();
+        disk.replace(&of(to).with_extension("new"), &content).unwrap();
+    }
+    for folder in ["flights-0", "other-0"] {
+        disk.rename(&of(folder).with_extension("new"), &of(folder)).unwrap();
+    }
+    fixture.directory = open(&fixture.simulated);
+    assert!(fixture.log().append(&idempotent(5, 0, 3, 1), &INFO).unwrap().duplicate);
+    assert!(!open_other(&fixture).append(&idempotent(5, 0, 2, 1), &INFO).unwrap().duplicate);
+}
