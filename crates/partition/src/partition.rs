@@ -388,6 +388,10 @@ impl Partition {
             self.advance(end);
         }
         let durable = self.high_watermark() >= end;
+        if durable {
+            // Whoever has moved it notes that before this returns, as with a ticket.
+            drop(self.waiters());
+        }
         Ok(Appended {
             base_offset: appended.base_offset,
             append_time_ms: appended.append_time,
@@ -594,9 +598,11 @@ impl Partition {
     pub(crate) fn advance(&self, offset: Offset) {
         // Before the move is seen: whoever sees the new high watermark sees the last stable offset that goes with it.
         self.log().on_high_watermark(offset);
+        // Under the lock, or a ticket that is taken between the two would be ready before the move is noted.
+        let mut waiters = self.waiters();
         let before = self.high_watermark.fetch_max(offset.0, Ordering::AcqRel);
         if before < offset.0 {
-            self.waiters().wake(offset);
+            waiters.wake(offset);
         }
     }
 

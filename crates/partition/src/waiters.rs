@@ -70,21 +70,22 @@ impl Waiters {
         self.watchers.note();
     }
 
-    /// Wakes who waited for an offset up to `high_watermark`, and all who watch.
+    /// Wakes all who watch, and then who waited for an offset up to `high_watermark`: whoever has an ack and asks for the
+    /// record finds it, in a fetch session too, which looks at what is noted.
     pub(crate) fn wake(&mut self, high_watermark: Offset) {
+        self.changed();
         for (_, sender) in self.acks.extract_if(.., |(offset, _)| *offset <= high_watermark) {
             // A receiver that is gone has hung up; nobody is left to tell.
             let _ = sender.send(Ok(()));
         }
-        self.changed();
     }
 
     /// Tells everyone that nothing will be reached any more.
     pub(crate) fn fail(&mut self) {
+        self.changed();
         for (_, sender) in self.acks.drain(..) {
             let _ = sender.send(Err(Offline));
         }
-        self.changed();
     }
 }
 
@@ -92,7 +93,8 @@ impl Waiters {
 mod tests {
     use super::*;
     use std::future::Future as _;
-    use std::task::{Context, Poll, Waker};
+    use std::sync::atomic::{AtomicBool, Ordering};
+    use std::task::{Context, Poll, Wake, Waker};
 
     fn poll(ticket: Ticket) -> Poll<Result<(), Offline>> {
         Box::pin(ticket.reached()).as_mut().poll(&mut Context::from_waker(Waker::noop()))
@@ -113,6 +115,36 @@ mod tests {
         let ticket = waiters.ticket(Offset(3));
         waiters.fail();
         assert_eq!(poll(ticket), Poll::Ready(Err(Offline)));
+    }
+
+    /// Looks, when it is woken, whether a change is noted.
+    struct Looks {
+        watch: Arc<Watch>,
+        has_seen: AtomicBool,
+    }
+
+    impl Wake for Looks {
+        fn wake(self: Arc<Self>) {
+            self.has_seen.store(self.watch.take() == [7], Ordering::Relaxed);
+        }
+    }
+
+    #[test]
+    fn a_change_is_noted_before_acks_leave() {
+        for fails in [false, true] {
+            let mut waiters = Waiters::default();
+            let looks = Arc::new(Looks { watch: Arc::default(), has_seen: AtomicBool::new(false) });
+            waiters.watch(&looks.watch, 7);
+            let mut ticket = Box::pin(waiters.ticket(Offset(3)).reached());
+            let waker = Waker::from(Arc::clone(&looks));
+            assert_eq!(ticket.as_mut().poll(&mut Context::from_waker(&waker)), Poll::Pending);
+            if fails {
+                waiters.fail();
+            } else {
+                waiters.wake(Offset(3));
+            }
+            assert!(looks.has_seen.load(Ordering::Relaxed));
+        }
     }
 
     #[test]
