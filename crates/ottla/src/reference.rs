@@ -32,7 +32,8 @@ fn page() -> String {
          `ottla COMMAND --help` shows the same. `-b HOST:PORT`, or `OTTLA_BOOTSTRAP` in the environment, says\n\
          which cluster is meant: any Kafka cluster will do. `OTTLA_LOG=debug` shows what goes on inside.\n\n\
          Data goes to standard output, everything else to standard error, so that pipes stay clean. The exit\n\
-         code is 0 when all was done, 1 when something failed, and 2 when the command line makes no sense.\n\
+         code is 0 when all was done, 1 when something failed, and 2 when the command line makes no sense;\n\
+         `ottla log check` has two more.\n\
          Ctrl-C ends a consumer as an ordinary end does: what it has shown is committed, and it leaves its group.\n"
     );
     let mut ottla = Cli::command().term_width(WIDTH);
