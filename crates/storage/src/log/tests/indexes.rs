@@ -102,8 +102,9 @@ fn entries_for_times_that_are_not_those_of_their_batches_mislead_nobody() {
     for left in ALL {
         for (what, by) in [("later", 3), ("earlier", -15)] {
             let fixture = stopped(left);
+            // All but the last, which says what the greatest is.
             rewrite(&fixture, ".timeindex", 12, |entries| {
-                entries.iter_mut().for_each(|entry| add(entry, 4..8, by));
+                entries.iter_mut().rev().skip(1).for_each(|entry| add(entry, 4..8, by));
             });
             check(&fixture, &format!("{left:?} {what}"));
         }
