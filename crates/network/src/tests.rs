@@ -336,6 +336,34 @@ async fn close_comes_after_the_earlier_answers() {
 }
 
 #[tokio::test]
+async fn close_comes_after_all_of_a_large_answer() {
+    let net = net(Limits { max_output_bytes: 64 << 20, ..Limits::default() });
+    let mut client = net.client().await;
+    client.send(b"Big").await;
+    client.send(b"Close").await;
+    net.until("both handled", |net| net.told.begun.load(Ordering::SeqCst) == 2).await;
+    assert_eq!(client.is_closed().await.len(), 4 + (8 << 20));
+}
+
+#[tokio::test]
+async fn frames_that_wait_for_a_call_are_bounded_though_they_are_empty() {
+    let net = net(Limits::default());
+    let mut client = net.client().await;
+    client.send(b"Wait").await;
+    net.until("it waits", |net| net.told.begun.load(Ordering::SeqCst) == 1).await;
+    // As much as the sockets take.
+    let flood = tokio::spawn(async move { client.0.write_all(&vec![0; 64 << 20]).await.is_ok() });
+    let mut other = net.client().await;
+    for _ in 0..1000 {
+        other.asks(b"others are served").await;
+    }
+    let of_others = 1000 * framed(b"others are served").len() as u64;
+    let received = net.stat(|it| &it.bytes_in) - of_others;
+    assert!(received <= 100_000, "{received}");
+    flood.abort();
+}
+
+#[tokio::test]
 async fn frames_of_impossible_sizes_close_the_connection() {
     let net = net(Limits { max_request_size: 1000, ..Limits::default() });
     for (closed, prefix) in [(1, 1001), (2, i32::MAX), (3, -1), (4, i32::MIN)] {
@@ -390,6 +418,25 @@ async fn large_frames_wait_for_the_bytes_in_flight() {
     net.until("all given back", |net| net.stat(|it| &it.request_bytes_now) == 0).await;
     // More than the whole bound passes alone.
     second.asks(&vec![3; 3_000_000]).await;
+}
+
+#[tokio::test]
+async fn a_large_frame_that_waits_for_others_is_not_idle() {
+    let net = net(Limits { max_request_bytes_in_flight: 1 << 20, max_idle: SHORT, ..Limits::default() });
+    let (mut first, mut second) = (net.client().await, net.client().await);
+    first.send(&[&b"Wait"[..], &[0; 900_000]].concat()).await;
+    net.until("the first call", |net| net.told.begun.load(Ordering::SeqCst) == 1).await;
+    let frame = framed(&[2; 500_000]);
+    let (start, rest) = frame.split_at(40_000);
+    second.0.write_all(start).await.unwrap();
+    net.until("the second waits", |net| net.stat(|it| &it.waited_for_request_bytes) == 1).await;
+    let mut silent = net.client().await;
+    assert!(silent.is_closed().await.is_empty(), "so long the second has waited, too");
+    assert_eq!(net.stat(|it| &it.closed_half_frame), 0);
+    net.told.wake.0.add_permits(1);
+    assert_eq!(first.answer().await.len(), 900_004);
+    second.0.write_all(rest).await.unwrap();
+    assert_eq!(second.answer().await.len(), 500_000);
 }
 
 #[tokio::test]
