@@ -687,6 +687,34 @@ fn open_storage(disk: &Disk, limits: Limits) -> Result<(Quorum, Arc<LogDirectory
 }
 
 #[test]
+fn on_a_full_disk_nothing_is_decided_and_nothing_seen_until_there_is_room() {
+    let (simulated, disk) = simulated();
+    let (quorum, directory) = open_storage(&disk, Limits::default()).unwrap();
+    block_on(async {
+        create(&quorum, "a").await.unwrap();
+        simulated.set_room(Some(0));
+        let refused = create(&quorum, "b").await;
+        assert!(matches!(refused, Err(DecideError::NoRoom(_))), "{refused:?}");
+        assert_eq!(names(&quorum.image()), ["a"]);
+        assert!(quorum.failure().is_none(), "there may be room later");
+        simulated.set_room(None);
+        create(&quorum, "b").await.unwrap();
+        // What is decided may make room: it takes what is kept for that.
+        directory.keep_ballast().unwrap();
+        simulated.set_room(Some(0));
+        create(&quorum, "c").await.unwrap();
+        assert_eq!(names(&quorum.image()), ["a", "b", "c"]);
+    });
+    quorum.stop();
+    drop((quorum, directory));
+    simulated.power_cut();
+    simulated.set_room(None);
+    let (quorum, _directory) = open_storage(&disk, Limits::default()).unwrap();
+    assert_eq!(names(&quorum.image()), ["a", "b", "c"]);
+    quorum.stop();
+}
+
+#[test]
 fn what_was_answered_survives_power_cuts() {
     for seed in 0..20 {
         let simulated = SimulatedDisk::new(seed);
