@@ -191,8 +191,15 @@ def produce_internal(world):
     connection.close()
 
 
+def recent(now_ms):
+    """Makes batches of now: of a producer that wrote nothing younger than a day a broker lets go whenever it looks."""
+    return lambda *values, **more: batch(*values, base_timestamp=now_ms, **more)
+
+
 def described_producers(world):
     """What a leader tells of the producers of its partitions."""
+    now_ms = int(time.time() * 1000)
+    batch = recent(now_ms)
     world.create("producers", 2)
     init = {"TransactionTimeoutMs": 1000, "ProducerId": -1, "ProducerEpoch": -1}
     first = world.ask("InitProducerId", 4, init).get("ProducerId", 0)
@@ -204,6 +211,7 @@ def described_producers(world):
             for partition in topic.get("Partitions", []):
                 for producer in partition.get("ActiveProducers", []):
                     producer["ProducerId"] = f"first + {producer.get('ProducerId', 0) - first}"
+                    producer["LastTimestamp"] += TIME - now_ms  # as if it had been TIME
                 # Kafka leaves their order to a hash map.
                 partition.get("ActiveProducers", []).sort(key=lambda it: it["ProducerId"])
         return answer
@@ -231,12 +239,20 @@ def described_producers(world):
 
 
 def produce_idempotent(world):
+    now_ms = int(time.time() * 1000)
+    batch = recent(now_ms)
     world.create("sequences", 1)
     producer = world.ask("InitProducerId", 4, {"TransactionTimeoutMs": 1000, "ProducerId": -1, "ProducerEpoch": -1})
     world.tell("InitProducerId", {name: it for name, it in producer.items() if name != "ProducerId"})
     first = producer.get("ProducerId", 0)
-    tell = lambda name, *values, producer: world.tell(
-        f"sequence: {name}", world.produce("sequences", batch(*values, producer=producer)))
+
+    def tell(name, *values, producer):
+        answer = world.produce("sequences", batch(*values, producer=producer))
+        partition = answer["Responses"][0]["PartitionResponses"][0]
+        if partition.get("LogAppendTimeMs", -1) != -1:
+            partition["LogAppendTimeMs"] += TIME - now_ms  # as if it had been TIME
+        world.tell(f"sequence: {name}", answer)
+
     tell("0 and 1", b"a", b"b", producer=(first, 0, 0))
     tell("again", b"a", b"b", producer=(first, 0, 0))
     tell("a gap", b"a", producer=(first, 0, 3))
