@@ -436,6 +436,10 @@ fn a_restart_brings_everything_back_in_a_new_epoch() {
     assert_eq!((epochs.first(), epochs.last()), (Some(&1), Some(&2)));
     assert!(epochs.is_sorted());
     quorum.stop();
+    // Also where nothing but the file tells of an epoch, it is not led in twice.
+    let state = disk.read(&folder().join(METADATA_FOLDER).join("quorum-state")).unwrap().unwrap();
+    let state = ottla_raft::QuorumState::from_json(&String::from_utf8(state).unwrap()).unwrap();
+    assert_eq!((state.leader, state.epoch.0), (Some(NodeId(1)), 2));
 }
 
 #[test]
