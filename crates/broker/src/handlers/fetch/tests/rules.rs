@@ -1,14 +1,17 @@
 //! What a fetch gives of each partition, within its limits and by the epochs that the reader names.
 
+use super::super::fetch;
 use super::super::read::{Limits, Part, is_enough, read_all, targets};
 use super::world::World;
 use super::{PARTITIONS, all, append};
+use crate::call::Call;
 use crate::errors::Refusal;
-use crate::fetch_sessions::Wanted;
+use crate::fetch_sessions::{FetchSessions, Wanted};
 use crate::topics::TopicKey;
 use ottla_ids::{LeaderEpoch, Offset};
 use ottla_partition::{Isolation, Partition};
 use ottla_protocol::ErrorCode;
+use ottla_protocol::messages::fetch::{FetchPartition, FetchRequest, FetchTopic};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -106,4 +109,32 @@ async fn who_knows_another_epoch_or_is_no_replica_is_refused() {
     assert_eq!((refusal(-1, 1), refusal(2, 1)), (None, None), "it is assigned");
     assert_eq!(refusal(-1, 5), Some(ErrorCode::NotLeaderOrFollower));
     assert_eq!(refusal(2, 5), Some(ErrorCode::UnknownLeaderEpoch), "it may know something newer");
+}
+
+#[tokio::test]
+async fn what_is_not_there_is_told_last_and_with_an_empty_list_of_transactions() {
+    let world = World::new(2);
+    let topics = ["nowhere", "a"].map(|topic| FetchTopic {
+        topic: topic.into(),
+        partitions: vec![FetchPartition {
+            fetch_offset: 99,
+            partition_max_bytes: 1000,
+            ..Default::default()
+        }],
+        ..Default::default()
+    });
+    let request = FetchRequest { topics: topics.into(), session_epoch: -1, ..Default::default() };
+    let sessions = FetchSessions::new(1);
+    let call = Call::of_version(12);
+    let fetched = fetch(&call, request, world.newest(), &world.partitions, &sessions, ALL, || 0).await;
+    let told: Vec<_> = fetched
+        .response
+        .responses
+        .iter()
+        .flat_map(|it| {
+            it.partitions.iter().map(|part| (&*it.topic, part.error_code, &part.aborted_transactions))
+        })
+        .collect();
+    let (out_of_range, unknown) = (ErrorCode::OffsetOutOfRange, ErrorCode::UnknownTopicOrPartition);
+    assert_eq!(told, [("a", out_of_range.into(), &None), ("nowhere", unknown.into(), &Some(Vec::new()))]);
 }
