@@ -26,8 +26,10 @@ admin = None
 
 
 async def topic(name, partitions, configs=None):
+    """A topic that keeps its records, which say that they are years old: a broker looks for such now and then."""
     name = PREFIX + name
-    await created(await admin.create_topics([NewTopic(name, partitions, 1, topic_configs=configs or {})]))
+    configs = {"retention.ms": "-1"} | (configs or {})
+    await created(await admin.create_topics([NewTopic(name, partitions, 1, topic_configs=configs)]))
     await until(f"{name} is known", lambda: partitions_are(name, partitions))
     return name
 

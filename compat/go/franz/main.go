@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"slices"
 	"sort"
@@ -37,9 +38,12 @@ func client(options ...kgo.Opt) *kgo.Client {
 	return Get(kgo.NewClient(append(base, options...)...))
 }
 
+// A topic that keeps its records, which say that they are years old: a broker looks for such now and then.
 func topic(name string, partitions int32, configs map[string]*string) string {
 	name = prefix + name
-	Must(Get(admin.CreateTopic(ctx, partitions, 1, configs, name)).Err)
+	all := map[string]*string{"retention.ms": kadm.StringPtr("-1")}
+	maps.Copy(all, configs)
+	Must(Get(admin.CreateTopic(ctx, partitions, 1, all, name)).Err)
 	Until(name+" is served", func() bool {
 		offsets, err := admin.ListEndOffsets(ctx, name)
 		return err == nil && offsets.Error() == nil && len(offsets[name]) == int(partitions)

@@ -44,9 +44,11 @@ func config() *sarama.Config {
 	return config
 }
 
+// A topic that keeps its records, which say that they are years old: a broker looks for such now and then.
 func topic(name string, partitions int32) string {
 	name = prefix + name
-	Must(admin.CreateTopic(name, &sarama.TopicDetail{NumPartitions: partitions, ReplicationFactor: 1}, false))
+	forever := "-1"
+	Must(admin.CreateTopic(name, &sarama.TopicDetail{NumPartitions: partitions, ReplicationFactor: 1, ConfigEntries: map[string]*string{"retention.ms": &forever}}, false))
 	Until(name+" is served", func() bool {
 		if look.RefreshMetadata(name) != nil {
 			return false
