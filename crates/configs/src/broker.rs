@@ -699,8 +699,8 @@ keys! {
         "Receive buffer of client connections. Ottla's own -1 leaves it to the system, which lets it grow with the connection's speed.";
     "socket.request.max.bytes", Int, Value("104857600"), AtLeast(1), ReadOnly, High, Honoured,
         "Largest request that is read; a larger one closes its connection.";
-    "socket.send.buffer.bytes", Int, Value("-1"), Any, ReadOnly, High, Honoured, kafka Value("102400"),
-        "Send buffer of client connections. Ottla's own -1 leaves it to the system, which lets it grow with the connection's speed.";
+    "socket.send.buffer.bytes", Int, Value("102400"), Any, ReadOnly, High, Honoured,
+        "Send buffer of client connections. -1 leaves it to the system, which lets it grow with the connection's speed: for consumers far away.";
     "ssl.allow.dn.changes", Boolean, Value("false"), Any, ReadOnly, Low, Refused(TLS),
         "Whether a new certificate may have another distinguished name.";
     "ssl.allow.san.changes", Boolean, Value("false"), Any, ReadOnly, Low, Refused(TLS),

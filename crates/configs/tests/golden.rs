@@ -140,7 +140,7 @@ fn show(entry: &Entry) -> String {
 }
 
 /// Keys whose values belong to the node that was asked, that Kafka derives from others, or whose default is our own.
-const OF_THE_NODE: [&str; 20] = [
+const OF_THE_NODE: [&str; 19] = [
     "advertised.listeners",
     "broker.id",
     "controller.listener.names",
@@ -158,7 +158,6 @@ const OF_THE_NODE: [&str; 20] = [
     "share.coordinator.state.topic.min.isr",
     "share.coordinator.state.topic.replication.factor",
     "socket.receive.buffer.bytes",
-    "socket.send.buffer.bytes",
     "transaction.state.log.min.isr",
     "transaction.state.log.replication.factor",
 ];

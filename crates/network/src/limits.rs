@@ -41,7 +41,7 @@ pub struct Limits {
     /// Bytes of answers, file ranges included, that may wait to be sent on one connection before its
     /// next frame is handled: a client that does not read is not served. One answer may be larger.
     pub max_output_bytes: usize,
-    /// `socket.send.buffer.bytes`; `None` (-1, our default) leaves it to the operating system.
+    /// `socket.send.buffer.bytes`; `None` (-1) leaves it to the operating system.
     pub send_buffer_bytes: Option<u32>,
     /// `socket.receive.buffer.bytes`; `None` (-1, our default) leaves it to the operating system.
     pub receive_buffer_bytes: Option<u32>,
