@@ -11,7 +11,7 @@
 use crate::METADATA_FOLDER;
 use crate::error::QuorumError;
 use crate::frames::error_text;
-use crate::snapshot::{Snapshot, parse_snapshot, snapshot_bytes};
+use crate::snapshot::{Snapshot, parse_snapshot, snapshot_bytes, write_synced};
 use ottla_controller::bootstrap_features;
 use ottla_ids::{NodeId, Offset, QuorumEpoch, Uuid};
 use ottla_metadata::{METADATA_VERSION, MetadataRecord, MetadataVersion};
@@ -225,6 +225,7 @@ fn write_metadata_dir(
     };
     let path = log_dir.join(BOOTSTRAP);
     let bytes = snapshot_bytes(&bootstrap, QuorumEpoch(0), MetadataVersion::LATEST, now_ms)?;
+    // Its name becomes durable with that of `meta.properties`, before which the folder is not formatted.
     write_synced(disk, &path, &bytes)?;
 
     let voter = Voter { key, endpoints: endpoints.to_vec(), kraft_versions: (0, 1) };
@@ -237,14 +238,6 @@ fn write_metadata_dir(
     let bytes = snapshot_bytes(&voters, QuorumEpoch(0), MetadataVersion::LATEST, now_ms)?;
     disk.replace(&voters_path, &bytes)?;
     Ok(())
-}
-
-/// The file's name becomes durable with that of `meta.properties`, before which the folder is not formatted.
-fn write_synced(disk: &Disk, path: &Path, bytes: &[u8]) -> Result<(), QuorumError> {
-    let file = disk.create(path).map_err(|error| QuorumError::io("create", path, error))?;
-    file.write_all_at(&mut [std::io::IoSlice::new(bytes)], 0)
-        .map_err(|error| QuorumError::io("write", path, error))?;
-    file.sync().map_err(|error| QuorumError::io("sync", path, error))
 }
 
 /// The records with which the empty metadata log of the formatted directory `log_dir` begins: what its

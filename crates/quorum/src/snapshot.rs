@@ -70,18 +70,20 @@ pub fn snapshot_path(folder: &Path, id: SnapshotId) -> PathBuf {
 pub fn write_snapshot(disk: &Disk, folder: &Path, id: SnapshotId, bytes: &[u8]) -> Result<(), QuorumError> {
     let part = folder.join(format!("{id}{}", SnapshotId::PART_SUFFIX));
     let path = snapshot_path(folder, id);
-    let write = || {
-        let file = disk.create(&part).map_err(|error| QuorumError::io("create", &part, error))?;
-        file.write_all_at(&mut [IoSlice::new(bytes)], 0)
-            .map_err(|error| QuorumError::io("write", &part, error))?;
-        file.sync().map_err(|error| QuorumError::io("sync", &part, error))
-    };
-    write().inspect_err(|_| {
+    write_synced(disk, &part, bytes).inspect_err(|_| {
         // On a full disk, what was written of it would take the room that others wait for.
         let _ = disk.remove_file(&part);
     })?;
     disk.rename(&part, &path).map_err(|error| QuorumError::io("rename", &part, error))?;
     disk.sync_folder(folder).map_err(|error| QuorumError::io("sync", folder, error))
+}
+
+/// Writes a new file, whose content is durable when this returns; its name is not.
+pub(crate) fn write_synced(disk: &Disk, path: &Path, bytes: &[u8]) -> Result<(), QuorumError> {
+    let file = disk.create(path).map_err(|error| QuorumError::io("create", path, error))?;
+    file.write_all_at(&mut [IoSlice::new(bytes)], 0)
+        .map_err(|error| QuorumError::io("write", path, error))?;
+    file.sync().map_err(|error| QuorumError::io("sync", path, error))
 }
 
 /// The finished snapshots in the metadata folder, oldest first. Removes what was left unfinished.
