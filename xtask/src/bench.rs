@@ -22,6 +22,7 @@ use std::thread::sleep;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, Result, ensure};
+use clap::builder::PossibleValuesParser;
 use serde_json::{Value, json};
 
 use crate::tools::{Tools, need, run as run_command};
@@ -163,22 +164,13 @@ fn plan(quick: bool, rounds: Option<u32>) -> Plan {
     }
 }
 
-/// What `--workload` takes: those of the [`plan`], and what is measured without the driver's loads.
-const WORKLOADS: [&str; 13] = [
-    "start",
-    "produce-1k",
-    "produce-100",
-    "produce-small",
-    "consume-1k",
-    "consume-100",
-    "latency-1000",
-    "latency-5000",
-    "round-trip",
-    "kill",
-    "floor",
-    "groups",
-    "scale",
-];
+/// What is measured beside the [`plan`]'s workloads.
+const OTHERS: [&str; 5] = ["start", "kill", "floor", "groups", "scale"];
+
+/// What `--workload` takes.
+fn names() -> impl Iterator<Item = &'static str> {
+    plan(false, None).workloads.into_iter().map(|workload| workload.name).chain(OTHERS)
+}
 
 /// Measures Ottla and Apache Kafka in turns, and writes a table and all that was measured.
 #[derive(Debug, clap::Args)]
@@ -194,7 +186,7 @@ pub struct Options {
     only: Option<String>,
     /// Only this one, and what it needs; may be given several times. `floor` is what the kernel takes for such work,
     /// without a broker; `groups` a group over 900 partitions; `scale` many partitions, which takes minutes
-    #[arg(long = "workload", value_name = "NAME", value_parser = WORKLOADS)]
+    #[arg(long = "workload", value_name = "NAME", value_parser = PossibleValuesParser::new(names()))]
     workloads: Vec<String>,
     /// The binary to measure; without it the release build is made first
     #[arg(long, value_name = "BINARY")]

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
 
+use crate::process::Process;
 use crate::tools::Tools;
 
 /// Any cluster id does; a fixed one keeps folders readable. It is "ottla-oracle-001" in Kafka's
@@ -26,7 +27,7 @@ const STOP_LIMIT: Duration = Duration::from_secs(180);
 /// A running Apache Kafka: one combined broker and controller on 127.0.0.1. Killed when dropped.
 #[derive(Debug)]
 pub struct Kafka {
-    process: Child,
+    process: Process,
     /// The broker's port; the controller listens on the next one.
     pub port: u16,
 }
@@ -60,6 +61,7 @@ impl Kafka {
         // A static quorum is named in the properties, a dynamic one by formatting.
         let standalone: &[&str] = if is_static { &[] } else { &["--standalone"] };
         let told = folder.join("format.log");
+        let file = File::create(&told)?;
         let status = tools
             .java("256m", None)?
             .args(["kafka.tools.StorageTool", "format"])
@@ -68,8 +70,8 @@ impl Kafka {
             .args(["-t", CLUSTER_ID, "-c"])
             .arg(folder.join("server.properties"))
             .stdin(Stdio::null())
-            .stdout(File::create(&told)?)
-            .stderr(File::options().append(true).open(&told)?)
+            .stdout(file.try_clone()?)
+            .stderr(file)
             .status()?;
         ensure!(status.success(), "formatting Apache Kafka's folder failed, see {}", told.display());
         Ok(())
@@ -97,10 +99,8 @@ impl Kafka {
             .stdin(Stdio::null())
             .stdout(File::create(&log)?)
             .stderr(File::options().append(true).open(&log)?);
-        let mut process = command.spawn().context("cannot start java")?;
+        let mut process = Process::spawn(&mut command).context("cannot start java")?;
         if let Err(error) = wait_for_port(port, &mut process, START_LIMIT) {
-            process.kill().ok();
-            process.wait().ok();
             let lines = fs::read_to_string(&log).unwrap_or_default();
             let tail: Vec<&str> = lines.lines().rev().take(15).collect();
             let tail: Vec<&str> = tail.into_iter().rev().collect();
@@ -132,11 +132,10 @@ impl Kafka {
     }
 }
 
-impl Drop for Kafka {
-    fn drop(&mut self) {
-        self.process.kill().ok();
-        self.process.wait().ok();
-    }
+/// The settings of a static quorum, beside those of [`Kafka::start`] for a broker on `port`.
+pub fn static_quorum(port: u16) -> [(&'static str, String); 2] {
+    let voters = format!("1@127.0.0.1:{}", port + 1);
+    [("controller.quorum.bootstrap.servers", String::new()), ("controller.quorum.voters", voters)]
 }
 
 /// Kafka's properties for one node that works alone; everything else is Kafka's default.

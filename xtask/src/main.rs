@@ -4,6 +4,7 @@ mod bench;
 mod codegen;
 mod docs;
 mod kafka;
+mod process;
 mod test;
 mod tidy;
 mod tools;

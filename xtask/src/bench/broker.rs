@@ -3,12 +3,13 @@
 use std::env;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use anyhow::{Context, Result};
 
 use crate::kafka::{Kafka, stop, wait_for_port};
+use crate::process::Process;
 use crate::tools::{Tools, run};
 
 /// Kafka's heap, its start script's default.
@@ -39,15 +40,8 @@ pub(super) enum Broker {
 }
 
 pub(super) struct Ottla {
-    process: Child,
+    process: Process,
     port: u16,
-}
-
-impl Drop for Ottla {
-    fn drop(&mut self) {
-        self.process.kill().ok();
-        self.process.wait().ok();
-    }
 }
 
 impl Broker {
@@ -59,18 +53,13 @@ impl Broker {
             Kind::Ottla => {
                 fs::create_dir_all(folder)?;
                 let log = File::options().create(true).append(true).open(folder.join("ottla.log"))?;
-                let mut process = Command::new(ottla)
-                    .args(["serve", "--data"])
-                    .arg(folder.join("data"))
-                    .args(["--listen", &format!("127.0.0.1:{port}")])
-                    .stdin(Stdio::null())
-                    .stdout(log.try_clone()?)
-                    .stderr(log)
-                    .spawn()
+                let mut command = Command::new(ottla);
+                command.args(["serve", "--data"]).arg(folder.join("data"));
+                command.args(["--listen", &format!("127.0.0.1:{port}")]);
+                command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log);
+                let mut process = Process::spawn(&mut command)
                     .with_context(|| format!("cannot start {}", ottla.display()))?;
                 if let Err(error) = wait_for_port(port, &mut process, START_LIMIT) {
-                    process.kill().ok();
-                    process.wait().ok();
                     let told = fs::read_to_string(folder.join("ottla.log")).unwrap_or_default();
                     return Err(error.context(format!("Ottla did not start:\n{told}")));
                 }

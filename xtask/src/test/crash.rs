@@ -4,7 +4,7 @@
 use std::fs;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread::{self, JoinHandle};
@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, ensure};
 
 use super::ottla::Ottla;
+use crate::process::Process;
 use crate::tools::Tools;
 
 const PARTITIONS: &str = "6";
@@ -23,9 +24,9 @@ const STEP_LIMIT: Duration = Duration::from_secs(600);
 /// Clients at work in a process of their own, which tells how much is acked (`compat/go/crash`, `compat/go/churn`).
 /// Killed when dropped.
 pub struct Work {
-    process: Child,
+    process: Process,
     acked: Arc<AtomicU64>,
-    reader: Option<JoinHandle<String>>,
+    reader: JoinHandle<String>,
 }
 
 impl Work {
@@ -36,12 +37,8 @@ impl Work {
 
     /// Starts a command that prints `acked N` now and then, and ends its work when its stdin ends.
     pub fn spawn(command: &mut Command) -> Result<Work> {
-        let mut process = command
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::inherit())
-            .spawn()
-            .context("cannot start the test's client")?;
+        let command = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::inherit());
+        let mut process = Process::spawn(command).context("cannot start the test's client")?;
         let lines = BufReader::new(process.stdout.take().context("its output is piped")?).lines();
         let acked = Arc::new(AtomicU64::new(0));
         let count = Arc::clone(&acked);
@@ -54,7 +51,7 @@ impl Work {
             }
             last
         });
-        Ok(Work { process, acked, reader: Some(reader) })
+        Ok(Work { process, acked, reader })
     }
 
     /// Records acked so far, as it last told.
@@ -77,16 +74,9 @@ impl Work {
     pub fn finish(mut self) -> Result<String> {
         drop(self.process.stdin.take());
         let status = self.process.wait()?;
-        let last = self.reader.take().and_then(|reader| reader.join().ok()).unwrap_or_default();
+        let last = self.reader.join().unwrap_or_default();
         ensure!(status.success(), "the client ended with {status}");
         Ok(last)
-    }
-}
-
-impl Drop for Work {
-    fn drop(&mut self) {
-        self.process.kill().ok();
-        self.process.wait().ok();
     }
 }
 

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
@@ -16,6 +16,7 @@ use anyhow::{Context, Result, ensure};
 use super::crash;
 use super::ottla::{Ottla, free_ports};
 use crate::kafka::Kafka;
+use crate::process::Process;
 use crate::tools::Tools;
 
 /// All rows of the data.
@@ -69,25 +70,6 @@ impl Broker<'_> {
     }
 }
 
-/// A process of the example; killed when dropped.
-struct Process(Child);
-
-impl Process {
-    /// Sends it a signal, by its name.
-    fn signal(&self, name: &str) -> Result<()> {
-        let status = Command::new("kill").args([&format!("-{name}"), &self.0.id().to_string()]).status()?;
-        ensure!(status.success(), "kill -{name} ended with {status}");
-        Ok(())
-    }
-}
-
-impl Drop for Process {
-    fn drop(&mut self) {
-        self.0.kill().ok();
-        self.0.wait().ok();
-    }
-}
-
 /// A consumer's process; it leaves the group when its standard input is closed.
 struct Consumer {
     process: Process,
@@ -97,21 +79,17 @@ struct Consumer {
 impl Consumer {
     fn start(mut command: Command, bootstrap: &str, folder: &Path, name: &str) -> Result<Consumer> {
         let output = folder.join(name);
-        let process = command
-            .args([bootstrap, TOPIC, GROUP])
-            .arg(&output)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::null())
-            .stderr(File::create(folder.join(format!("{name}.log")))?)
-            .spawn()
-            .with_context(|| format!("cannot start {name}"))?;
-        Ok(Consumer { process: Process(process), output })
+        command.args([bootstrap, TOPIC, GROUP]).arg(&output);
+        command.stdin(Stdio::piped()).stdout(Stdio::null());
+        command.stderr(File::create(folder.join(format!("{name}.log")))?);
+        let process = Process::spawn(&mut command).with_context(|| format!("cannot start {name}"))?;
+        Ok(Consumer { process, output })
     }
 
     fn stop(mut self) -> Result<()> {
-        drop(self.process.0.stdin.take());
+        drop(self.process.stdin.take());
         let end = Instant::now() + READ_LIMIT;
-        while self.process.0.try_wait()?.is_none() {
+        while self.process.try_wait()?.is_none() {
             ensure!(Instant::now() < end, "a consumer does not leave ({})", self.output.display());
             thread::sleep(Duration::from_millis(20));
         }
@@ -154,14 +132,10 @@ pub fn run(tools: &Tools, binary: Option<&Path>, folder: &Path, rows: u64) -> Re
     ];
     settled("2")?;
     let acks = folder.join("acks");
-    let producer = script("produce.py")
-        .args([&bootstrap, TOPIC, &rows.to_string(), &(rows / SENDING_SECONDS).to_string()])
-        .arg(&acks)
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .spawn()?;
-    let mut producer = Process(producer);
-    let lines = BufReader::new(producer.0.stdout.take().context("its output is piped")?).lines();
+    let mut producer = script("produce.py");
+    producer.args([&bootstrap, TOPIC, &rows.to_string(), &(rows / SENDING_SECONDS).to_string()]).arg(&acks);
+    let mut producer = Process::spawn(producer.stdin(Stdio::null()).stdout(Stdio::piped()))?;
+    let lines = BufReader::new(producer.stdout.take().context("its output is piped")?).lines();
     let acked = Arc::new(AtomicU64::new(0));
     let count = Arc::clone(&acked);
     thread::spawn(move || {
@@ -181,7 +155,7 @@ pub fn run(tools: &Tools, binary: Option<&Path>, folder: &Path, rows: u64) -> Re
     broker.kill()?;
     thread::sleep(Duration::from_secs(1));
     broker.start_again()?;
-    let status = producer.0.wait()?;
+    let status = producer.wait()?;
     ensure!(status.success(), "the producer ended with {status}");
 
     let end = Instant::now() + READ_LIMIT;
@@ -227,7 +201,7 @@ pub fn run(tools: &Tools, binary: Option<&Path>, folder: &Path, rows: u64) -> Re
 fn wait(acked: &AtomicU64, producer: &mut Process, rows: u64) -> Result<()> {
     let end = Instant::now() + READ_LIMIT;
     while acked.load(Ordering::Relaxed) < rows {
-        ensure!(producer.0.try_wait()?.is_none(), "the producer ended early");
+        ensure!(producer.try_wait()?.is_none(), "the producer ended early");
         ensure!(Instant::now() < end, "{} rows acked after {READ_LIMIT:?}", acked.load(Ordering::Relaxed));
         thread::sleep(Duration::from_millis(5));
     }

@@ -11,7 +11,7 @@ use anyhow::{Context, Result, ensure};
 use super::dump::output;
 use super::ottla::free_ports;
 use super::swap;
-use crate::kafka::{Kafka, stop};
+use crate::kafka::{Kafka, static_quorum, stop};
 use crate::tools::{Tools, run as run_command};
 
 /// A way to format.
@@ -49,12 +49,11 @@ pub fn run(tools: &Tools, ottla: &Path, folder: &Path, case: &Case) -> Result<St
     let folder = folder.canonicalize()?;
     let (begun_by_kafka, begun_by_ottla) = (folder.join("kafka"), folder.join("ottla"));
     let port = free_ports(2)?;
-    let voters = format!("1@127.0.0.1:{}", port + 1);
-    let settings =
-        [("controller.quorum.bootstrap.servers", ""), ("controller.quorum.voters", voters.as_str())];
-    let settings = if case.is_static { settings.as_slice() } else { &[] };
+    let voters = static_quorum(port);
+    let settings = voters.iter().filter(|_| case.is_static).map(|(name, value)| (*name, value.as_str()));
+    let settings: Vec<(&str, &str)> = settings.collect();
     for folder in [&begun_by_kafka, &begun_by_ottla] {
-        Kafka::configure(folder, port, settings)?;
+        Kafka::configure(folder, port, &settings)?;
     }
     Kafka::format(tools, &begun_by_kafka, case.is_static, case.arguments)?;
     // Formatting chooses ids and salts.

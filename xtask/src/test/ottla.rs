@@ -4,11 +4,12 @@ use std::env;
 use std::fs::{self, File};
 use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, bail, ensure};
 
 use crate::kafka::{START_LIMIT, stop, wait_for_port};
+use crate::process::Process;
 
 /// Where tests look for free ports, unless `OTTLA_PORTS` names another first one: below the ports that the system
 /// hands to outgoing connections, so that nobody takes a broker's port while it is down.
@@ -22,7 +23,7 @@ pub struct Ottla {
     binary: PathBuf,
     folder: PathBuf,
     settings: Vec<String>,
-    process: Option<Child>,
+    process: Option<Process>,
     /// Where it listens on 127.0.0.1; its controller listens on the next one, as with [`crate::kafka::Kafka`].
     pub port: u16,
 }
@@ -61,8 +62,8 @@ impl Ottla {
         for setting in &self.settings {
             command.args(["--set", setting]);
         }
-        let mut process =
-            command.spawn().with_context(|| format!("cannot start {}", self.binary.display()))?;
+        let mut process = Process::spawn(&mut command)
+            .with_context(|| format!("cannot start {}", self.binary.display()))?;
         let ready = wait_for_port(self.port, &mut process, START_LIMIT);
         self.process = Some(process);
         ready.with_context(|| format!("Ottla did not start:\n{}", self.log_tail()))
@@ -133,12 +134,6 @@ impl Ottla {
         let lines: Vec<&str> = log.lines().collect();
         let start = lines.len().saturating_sub(15);
         lines.get(start..).unwrap_or_default().join("\n")
-    }
-}
-
-impl Drop for Ottla {
-    fn drop(&mut self) {
-        self.kill().ok();
     }
 }
 

@@ -4,13 +4,14 @@
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, ensure};
 
 use super::dump::{self, files, output};
 use super::ottla::free_ports;
-use crate::kafka::{Kafka, START_LIMIT, stop, wait_for_port};
+use crate::kafka::{Kafka, START_LIMIT, static_quorum, stop, wait_for_port};
+use crate::process::Process;
 use crate::tools::{Tools, run as run_command};
 
 /// Groups begin at once.
@@ -22,13 +23,10 @@ pub const LOG: &str = "ottla.log";
 pub fn run(tools: &Tools, ottla: &Path, folder: &Path, is_static: bool, records: u32) -> Result<String> {
     fs::create_dir_all(folder)?;
     let port = free_ports(2)?;
-    let voters = format!("1@127.0.0.1:{}", port + 1);
+    let voters = static_quorum(port);
     let mut settings = SETTINGS.to_vec();
     if is_static {
-        settings.extend([
-            ("controller.quorum.bootstrap.servers", ""),
-            ("controller.quorum.voters", voters.as_str()),
-        ]);
+        settings.extend(voters.iter().map(|(name, value)| (*name, value.as_str())));
     }
     let trip = Trip { tools, folder, port, records };
     let mut told = String::new();
@@ -100,20 +98,15 @@ impl Trip<'_> {
 }
 
 /// Starts Ottla as `server.properties` in `folder` says; what it prints goes to [`LOG`] in the folder.
-pub fn start(ottla: &Path, folder: &Path, port: u16) -> Result<Child> {
+pub fn start(ottla: &Path, folder: &Path, port: u16) -> Result<Process> {
     let log = folder.join(LOG);
     let file = File::options().create(true).append(true).open(&log)?;
-    let mut process = Command::new(ottla)
-        .args(["serve", "--config"])
-        .arg(folder.join("server.properties"))
-        .stdin(Stdio::null())
-        .stdout(file.try_clone()?)
-        .stderr(file)
-        .spawn()
-        .with_context(|| format!("cannot start {}", ottla.display()))?;
+    let mut command = Command::new(ottla);
+    command.args(["serve", "--config"]).arg(folder.join("server.properties"));
+    command.stdin(Stdio::null()).stdout(file.try_clone()?).stderr(file);
+    let mut process =
+        Process::spawn(&mut command).with_context(|| format!("cannot start {}", ottla.display()))?;
     if let Err(error) = wait_for_port(port, &mut process, START_LIMIT) {
-        process.kill().ok();
-        process.wait().ok();
         return Err(error.context(fs::read_to_string(&log).unwrap_or_default()));
     }
     Ok(process)
